@@ -1,0 +1,65 @@
+"""How a request ended: an answer with its whole story, or a failure with its reason."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from meshd.core.ids import ModelName, NodeId
+from meshd.core.node import DeviceClass
+
+
+class Hop(Struct, frozen=True, kw_only=True):
+    """One stage that was run for a request."""
+
+    node_id: NodeId
+    node: str
+    """The node's human name."""
+    tier: DeviceClass
+    variant: str
+    compute_s: float
+    score: float | None = None
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """Where the time went; total_s also holds what none of the parts names."""
+
+    queue_s: float = 0.0
+    compute_s: float = 0.0
+    transfer_s: float = 0.0
+    total_s: float = 0.0
+
+
+class Energy(Struct, frozen=True, kw_only=True):
+    """Joules that a request took on all nodes of its route."""
+
+    joules: float = 0.0
+    estimated: bool = True
+    """True unless every part was measured by the platform."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What is said about the output tensors; the tensors travel beside it."""
+
+    model: ModelName
+    version: str
+    tier: DeviceClass
+    variant: str
+    score: float | None
+    confidence: float | None
+    """max(score, 1 - score) where the tier has a score; none otherwise."""
+    degraded: bool
+    """A larger model should have looked again and could not be reached in time."""
+    escalations: int
+    route: tuple[Hop, ...]
+    timings: Timings
+    energy: Energy
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why there is no answer: a code of :mod:`meshd.errors` and a sentence."""
+
+    code: str
+    message: str
+
+
+Outcome = Answer | Failure

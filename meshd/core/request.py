@@ -1,0 +1,53 @@
+"""What a client asks for, without the tensors: core decides on sizes, the daemon keeps the bytes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from meshd.core.ids import ModelName, NodeId, RequestId
+from meshd.core.node import DeviceClass
+
+
+class Priority(StrEnum):
+    """How urgent an answer is."""
+
+    EMERGENCY = "emergency"
+    NORMAL = "normal"
+    BACKGROUND = "background"
+
+
+class Privacy(StrEnum):
+    """How far the input may travel."""
+
+    DEVICE = "device"
+    """It never leaves this node."""
+    HOUSEHOLD = "household"
+    """It reaches paired nodes of this mesh only, and no upstream."""
+    PUBLIC = "public"
+    """An upstream may see it."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One inference to answer. Immutable; its progress is kept in :class:`meshd.core.life.Life`."""
+
+    request_id: RequestId
+    model: ModelName
+    input_bytes: int
+    deadline_s: float
+    """Seconds that were left when the request arrived here; not a point in time, for clocks differ."""
+    batch: int = 1
+    priority: Priority = Priority.NORMAL
+    privacy: Privacy = Privacy.HOUSEHOLD
+    min_tier: DeviceClass | None = None
+    """No answer of a weaker tier is acceptable."""
+    start_tier: DeviceClass | None = None
+    """Set when a peer delegates: begin with this tier, here. A client leaves it out."""
+    via: tuple[NodeId, ...] = ()
+    """Nodes that have had the request before, oldest first; it never returns to one of them."""
+
+    @property
+    def delegated(self) -> bool:
+        """Tell whether a peer sent this request rather than a client."""
+        return bool(self.via)

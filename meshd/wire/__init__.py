@@ -1,0 +1,1 @@
+"""Bytes of the protocol between nodes and between client and daemon: pure, no sockets."""

@@ -1,0 +1,162 @@
+"""The metadata of every frame. The frame's header names the kind, so the structs carry no tag.
+
+Bounds stand in the types: a message that decodes is a message that is small enough to keep. Tensor bytes are not
+here; they follow the metadata in the frame, in the order of ``tensors``, without gaps.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from meshd.core.answer import Answer
+from meshd.core.ids import ModelName, NodeId, RequestId
+from meshd.core.node import DeviceClass, NodeProfile, Telemetry
+from meshd.core.request import Priority, Privacy
+
+PROTOCOL_VERSION = 1
+
+Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Key = Annotated[str, Meta(min_length=1, max_length=64)]
+Text = Annotated[str, Meta(max_length=2048)]
+Dimension = Annotated[int, Meta(ge=0, le=2**31)]
+Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+DType = Literal[
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"
+]
+
+
+class TensorHeader(Struct, frozen=True, kw_only=True):
+    """Name, element type and shape of one tensor; elements are little-endian, C order."""
+
+    name: Name
+    dtype: DType
+    shape: Annotated[tuple[Dimension, ...], Meta(max_length=8)]
+
+
+Tensors = Annotated[tuple[TensorHeader, ...], Meta(max_length=64)]
+
+
+class Hello(Struct, frozen=True, kw_only=True):
+    """First frame in both directions: who speaks. On a peer port the certificate must agree with it."""
+
+    role: Literal["peer", "client"]
+    name: Name
+    node_id: Fingerprint | None = None
+    device_class: DeviceClass | None = None
+    incarnation: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    token: Annotated[str, Meta(max_length=128)] | None = None
+    """Clients on the TCP endpoint prove with it that they can read the daemon's state directory."""
+
+
+class Capability(Struct, frozen=True, kw_only=True):
+    """The full capability document; sent after Hello and whenever it changes."""
+
+    profile: NodeProfile
+    telemetry: Telemetry
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """Life sign with fresh telemetry. An echo answers at once and is not echoed; it measures the link."""
+
+    sequence: Annotated[int, Meta(ge=0, le=2**62)]
+    telemetry: Telemetry
+    echo: bool = False
+
+
+class Infer(Struct, frozen=True, kw_only=True):
+    """A request, from a client or delegated by a peer; the input tensors follow."""
+
+    request_id: Key
+    model: Name
+    tensors: Tensors
+    deadline_s: Seconds
+    priority: Priority = Priority.NORMAL
+    privacy: Privacy = Privacy.HOUSEHOLD
+    min_tier: DeviceClass | None = None
+    start_tier: DeviceClass | None = None
+    via: Annotated[tuple[Fingerprint, ...], Meta(max_length=8)] = ()
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """The answer to an Infer; the output tensors follow. Telemetry rides along so that the asker knows the present."""
+
+    request_id: Key
+    answer: Answer
+    tensors: Tensors
+    telemetry: Telemetry | None = None
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """An Infer or a Query that ends without an answer: code of :mod:`meshd.errors` and a sentence."""
+
+    request_id: Key
+    code: Name
+    message: Text
+    telemetry: Telemetry | None = None
+
+
+class Cancel(Struct, frozen=True, kw_only=True):
+    """The asker no longer wants the answer; nothing is sent back."""
+
+    request_id: Key
+
+
+class Goodbye(Struct, frozen=True, kw_only=True):
+    """Last frame before a side closes on purpose, with a code that says why (``left``, ``superseded``, ...)."""
+
+    code: Name
+    message: Text = ""
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """A client reads a document: ``status``, ``peers``, ``models``, ``explain``."""
+
+    request_id: Key
+    subject: Name
+    arguments: Annotated[dict[str, str], Meta(max_length=16)] = {}
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """The answer to a Query; the JSON document is the payload, so it may be larger than metadata."""
+
+    request_id: Key
+
+
+Message = Hello | Capability | Heartbeat | Infer | Result | Refusal | Cancel | Goodbye | Query | Document
+
+KINDS: dict[int, type[Any]] = {
+    1: Hello,
+    2: Capability,
+    3: Heartbeat,
+    4: Infer,
+    5: Result,
+    6: Refusal,
+    7: Cancel,
+    8: Goodbye,
+    9: Query,
+    10: Document,
+}
+
+__all__ = [
+    "KINDS",
+    "PROTOCOL_VERSION",
+    "Cancel",
+    "Capability",
+    "DType",
+    "Document",
+    "Goodbye",
+    "Heartbeat",
+    "Hello",
+    "Infer",
+    "Message",
+    "ModelName",
+    "NodeId",
+    "Query",
+    "Refusal",
+    "RequestId",
+    "Result",
+    "TensorHeader",
+]
