@@ -1,0 +1,154 @@
+"""Structured logs: how they are written, and the name of every event that is ever logged.
+
+A name is ``<noun>.<past_participle>`` and never holds a value; values are fields. info: the state changed;
+warning: degraded, but dealt with; error: somebody must act. Core never logs. Each request ends in exactly one
+canonical line, :data:`REQUEST_FINISHED`, which tells its whole story, so that nobody has to join lines.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO, cast
+
+import msgspec
+from typing_extensions import override
+
+
+@contextmanager
+def _without_rich() -> Iterator[None]:
+    """Hide rich while structlog is imported, which loads it to draw tracebacks in a way that we never use.
+
+    Source: resident memory that ``import structlog`` adds on Python 3.11: 6.2 MB with rich, 1.7 MB without.
+    """
+    if "rich" in sys.modules:
+        yield
+        return
+    sys.modules["rich"] = cast("Any", None)  # An import of it now raises ImportError.
+    try:
+        yield
+    finally:
+        del sys.modules["rich"]
+
+
+with _without_rich():
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+Level = Literal["debug", "info", "warning", "error"]
+Layout = Literal["auto", "json", "console"]
+
+# ---------------------------------------------------------------------------------------------------- request
+REQUEST_FINISHED = "request.finished"
+"""Fields: request_id model tier outcome code degraded escalations route queue_ms compute_ms transfer_ms
+total_ms energy_mj energy_estimated deadline_ms priority privacy policy."""
+
+# -------------------------------------------------------------------------------------------------------- net
+PEER_DISCOVERED = "peer.discovered"
+PEER_REFUSED = "peer.refused"
+PEER_SUSPECTED = "peer.suspected"
+PEER_LOST = "peer.lost"
+PEER_RETURNED = "peer.returned"
+PEER_LEFT = "peer.left"
+LINK_OPENED = "link.opened"
+LINK_CLOSED = "link.closed"
+LINK_FAILED = "link.failed"
+FRAME_REFUSED = "frame.refused"
+DISCOVERY_STARTED = "discovery.started"
+DISCOVERY_FAILED = "discovery.failed"
+ENDPOINT_OPENED = "endpoint.opened"
+CLIENT_REFUSED = "client.refused"
+IDENTITY_CREATED = "identity.created"
+IDENTITY_SUPERSEDED = "identity.superseded"
+
+# --------------------------------------------------------------------------------------------------- executor
+MODEL_LOADED = "model.loaded"
+MODEL_UNLOADED = "model.unloaded"
+MODEL_REFUSED = "model.refused"
+MODEL_PROFILED = "model.profiled"
+STAGE_FAILED = "stage.failed"
+
+# ------------------------------------------------------------------------------------------------------- mqtt
+BROKER_STARTED = "broker.started"
+BROKER_CONNECTED = "broker.connected"
+BROKER_LOST = "broker.lost"
+BROKER_REFUSED = "broker.refused"
+MESSAGE_DROPPED = "message.dropped"
+
+# ----------------------------------------------------------------------------------------------------- daemon
+DAEMON_STARTED = "daemon.started"
+DAEMON_DRAINED = "daemon.drained"
+DAEMON_STOPPED = "daemon.stopped"
+DAEMON_STALLED = "daemon.stalled"
+DAEMON_FAILED = "daemon.failed"
+TASK_FAILED = "task.failed"
+POLICY_LOADED = "policy.loaded"
+POLICY_REFUSED = "policy.refused"
+LIBRARY_REPORTED = "library.reported"
+"""A line that a library wrote to Python's own logging; only warnings and worse come through."""
+
+
+def get_logger(**fields: object) -> FilteringBoundLogger:
+    """Return a logger whose every line carries the given fields."""
+    return cast("FilteringBoundLogger", structlog.get_logger(**fields))
+
+
+def configure(*, level: Level = "info", layout: Layout = "auto", stream: TextIO | None = None) -> None:
+    """Write logs to a stream (stderr) from now on: JSON lines, or coloured ones where a person watches."""
+    out = stream or sys.stderr
+    pretty = out.isatty() if layout == "auto" else layout == "console"
+    render, factory = _for_people(out) if pretty else _for_machines(out)
+    structlog.configure(
+        processors=[*_ENRICH, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,  # Assembling a logger costs more than writing its line.
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Forwarder(logging.WARNING)]
+    root.setLevel(logging.WARNING)
+
+
+class _Forwarder(logging.Handler):
+    """Turns what libraries say through :mod:`logging` into our own lines, so that one stream has one form."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        write = get_logger().error if record.levelno >= logging.ERROR else get_logger().warning
+        write(
+            LIBRARY_REPORTED,
+            library=record.name,
+            message=record.getMessage(),
+            exc_info=record.exc_info or False,
+        )
+
+
+def _to_json(event: EventDict, **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
+
+
+def _for_machines(out: TextIO) -> tuple[Processor, Callable[..., Any]]:
+    return structlog.processors.JSONRenderer(serializer=_to_json), structlog.BytesLoggerFactory(out.buffer)
+
+
+def _for_people(out: TextIO) -> tuple[Processor, Callable[..., Any]]:
+    render = structlog.dev.ConsoleRenderer(
+        colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=20
+    )
+    return render, structlog.PrintLoggerFactory(out)
+
+
+_ENRICH: tuple[Processor, ...] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+)
+
+# Until a program configures anything, warnings reach stderr; stdout belongs to data.
+structlog.configure(
+    processors=[*_ENRICH, structlog.dev.ConsoleRenderer(colors=False)],
+    wrapper_class=structlog.make_filtering_bound_logger("warning"),
+    logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+)
