@@ -1,0 +1,40 @@
+"""What computing and sending cost in joules and seconds, as an estimate from a device's figures."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+
+
+class PowerModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Describe a device's appetite; every joule computed from it is an estimate.
+
+    `active_watts` and the radio's figures come on top of `idle_watts`, so that costs add up without counting
+    the idle device twice. `macs_per_s` and `active_watts` belong together: both of one core, or both of all.
+    """
+
+    idle_watts: NotNegative
+    active_watts: Positive
+    macs_per_s: Positive
+    radio_joules_per_byte: NotNegative
+    radio_wake_joules: NotNegative
+    radio_bps: Positive
+    battery_joules: Positive | None = None  # None: on the mains.
+
+    def compute_seconds(self, macs: int) -> float:
+        """Return how long `macs` multiply-accumulates keep the device busy, in seconds."""
+        return macs / self.macs_per_s
+
+    def compute_joules(self, macs: int) -> float:
+        """Return what `macs` multiply-accumulates cost above idling, in joules."""
+        return self.compute_seconds(macs) * self.active_watts
+
+    def radio_seconds(self, n_bytes: int) -> float:
+        """Return how long `n_bytes` are on the air at the link's usual rate, in seconds."""
+        return n_bytes * 8 / self.radio_bps
+
+    def radio_joules(self, n_bytes: int, wakes: int) -> float:
+        """Return what sending or receiving `n_bytes` costs, with `wakes` wake-ups of the radio, in joules."""
+        return n_bytes * self.radio_joules_per_byte + wakes * self.radio_wake_joules
