@@ -1,7 +1,7 @@
 """The metadata of every frame. The frame's header names the kind, so the structs carry no tag.
 
-Bounds stand in the types: a message that decodes is a message that is small enough to keep. Tensor bytes are not
-here; they follow the metadata in the frame, in the order of ``tensors``, without gaps.
+Bounds stand in the types: a message that decodes is a message that is small enough to keep. Tensor bytes are
+not here; they follow the metadata in the frame, in the order of ``tensors``, without gaps.
 """
 
 from __future__ import annotations
@@ -16,15 +16,30 @@ from meshd.core.node import DeviceClass, NodeProfile, Telemetry
 from meshd.core.request import Priority, Privacy
 
 PROTOCOL_VERSION = 1
+MAX_NAME_LENGTH = 128
+MAX_TEXT_LENGTH = 2048
+MAX_TENSORS = 64
+MAX_RANK = 8
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Key = Annotated[str, Meta(min_length=1, max_length=64)]
-Text = Annotated[str, Meta(max_length=2048)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 Dimension = Annotated[int, Meta(ge=0, le=2**31)]
 Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
 DType = Literal[
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
 ]
 
 
@@ -33,10 +48,10 @@ class TensorHeader(Struct, frozen=True, kw_only=True):
 
     name: Name
     dtype: DType
-    shape: Annotated[tuple[Dimension, ...], Meta(max_length=8)]
+    shape: Annotated[tuple[Dimension, ...], Meta(max_length=MAX_RANK)]
 
 
-Tensors = Annotated[tuple[TensorHeader, ...], Meta(max_length=64)]
+Tensors = Annotated[tuple[TensorHeader, ...], Meta(max_length=MAX_TENSORS)]
 
 
 class Hello(Struct, frozen=True, kw_only=True):
@@ -81,7 +96,7 @@ class Infer(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """The answer to an Infer; the output tensors follow. Telemetry rides along so that the asker knows the present."""
+    """The answer to an Infer; the output tensors follow. Telemetry lets the asker know the present."""
 
     request_id: Key
     answer: Answer
@@ -105,7 +120,7 @@ class Cancel(Struct, frozen=True, kw_only=True):
 
 
 class Goodbye(Struct, frozen=True, kw_only=True):
-    """Last frame before a side closes on purpose, with a code that says why (``left``, ``superseded``, ...)."""
+    """Last frame before a side closes on purpose, with a code that says why (``left``, ``superseded``)."""
 
     code: Name
     message: Text = ""
@@ -142,6 +157,10 @@ KINDS: dict[int, type[Any]] = {
 
 __all__ = [
     "KINDS",
+    "MAX_NAME_LENGTH",
+    "MAX_RANK",
+    "MAX_TENSORS",
+    "MAX_TEXT_LENGTH",
     "PROTOCOL_VERSION",
     "Cancel",
     "Capability",

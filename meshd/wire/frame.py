@@ -1,0 +1,187 @@
+"""Frames: a fixed header, MessagePack metadata, then raw payload bytes. Pure: bytes in, frames out, no IO.
+
+Header, little-endian, 12 bytes: magic ``MSHD``, version u8, kind u8, metadata length u16, payload length u32.
+Sixteen bits cannot name more than 65,535 bytes of metadata, so that bound needs no check; the payload's
+length is checked against a limit before any memory is set aside for it.
+
+The reader serves :class:`asyncio.BufferedProtocol`. Small frames are parsed out of one reused buffer and
+copied once, for the buffer is written over by the next receive. A large payload gets memory of its own and is
+received straight into it; only the part that arrived together with its header is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Any, NamedTuple, cast
+
+import msgspec
+import numpy as np
+from typing_extensions import Buffer
+
+from meshd.errors import InvalidInput, ProtocolError
+from meshd.wire.messages import KINDS, PROTOCOL_VERSION, Document, Infer, Message, Result
+
+MAGIC = b"MSHD"
+HEADER = Struct("<4sBBHI")
+MAX_METADATA_BYTES = 2**16 - 1
+MAX_PAYLOAD_BYTES = 64 * 2**20
+"""Default limit; a float32 batch of 100 RGB pictures of 224 x 224 takes 57 MiB."""
+
+# A payload below this waits in the reused buffer until it is complete: one receive call then often brings
+# several frames. Above it, a second receive call costs less than copying.
+LARGE_PAYLOAD_BYTES = 32 * 2**10
+
+# The largest frame with a small payload takes 98,315 bytes, so the buffer can never be full and incomplete.
+_BUFFER_BYTES = 128 * 2**10
+_NOTHING = memoryview(b"")
+
+
+class Frame(NamedTuple):
+    """One frame as it arrived; the payload is read-only."""
+
+    kind: int
+    metadata: bytes
+    payload: memoryview
+
+
+class _Header(NamedTuple):
+    kind: int
+    metadata_bytes: int
+    payload_bytes: int
+
+
+class FrameReader:
+    """Cuts a byte stream into frames: fill what :meth:`get_buffer` gives, tell :meth:`received` how much."""
+
+    def __init__(self, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+        self.max_payload_bytes = max_payload_bytes
+        """May be changed between frames; a stranger is best kept at 0 until it has said who it is."""
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._start = 0
+        self._end = 0
+        self._unfinished: _Unfinished | None = None
+
+    def get_buffer(self, _sizehint: int = -1) -> memoryview:
+        """Return the memory that the next received bytes belong into; never empty."""
+        if self._unfinished is not None:
+            return self._unfinished.rest
+        return self._buffer[self._end :]
+
+    def received(self, n_bytes: int) -> list[Frame]:
+        """Take note of bytes written to the buffer and return the frames that they complete.
+
+        Raises:
+            ProtocolError: the bytes are no frame of ours; the reader is of no use afterwards.
+        """
+        if self._unfinished is not None:
+            return self._fill(self._unfinished, n_bytes)
+        self._end += n_bytes
+        frames = []
+        while (frame := self._next_frame()) is not None:
+            frames.append(frame)
+        self._move_rest_to_front()
+        return frames
+
+    def _fill(self, unfinished: _Unfinished, n_bytes: int) -> list[Frame]:
+        unfinished.rest = unfinished.rest[n_bytes:]
+        if unfinished.rest:
+            return []
+        self._unfinished = None
+        return [unfinished.frame]
+
+    def _next_frame(self) -> Frame | None:
+        available = self._end - self._start
+        if available < HEADER.size:
+            return None
+        header = self._checked_header()
+        body = self._start + HEADER.size
+        payload_start = body + header.metadata_bytes
+        payload_end = payload_start + header.payload_bytes
+        if payload_end <= self._end:
+            self._start = payload_end
+            payload = bytes(self._buffer[payload_start:payload_end])
+            return Frame(header.kind, bytes(self._buffer[body:payload_start]), memoryview(payload))
+        if header.payload_bytes >= LARGE_PAYLOAD_BYTES and payload_start <= self._end:
+            metadata = bytes(self._buffer[body:payload_start])
+            self._unfinished = _Unfinished(header, metadata, self._buffer[payload_start : self._end])
+            self._start = self._end
+        return None
+
+    def _checked_header(self) -> _Header:
+        magic, version, kind, metadata_bytes, payload_bytes = HEADER.unpack_from(self._buffer, self._start)
+        if magic != MAGIC:
+            raise ProtocolError(f"a frame begins with {magic!r} instead of {MAGIC!r}: this is no meshd peer.")
+        if version != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"the other side speaks protocol {version}, this one {PROTOCOL_VERSION}.",
+                hint="Install the same release of meshd on both.",
+            )
+        if kind not in KINDS:
+            raise ProtocolError(f"unknown kind of frame: {kind}.")
+        if payload_bytes > self.max_payload_bytes:
+            raise ProtocolError(
+                f"a payload of {payload_bytes:,} bytes is announced and {self.max_payload_bytes:,} may come."
+            )
+        return _Header(kind, metadata_bytes, payload_bytes)
+
+    def _move_rest_to_front(self) -> None:
+        rest = self._end - self._start
+        if rest and self._start:
+            self._buffer[:rest] = self._buffer[self._start : self._end]
+        self._start, self._end = 0, rest
+
+
+class _Unfinished:
+    """A frame whose payload is received into memory of its own."""
+
+    def __init__(self, header: _Header, metadata: bytes, arrived: memoryview) -> None:
+        # numpy.empty leaves the pages untouched; bytearray would write them all before they are received.
+        payload = np.empty(header.payload_bytes, np.uint8).data
+        payload[: len(arrived)] = arrived
+        self.rest = payload[len(arrived) :]
+        self.frame = Frame(header.kind, metadata, payload.toreadonly())
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_KIND_OF: dict[type[Any], int] = {message: kind for kind, message in KINDS.items()}
+_DECODERS = {kind: msgspec.msgpack.Decoder(message) for kind, message in KINDS.items()}
+_KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Infer, Result, Document))
+
+
+def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[Buffer]:
+    """Return the buffers of one frame, in order: header and metadata as one, then each payload part uncopied.
+
+    Raises:
+        InvalidInput: metadata or payload are longer than a header can say.
+    """
+    metadata = _ENCODER.encode(message)
+    parts = [view for part in payload_parts if (view := _bytes_of(part))]
+    payload_bytes = sum(map(len, parts))
+    if len(metadata) > MAX_METADATA_BYTES or payload_bytes >= 2**32:
+        raise InvalidInput(
+            f"{type(message).__name__} takes {len(metadata):,} bytes of metadata and {payload_bytes:,} of "
+            f"tensors; {MAX_METADATA_BYTES:,} and {2**32 - 1:,} are possible."
+        )
+    header = HEADER.pack(MAGIC, PROTOCOL_VERSION, _KIND_OF[type(message)], len(metadata), payload_bytes)
+    return [header + metadata, *parts]
+
+
+def decode(frame: Frame) -> Message:
+    """Return the typed message in a frame's metadata.
+
+    Raises:
+        ProtocolError: the metadata is no message of its kind, or this kind has no payload and the frame does.
+    """
+    if frame.payload and frame.kind not in _KINDS_WITH_PAYLOAD:
+        raise ProtocolError(f"a {KINDS[frame.kind].__name__} frame has no payload, and this one does.")
+    try:
+        return cast("Message", _DECODERS[frame.kind].decode(frame.metadata))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"metadata of a {KINDS[frame.kind].__name__} frame: {error}") from error
+
+
+def _bytes_of(part: Buffer) -> memoryview:
+    """View a buffer as bytes, so that its length is its size: asyncio counts with ``len``."""
+    view = memoryview(part)
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B") if view.nbytes else _NOTHING
