@@ -1,0 +1,56 @@
+"""What can be wrong with a model, said so that a person knows what to do next."""
+
+from pathlib import Path
+
+from typing_extensions import override
+
+
+class RegistryError(Exception):
+    """Root of all errors of the registry: what happened and why, then what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Keep `message` (what happened, why) and `hint` (what to do next) apart."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class ManifestError(RegistryError):
+    """A manifest does not say what a manifest must say; its author corrects the line."""
+
+    def __init__(self, source: str, line: int | None, problem: str, *, hint: str = "") -> None:
+        """Point at `line` (from 1) of `source`; none where the problem has no line of its own."""
+        super().__init__(f"{source}:{line}: {problem}" if line else f"{source}: {problem}", hint=hint)
+        self.source = source
+        self.line = line
+        self.problem = problem
+
+
+class BundleError(RegistryError):
+    """A bundle's files are not what its manifest says; who made the bundle corrects it."""
+
+
+class ModelUnknown(RegistryError):
+    """No model of that name is there; the caller asks for another or adds it."""
+
+
+class ArtifactMissing(RegistryError):
+    """The store has no artifact of that hash; the model is added again."""
+
+
+class ArtifactCorrupt(RegistryError):
+    """A stored file no longer hashes to its name; it must not be loaded, and the model is added again."""
+
+    def __init__(self, path: Path, *, expected: str, found: str) -> None:
+        """Name the file, the SHA-256 it was stored under and the one it has now."""
+        super().__init__(
+            f"Artifact {path} is corrupt: its SHA-256 should be {expected} and is {found}.",
+            hint="It was not loaded. Add the model again, and check the disk if this repeats.",
+        )
+        self.path = path
+        self.expected = expected
+        self.found = found

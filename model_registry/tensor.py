@@ -1,0 +1,49 @@
+"""What goes into a model and comes out of it: names, element types and bounded shapes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from model_registry.flaw import Flaw, closest
+
+# The element types that travel as raw bytes: strings and 4-bit integers do not.
+DType = Literal[
+    "bool",
+    "int8", "int16", "int32", "int64",
+    "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64",
+]  # fmt: skip
+AxisName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+Extent = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class Axis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How far a dynamic axis may stretch: from `min` to `max` elements, both allowed."""
+
+    min: Extent = 1
+    max: Extent
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Yield what is wrong with the bounds."""
+        if self.min > self.max:
+            yield Flaw(("min",), f"min = {self.min} is larger than max = {self.max}.")
+
+
+class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One named tensor: an extent is a number, or the name of a dynamic axis of the manifest."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    dtype: DType
+    shape: tuple[Extent | AxisName, ...]
+    unit: str = ""
+    description: str = ""
+
+    def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
+        """Yield every extent that names no axis."""
+        for extent in self.shape:
+            if isinstance(extent, str) and extent not in axes:
+                hint = closest(extent, axes) if axes else f"Declare it: [axes.{extent}] with a max."
+                yield Flaw(
+                    ("shape",), f"Tensor '{self.name}' names axis '{extent}', which [axes] lacks.", hint
+                )

@@ -1,0 +1,128 @@
+"""A model's rank in a cascade: its variants, and when its answer is not enough."""
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from model_registry.bundle import path_flaw
+from model_registry.flaw import Flaw, closest, repeated
+from model_registry.tensor import Axis, Tensor
+
+TierName = Literal["watch", "phone", "hub", "upstream"]
+Provider = Literal[
+    "cpu", "coreml", "cuda", "directml", "nnapi", "openvino", "qnn", "rocm", "tensorrt", "xnnpack",
+]  # fmt: skip
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256, 64 lowercase hex digits")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Milliseconds = Annotated[float, Meta(gt=0)]
+
+
+class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What was shown about missed anomalies, on which patients, for which artifact."""
+
+    missed: Share
+    """At most this share of anomalies is neither flagged nor escalated."""
+    confidence: Share
+    method: str
+    measured_missed: Share
+    positives: Count
+    """Anomalous windows that it was shown on."""
+    dataset_sha256: Sha256
+    artifact: Sha256
+    records: tuple[str, ...]
+
+
+class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When a larger tier looks again: the score lies in [low, high), or at or above low without a high."""
+
+    score: str
+    """Name of the output that decides."""
+    low: float
+    high: float | None = None
+    expected_rate: Share
+    bound: Bound
+
+    def escalates(self, score: float) -> bool:
+        """Tell whether a larger tier must look again; a NaN always escalates, for it passes no comparison."""
+        below = score < self.low
+        above = self.high is not None and score >= self.high
+        return not (below or above)
+
+    def flaws(self, outputs: Mapping[str, Tensor]) -> Iterator[Flaw]:
+        """Yield what makes the rule impossible to apply."""
+        output = outputs.get(self.score)
+        if output is None:
+            yield Flaw(("score",), f"Score '{self.score}' is no output.", closest(self.score, outputs))
+        elif not output.dtype.startswith("float"):
+            yield Flaw(("score",), f"Score '{self.score}' is {output.dtype}; a threshold needs a float.")
+        if not isfinite(self.low):
+            yield Flaw(("low",), f"low = {self.low} is no threshold.", "Give a finite number.")
+        if self.high is not None and not self.low < self.high:
+            yield Flaw(
+                ("high",), f"low = {self.low} must lie below high = {self.high}.", "Or leave high out."
+            )
+
+
+class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How long one run took on a device, and who measured it."""
+
+    device: str
+    p50_ms: Milliseconds
+    p99_ms: Milliseconds
+    source: str
+
+
+class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One precision and size of a tier's model: a file in the bundle, an artifact in the store."""
+
+    name: Name
+    precision: Literal["fp32", "fp16", "int8", "int4"]
+    file: Annotated[str, Meta(min_length=1, max_length=255)]
+    artifact: Sha256
+    size_bytes: Annotated[int, Meta(ge=1)]
+    macs: Count
+    accuracy: dict[str, float] = {}
+    latency: tuple[Latency, ...] = ()
+    hardware: tuple[Provider, ...] = ("cpu",)
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Yield what is wrong with the file's path and the figures."""
+        if problem := path_flaw(self.file):
+            yield Flaw(("file",), problem, "Name a file of the bundle by its relative path.")
+        for metric, value in self.accuracy.items():
+            if not isfinite(value):
+                yield Flaw(("accuracy", metric), f"{metric} = {value} is no measurement.")
+
+
+class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What one class of devices says about the input, and when it passes the question on."""
+
+    name: TierName
+    outputs: Annotated[tuple[Tensor, ...], Meta(min_length=1)]
+    variants: Annotated[tuple[Variant, ...], Meta(min_length=1)]
+    escalation: Escalation | None = None
+
+    def calibrated_for(self, variant: Variant) -> bool:
+        """Tell whether the escalation rule was shown to hold for this artifact; other weights void it."""
+        return self.escalation is not None and self.escalation.bound.artifact == variant.artifact
+
+    @property
+    def calibrated(self) -> bool:
+        """Tell whether at least one variant may be trusted to decide by the escalation rule."""
+        return any(self.calibrated_for(variant) for variant in self.variants)
+
+    def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
+        """Yield what is wrong in this tier."""
+        yield from (f.below("outputs") for f in repeated((t.name for t in self.outputs), what="Output"))
+        yield from (f.below("variants") for f in repeated((v.name for v in self.variants), what="Variant"))
+        for index, output in enumerate(self.outputs):
+            yield from (flaw.below("outputs", index) for flaw in output.flaws(axes))
+        for index, variant in enumerate(self.variants):
+            yield from (flaw.below("variants", index) for flaw in variant.flaws())
+        if self.escalation:
+            outputs = {output.name: output for output in self.outputs}
+            yield from (flaw.below("escalation") for flaw in self.escalation.flaws(outputs))
