@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from io import BufferedReader
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
@@ -85,8 +84,8 @@ class ModelStore:
             ArtifactCorrupt: its content changed; it must not be loaded.
 
         """
-        path = self._artifacts / sha256
-        with _reading(path, sha256) as stream:
+        path = self._located(sha256)
+        with path.open("rb") as stream:
             _verify(path, expected=sha256, found=hashlib.file_digest(stream, "sha256").hexdigest())
         return path
 
@@ -98,11 +97,17 @@ class ModelStore:
             ArtifactCorrupt: its content changed; it must not be loaded.
 
         """
-        path = self._artifacts / sha256
-        with _reading(path, sha256) as stream:
-            content = stream.read()
+        path = self._located(sha256)
+        content = path.read_bytes()
         _verify(path, expected=sha256, found=hashlib.sha256(content).hexdigest())
         return content
+
+    def _located(self, sha256: str) -> Path:
+        path = self._artifacts / sha256
+        # The name may come from a peer, and must not become a path elsewhere.
+        if not _SHA256.fullmatch(sha256) or not path.is_file():
+            raise ArtifactMissing(f"The store has no artifact {sha256}.", hint="Add its model again.")
+        return path
 
     def _add(self, bundle: Traversable, name: str) -> Manifest:
         with open_member(bundle, name) as stream:
@@ -151,18 +156,6 @@ def bundled_models() -> dict[str, Traversable]:
         for folder in files("model_registry").joinpath("zoo").iterdir()
         if folder.is_dir() and (found := folder.joinpath(MANIFEST)).is_file()
     }
-
-
-@contextmanager
-def _reading(path: Path, sha256: str) -> Iterator[BufferedReader]:
-    try:
-        if not _SHA256.fullmatch(sha256):  # It may come from a peer, and must not become a path elsewhere.
-            raise FileNotFoundError
-        stream = path.open("rb")
-    except FileNotFoundError:
-        raise ArtifactMissing(f"The store has no artifact {sha256}.", hint="Add its model again.") from None
-    with stream:
-        yield stream
 
 
 def _verify(path: Path, *, expected: str, found: str) -> None:
