@@ -130,6 +130,12 @@ class Superseded(LinkError):
     retryable = False
 
 
+class DuplicateLink(LinkError):
+    """Two nodes dialled each other at once, or a node dialled itself; one session is enough. Nobody has to act."""
+
+    code = "duplicate_link"
+
+
 class PeerLost(LinkError):
     """The session to a peer ended while work was out there. The scheduler plans again."""
 

@@ -1,1 +1,1 @@
-"""The pure heart: decisions without effects. Time and randomness are arguments; nothing here reads a clock or a file."""
+"""The pure heart: decisions without effects. Time and randomness are arguments; nothing here does IO."""

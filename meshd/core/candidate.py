@@ -1,0 +1,93 @@
+"""What a policy sees: every way to run a request, with what it would take, or the reason why it is not allowed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from meshd.core.ids import NodeId, RequestId
+from meshd.core.node import HostedTier
+from meshd.core.request import Priority
+
+
+class Mask(StrEnum):
+    """The rule that forbids a candidate."""
+
+    PRIVACY = "privacy"
+    NOT_ALIVE = "not_alive"
+    VISITED = "visited"
+    SHUNNED = "shunned"
+    TOO_WEAK = "too_weak"
+    BATTERY = "battery"
+    QUEUE_FULL = "queue_full"
+    DEADLINE = "deadline"
+    LESS_ACCURATE = "less_accurate"
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """Why a candidate is masked: the rule, and a sentence for a person."""
+
+    mask: Mask
+    sentence: str
+
+
+class Prediction(Struct, frozen=True, kw_only=True):
+    """What running a candidate is expected to take, its likely escalations included.
+
+    Seconds are means; ``deviation_s`` is one standard deviation of their sum. ``joules`` counts every node touched,
+    ``weighted_joules`` the same with the wall socket at a discount. ``cost`` is on the scale of joules:
+    weighted_joules + price of the seconds + price of a missed deadline times its probability.
+    """
+
+    queue_s: float
+    load_s: float
+    compute_s: float
+    transfer_s: float
+    escalation_s: float
+    deviation_s: float
+    joules: float
+    weighted_joules: float
+    miss_probability: float
+    cost: float
+
+    @property
+    def total_s(self) -> float:
+        """Return the expected seconds until the final answer."""
+        return self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.escalation_s
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """Start the cascade with one tier on one node."""
+
+    node_id: NodeId
+    node: str
+    here: bool
+    tier: HostedTier
+    prediction: Prediction
+    reason: Reason | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether no hard rule forbids it."""
+        return self.reason is None
+
+    @property
+    def label(self) -> str:
+        """Return how a person would name it, for example ``hub tier on kitchen``."""
+        return f"{self.tier.tier} tier on {self.node}"
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One decision to take."""
+
+    request_id: RequestId
+    decision: int
+    remaining_s: float
+    priority: Priority
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def mask(self) -> tuple[bool, ...]:
+        """Return for each candidate whether it may be chosen."""
+        return tuple(candidate.allowed for candidate in self.candidates)

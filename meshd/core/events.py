@@ -1,0 +1,142 @@
+"""Everything that can happen to a scheduler. An event is a fact in the past; it never fails."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from meshd.core.answer import Answer
+from meshd.core.ids import ArtifactHash, NodeId, RequestId
+from meshd.core.node import HostedTier, NodeProfile, Telemetry
+from meshd.core.request import Request
+
+
+class _Event(Struct, frozen=True, kw_only=True, tag=True):
+    """Base that makes the union taggable, so that a log of events can be read back."""
+
+
+class RequestArrived(_Event, frozen=True, kw_only=True):
+    """A client or a peer asks for an inference; its input was checked and is kept by the daemon."""
+
+    request: Request
+
+
+class RequestCancelled(_Event, frozen=True, kw_only=True):
+    """The asker no longer wants an answer."""
+
+    request_id: RequestId
+
+
+class PlanChosen(_Event, frozen=True, kw_only=True):
+    """A policy answered a ChoosePlan."""
+
+    request_id: RequestId
+    decision: int
+    index: int
+    policy: str
+
+
+class StageFinished(_Event, frozen=True, kw_only=True):
+    """A stage ran here."""
+
+    request_id: RequestId
+    attempt: int
+    compute_s: float
+    load_s: float
+    score: float | None
+    malformed: bool
+
+
+class StageFailed(_Event, frozen=True, kw_only=True):
+    """A stage could not be run here."""
+
+    request_id: RequestId
+    attempt: int
+    code: str
+    message: str
+
+
+class PeerAnswered(_Event, frozen=True, kw_only=True):
+    """A peer answered what was dispatched to it; ``transferred_bytes`` counts both directions."""
+
+    request_id: RequestId
+    attempt: int
+    node_id: NodeId
+    answer: Answer
+    transferred_bytes: int
+    telemetry: Telemetry | None
+
+
+class PeerRefused(_Event, frozen=True, kw_only=True):
+    """A peer ended what was dispatched to it without an answer."""
+
+    request_id: RequestId
+    attempt: int
+    node_id: NodeId
+    code: str
+    message: str
+    retryable: bool
+    telemetry: Telemetry | None
+
+
+class PeerConnected(_Event, frozen=True, kw_only=True):
+    """A session is open and the peer's capability document has come, the first or a newer one."""
+
+    profile: NodeProfile
+    telemetry: Telemetry
+
+
+class PeerHeard(_Event, frozen=True, kw_only=True):
+    """A heartbeat came; ``rtt_s`` when it was the echo of ours."""
+
+    node_id: NodeId
+    telemetry: Telemetry
+    rtt_s: float | None = None
+
+
+class PeerDisconnected(_Event, frozen=True, kw_only=True):
+    """A session ended; ``left`` when the peer said goodbye."""
+
+    node_id: NodeId
+    left: bool
+    reason: str
+
+
+class HostChanged(_Event, frozen=True, kw_only=True):
+    """This node's own state was sampled."""
+
+    warm: tuple[ArtifactHash, ...]
+    battery_fraction: float | None
+    charging: bool
+    free_memory_bytes: int | None
+
+
+class ModelsChanged(_Event, frozen=True, kw_only=True):
+    """What this node hosts has changed."""
+
+    hosted: tuple[HostedTier, ...]
+
+
+class DrainRequested(_Event, frozen=True, kw_only=True):
+    """The node is about to stop: no new requests, those alive go on."""
+
+
+class TimePassed(_Event, frozen=True, kw_only=True):
+    """Nothing happened but time; due when ``Scheduler.next_deadline`` is."""
+
+
+Event = (
+    RequestArrived
+    | RequestCancelled
+    | PlanChosen
+    | StageFinished
+    | StageFailed
+    | PeerAnswered
+    | PeerRefused
+    | PeerConnected
+    | PeerHeard
+    | PeerDisconnected
+    | HostChanged
+    | ModelsChanged
+    | DrainRequested
+    | TimePassed
+)

@@ -1,0 +1,144 @@
+"""The state machine of one node: events in, commands out.
+
+Rules of this file:
+
+- time is an argument; the same events at the same times give the same commands, bit for bit;
+- every RequestArrived is followed by exactly one Finish, by the deadline at the latest;
+- hard rules mask candidates in the planner; whatever a policy answers, a masked one is never run.
+
+The caller keeps request ids unique among the requests that are alive.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from meshd.core import events
+from meshd.core.commands import Announce, Command, StandingChanged
+from meshd.core.conductor import Conductor
+from meshd.core.explanation import Explanations
+from meshd.core.membership import Change, Standing
+from meshd.core.mesh_view import MeshView
+from meshd.core.node import NodeProfile, Telemetry
+from meshd.core.run_queue import RunQueue
+from meshd.core.settings import Settings
+
+
+class Scheduler:
+    """Decides for one node; see the module's rules."""
+
+    def __init__(self, profile: NodeProfile, settings: Settings, now: float) -> None:
+        self.view = MeshView(profile, settings, now)
+        self._settings = settings
+        self._queue = RunQueue(profile.slots, settings.max_queued)
+        self._commands: list[Command] = []
+        self._conductor = Conductor(self.view, settings, self._queue, self._commands)
+        self._beat_s = now
+
+    @property
+    def profile(self) -> NodeProfile:
+        """Return who this node is and what it can do now."""
+        return self.view.own.profile
+
+    @property
+    def alive_requests(self) -> int:
+        """Return how many requests have no outcome yet."""
+        return self._conductor.alive
+
+    @property
+    def explanations(self) -> Explanations:
+        """Return the stories of the last requests."""
+        return self._conductor.explanations
+
+    def telemetry(self) -> Telemetry:
+        """Return a fresh sample of this node's state, to be sent along with whatever leaves."""
+        own = self.view.own
+        own.telemetry = replace(
+            own.telemetry,
+            queued=self._queue.queued,
+            running=self._queue.running,
+            backlog_s=self._queue.backlog_s(),
+        )
+        return own.telemetry
+
+    def next_deadline(self) -> float:
+        """Return when TimePassed is due if nothing else happens."""
+        return min(self._beat_s, self.view.membership.next_check_s, self._conductor.next_timer_s)
+
+    def handle(self, event: events.Event, now: float) -> list[Command]:
+        """Take in what happened by ``now`` (seconds of any steady clock) and return what to do about it."""
+        self.telemetry()
+        self._take_in(event, now)
+        self._pass_time(now)
+        self._conductor.start_stages(now)
+        commands = self._commands.copy()
+        self._commands.clear()
+        return commands
+
+    def _take_in(self, event: events.Event, now: float) -> None:  # noqa: C901, PLR0912 - one case per event is the table
+        conductor = self._conductor
+        match event:
+            case events.RequestArrived():
+                conductor.arrive(event.request, now)
+            case events.RequestCancelled():
+                conductor.cancel(event.request_id)
+            case events.PlanChosen():
+                conductor.plan(event, now)
+            case events.StageFinished():
+                conductor.stage_finished(event, now)
+            case events.StageFailed():
+                conductor.stage_failed(event, now)
+            case events.PeerAnswered():
+                self._changed(self.view.heard(event.node_id, event.telemetry, now), now)
+                conductor.peer_answered(event, now)
+            case events.PeerRefused():
+                self._changed(self.view.heard(event.node_id, event.telemetry, now), now)
+                conductor.peer_refused(event, now)
+            case events.PeerConnected():
+                self._changed(self.view.connected(event.profile, event.telemetry, now), now)
+            case events.PeerHeard():
+                self.view.learn_rtt(event.node_id, event.rtt_s, now)
+                self._changed(self.view.heard(event.node_id, event.telemetry, now), now)
+            case events.PeerDisconnected():
+                self._disconnected(event, now)
+            case events.HostChanged():
+                self._host_changed(event)
+            case events.ModelsChanged():
+                self.view.own.profile = replace(self.profile, hosted=event.hosted)
+            case events.DrainRequested():
+                conductor.drain()
+            case events.TimePassed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _disconnected(self, gone: events.PeerDisconnected, now: float) -> None:
+        self._changed(self.view.membership.disconnected(gone.node_id, left=gone.left), now)
+        self._conductor.peer_lost(gone.node_id, f"the session to it ended: {gone.reason}", now)
+
+    def _changed(self, changes: list[Change], now: float) -> None:
+        for change in changes:
+            self._commands.append(StandingChanged(node_id=change.node_id, standing=change.standing))
+            if change.standing in {Standing.SUSPECT, Standing.DEAD}:
+                reason = f"it became {change.standing} while it had the request"
+                self._conductor.peer_lost(change.node_id, reason, now)
+
+    def _host_changed(self, sampled: events.HostChanged) -> None:
+        own = self.view.own
+        own.telemetry = replace(
+            own.telemetry,
+            warm=sampled.warm,
+            battery_fraction=sampled.battery_fraction,
+            charging=sampled.charging,
+            free_memory_bytes=sampled.free_memory_bytes,
+        )
+
+    def _pass_time(self, now: float) -> None:
+        if now >= self.view.membership.next_check_s:
+            self._changed(self.view.membership.check(now), now)
+        if now >= self._beat_s:
+            self._beat_s = now + self._settings.heartbeat_interval_s
+            self._commands.append(Announce(telemetry=self.telemetry()))
+        self._conductor.wake(now)
