@@ -142,6 +142,12 @@ class PeerLost(LinkError):
     code = "peer_lost"
 
 
+class PeerLeft(LinkError):
+    """A peer said goodbye. The scheduler plans without it; nobody needs to act."""
+
+    code = "left"
+
+
 class DaemonUnreachable(LinkError):
     """A client found no daemon at the given endpoint. The user starts it or names another endpoint."""
 
