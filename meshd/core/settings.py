@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+Price = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds and prices of one node's scheduler."""
 
-    max_requests: int = 1024
+    max_requests: Count = 1024
     """Requests alive at once; the next one is shed."""
-    max_queued: int = 256
+    max_queued: Count = 256
     """Stages that wait for a slot here; the least urgent one is shed."""
-    max_nodes: int = 1024
+    max_nodes: Count = 1024
     """Peers remembered; the longest dead is forgotten first."""
-    max_explained: int = 512
+    max_explained: Count = 512
     """Finished requests that ``explain`` still knows."""
-    heartbeat_interval_s: float = 1.0
-    suspect_after_s: float = 3.0
+    heartbeat_interval_s: Seconds = 1.0
+    """Seconds between two life signs to each peer."""
+    suspect_after_s: Seconds = 3.0
     """Silence after which a peer gets no new work: three lost heartbeats."""
-    dead_after_s: float = 10.0
+    dead_after_s: Seconds = 10.0
     """Silence after which a peer is declared dead."""
-    latency_price_watts: float = 0.1
+    latency_price_watts: Price = 0.1
     """What a second of waiting costs, in joules: at 0.1 W, 10 ms sooner is worth 1 mJ."""
-    mains_joule_weight: float = 0.1
+    mains_joule_weight: Price = 0.1
     """A joule from the wall counts a tenth of a joule from a battery."""
-    miss_price_joules: float = 1.0
+    miss_price_joules: Price = 1.0
     """What a missed deadline costs, on the same scale."""
-    battery_floor: float = 0.1
+    battery_floor: Share = 0.1
     """Below this fraction a node on battery takes only its own and emergency work."""
-    patience_factor: float = 4.0
+    patience_factor: Annotated[float, Meta(ge=1)] = 4.0
     """An answer this many times later than predicted is looked for elsewhere."""
-    patience_floor_s: float = 0.25
+    patience_floor_s: Seconds = 0.25
     """Never give up on a peer sooner: scheduling jitter of a busy single-core device."""

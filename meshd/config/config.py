@@ -1,0 +1,217 @@
+"""Every key of ``meshd.toml``; the text below a key is what ``meshd config schema`` and ``config show`` print."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from meshd.config.peer_address import PeerAddress
+from meshd.config.places import default_socket, default_state_dir
+from meshd.core.node import DeviceClass
+from meshd.core.settings import Settings
+from model_registry.device_class import device_class
+from model_registry.power import PowerModel
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Name = Annotated[
+    str,
+    Meta(min_length=1, max_length=63, pattern=r"^[^\s./\\]+$", description="a word without spaces, dots or slashes"),
+]
+Fingerprint = Annotated[
+    str,
+    Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256 fingerprint of 64 lower-case hex digits (see meshd id)"),
+]
+ModelName = Annotated[
+    str, Meta(pattern="^[a-z0-9][a-z0-9-]*$", description="a model's name: lower-case letters, digits and hyphens")
+]
+HostedModel = Annotated[
+    str,
+    Meta(
+        pattern="^[a-z0-9][a-z0-9-]*(:(watch|phone|hub|upstream))?$",
+        description="a model's name, or name:tier with the tier watch, phone, hub or upstream",
+    ),
+]
+BrokerUrl = Annotated[
+    str, Meta(pattern=r"^mqtts?://[^\s/@]+$", description="mqtt://host:port, or mqtts://host:port for TLS")
+]
+
+
+def _hostname() -> str:
+    return socket.gethostname().split(".")[0] or "meshd"
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class Node(Section, frozen=True):
+    """This device."""
+
+    name: Name = field(default_factory=_hostname)
+    """What people call this device; the host's name unless set."""
+    device_class: DeviceClass = DeviceClass.HUB
+    """How strong this device is: it decides which tier of a model it hosts, and many defaults."""
+    state_dir: Path = field(default_factory=default_state_dir)
+    """Directory of the identity, the pinned fingerprints and the measured profiles. One daemon each."""
+    slots: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Stages that run at once."""
+
+
+class Listen(Section, frozen=True):
+    """Where peers connect to, by mutually authenticated TLS 1.3."""
+
+    host: str = "0.0.0.0"  # noqa: S104  Peers come from the network; only pinned fingerprints get past TLS.
+    """Address to listen on; ``::`` takes IPv6 as well."""
+    port: Port = 47600
+    """Port to listen on; 0 takes any free one, which discovery then announces."""
+
+
+class Client(Section, frozen=True):
+    """Where programs on this device, and with a token those elsewhere, ask for inferences."""
+
+    socket: Path = field(default_factory=default_socket)
+    """Unix socket; only its owner and group may open it."""
+    tcp_host: str | None = None
+    """Address of the TCP endpoint; unset, there is none."""
+    tcp_port: Port = 47601
+    """Port of the TCP endpoint; 0 takes any free one."""
+    token_file: Path | None = None
+    """File whose text a TCP client must present; ``client.token`` in the state directory unless set."""
+
+
+class Discovery(Section, frozen=True):
+    """Finding peers by mDNS. It yields addresses, never trust."""
+
+    enabled: bool = True
+    """Announce this node on the local network and look for others."""
+    interfaces: tuple[str, ...] = ()
+    """Addresses or names of the network interfaces to use; all of them when empty."""
+
+
+class Peers(Section, frozen=True):
+    """Peers that are written down, beside those discovered."""
+
+    static: tuple[PeerAddress, ...] = ()
+    """Each as ``host:port#fingerprint``; writing it down pins the fingerprint too."""
+
+
+class Trust(Section, frozen=True):
+    """Whose certificates are accepted, beside those paired later with ``meshd trust add``."""
+
+    pinned: tuple[Fingerprint, ...] = ()
+    """SHA-256 fingerprints, 64 lower-case hex digits each; ``meshd id`` prints a device's own."""
+
+
+class Models(Section, frozen=True):
+    """What this node can run."""
+
+    dir: Path | None = None
+    """Directory of model bundles, each with a manifest; the models shipped with meshd unless set."""
+    host: tuple[HostedModel, ...] = ()
+    """Models to host, as ``name`` or ``name:tier``; every model found, at this class's tier, when empty."""
+    warm: tuple[ModelName, ...] | Literal["all"] = "all"
+    """Models to load at the start instead of at their first request."""
+
+
+class Energy(Section, frozen=True):
+    """This device's own figures, in place of its class's. All joules computed from them are estimates."""
+
+    idle_watts: NotNegative | None = None
+    """Power with nothing to do."""
+    active_watts: Positive | None = None
+    """Power that computing adds to idling."""
+    macs_per_s: Positive | None = None
+    """Multiply-accumulates a second; goes with ``active_watts``."""
+    radio_joules_per_byte: NotNegative | None = None
+    """Energy of sending or receiving a byte. Published figures lie 40 times apart."""
+    radio_wake_joules: NotNegative | None = None
+    """Energy of waking the radio once."""
+    radio_bps: Positive | None = None
+    """Usual rate of the radio, bits a second."""
+    battery_joules: Positive | None = None
+    """Energy in the full battery."""
+    simulate_battery: bool = False
+    """Keep a made-up battery that empties by the estimates; for demos and tests on mains."""
+
+
+class Mqtt(Section, frozen=True):
+    """Telemetry and events for others. The mesh itself works without a broker."""
+
+    url: BrokerUrl | None = None
+    """Broker as ``mqtt://host:port``, or ``mqtts://host:port`` for TLS; unset, nothing is published."""
+    username: str | None = None
+    """Name to log in with."""
+    password_file: Path | None = None
+    """File that holds the password on its first line."""
+    ca_file: Path | None = None
+    """Certificates that may sign the broker's, for ``mqtts``; those of the system unless set."""
+    embedded: bool = False
+    """Run a broker inside this daemon, at the address in ``url``; for a home without one."""
+    telemetry_interval_s: Annotated[float, Meta(ge=0.1, le=3_600.0)] = 10.0
+    """Seconds between two publications of this node's telemetry."""
+
+
+class Log(Section, frozen=True):
+    """What the daemon writes to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe line that is written."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """One JSON object a line, or coloured text; auto writes text where a person watches a terminal."""
+
+
+class Record(Section, frozen=True):
+    """Evidence for later."""
+
+    events: Path | None = None
+    """File to append every scheduler event to, for replay; off unless set. It grows without bound."""
+
+
+class Config(Section, frozen=True):
+    """All settings of one daemon."""
+
+    node: Node = field(default_factory=Node)
+    listen: Listen = field(default_factory=Listen)
+    client: Client = field(default_factory=Client)
+    discovery: Discovery = field(default_factory=Discovery)
+    peers: Peers = field(default_factory=Peers)
+    trust: Trust = field(default_factory=Trust)
+    models: Models = field(default_factory=Models)
+    scheduler: Settings = field(default_factory=Settings)
+    energy: Energy = field(default_factory=Energy)
+    mqtt: Mqtt = field(default_factory=Mqtt)
+    log: Log = field(default_factory=Log)
+    record: Record = field(default_factory=Record)
+
+    @property
+    def token_path(self) -> Path:
+        """Return the file of the TCP endpoint's token."""
+        return self.client.token_file or self.node.state_dir / "client.token"
+
+    @property
+    def power(self) -> PowerModel:
+        """Return the class's power model with this device's own figures in it."""
+        figures = msgspec.structs.asdict(self.energy)
+        own = {key: figures[key] for key in PowerModel.__struct_fields__ if figures[key] is not None}
+        return msgspec.structs.replace(device_class(self.node.device_class).power, **own)
+
+
+_SMALL = {"scheduler": {"max_requests": 128, "max_queued": 32, "max_nodes": 32, "max_explained": 64}}
+
+
+def class_defaults(name: DeviceClass) -> dict[str, dict[str, Any]]:
+    """Return what differs from the plain defaults on a device of this class, as tables of the file."""
+    match name:
+        case DeviceClass.WATCH:
+            return {"mqtt": {"telemetry_interval_s": 60.0}, **_SMALL}
+        case DeviceClass.PHONE:
+            return {"node": {"slots": 2}, "mqtt": {"telemetry_interval_s": 30.0}}
+        case DeviceClass.HUB | DeviceClass.UPSTREAM:
+            return {"node": {"slots": max(1, min(256, os.cpu_count() or 1))}}

@@ -1,0 +1,35 @@
+"""From the values that TOML knows to the types of a section, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from meshd.config.peer_address import PeerAddress
+
+Decoder = Callable[[type, Any], Any]
+
+
+def decoder(folder: Path) -> Decoder:
+    """Return msgspec's hook for our own types; a relative path counts from the folder of the file it stands in."""
+
+    def decode(form: type, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+        return folder / Path(value).expanduser() if form is Path else PeerAddress.parse(value)
+
+    return decode
+
+
+def plain(value: Any) -> Any:
+    """Return a setting as TOML and JSON can write it."""
+    match value:
+        case Path() | PeerAddress():
+            return str(value)
+        case tuple():
+            return [plain(element) for element in value]
+        case _:
+            return msgspec.to_builtins(value)
