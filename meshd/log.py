@@ -62,6 +62,9 @@ ENDPOINT_OPENED = "endpoint.opened"
 CLIENT_REFUSED = "client.refused"
 IDENTITY_CREATED = "identity.created"
 IDENTITY_SUPERSEDED = "identity.superseded"
+TRUST_CHANGED = "trust.changed"
+TRUST_REFUSED = "trust.refused"
+ADVERT_REFUSED = "advert.refused"
 
 # --------------------------------------------------------------------------------------------------- executor
 MODEL_LOADED = "model.loaded"

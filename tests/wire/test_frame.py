@@ -1,4 +1,4 @@
-"""The frame reader: frames in any pieces come out whole, anything else is a ProtocolError and costs nothing."""
+"""Frames in any pieces come out whole; anything else is a ProtocolError and costs nothing."""
 
 import contextlib
 import itertools

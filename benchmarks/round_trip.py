@@ -1,0 +1,194 @@
+"""Measure one round trip between two sessions in two processes: plain TCP, TLS, bare asyncio as the floor.
+
+Run: ``python -m benchmarks.round_trip [--bytes 8192] [--count 20000] [--json]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from meshd.core.node import DeviceClass
+from meshd.net.identity import Identity
+from meshd.net.session import Session
+from meshd.net.tls import TlsContexts
+from meshd.net.trust import TrustStore
+from meshd.wire.messages import Hello, Infer, Message
+from meshd.wire.tensors import decode_tensors, encode_tensors
+
+
+def hello() -> Hello:
+    """Return a hello that any side accepts."""
+    return Hello(role="client", name="benchmark")
+
+
+class BareEcho(asyncio.BufferedProtocol):
+    """Sends back every ``n_bytes`` it got; what asyncio and the kernel take by themselves."""
+
+    def __init__(self, n_bytes: int, on_turn: Callable[[BareEcho], None] | None = None) -> None:
+        self.buffer = memoryview(bytearray(n_bytes))
+        self.filled = 0
+        self.on_turn = on_turn or BareEcho.reply
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def get_buffer(self, _sizehint: int) -> memoryview:  # noqa: D102
+        return self.buffer[self.filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:  # noqa: D102
+        self.filled += nbytes
+        if self.filled == len(self.buffer):
+            self.filled = 0
+            self.on_turn(self)
+
+    def reply(self) -> None:
+        """Send as many bytes as came."""
+        self.transport.write(bytes(self.buffer))
+
+
+def echo(session: Session, message: Message, payload: memoryview) -> None:
+    """Answer an Infer with its own tensors, decoded and encoded again."""
+    assert isinstance(message, Infer)
+    headers, parts = encode_tensors(decode_tensors(message.tensors, payload))
+    session.send(Infer(request_id=message.request_id, model=message.model, tensors=headers, deadline_s=1.0), parts)
+
+
+async def serve(kind: str, context: ssl.SSLContext | None, n_bytes: int, tell_port: int) -> None:
+    """Answer one kind of connection for as long as the benchmark runs."""
+
+    def protocol() -> asyncio.BaseProtocol:
+        if kind.startswith("bare"):
+            return BareEcho(n_bytes)
+        session = Session(hello, dialled=False)
+        session.on_message = echo
+        return session
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=context)
+    os.write(tell_port, str(server.sockets[0].getsockname()[1]).encode())
+    await server.serve_forever()
+
+
+async def time_bare(port: int, context: ssl.SSLContext | None, n_bytes: int, count: int) -> list[float]:
+    """Return seconds of each round trip without any protocol of ours."""
+    done = asyncio.get_running_loop().create_future()
+    moments = []
+
+    def turn(protocol: BareEcho) -> None:
+        moments.append(time.perf_counter())
+        if len(moments) > count:
+            done.set_result(None)
+        else:
+            protocol.reply()
+
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_connection(lambda: BareEcho(n_bytes, turn), "127.0.0.1", port, ssl=context)
+    protocol.reply()
+    await done
+    transport.close()
+    return np.diff(moments).tolist()
+
+
+async def time_session(port: int, context: ssl.SSLContext | None, n_bytes: int, count: int) -> list[float]:
+    """Return seconds of each round trip of an Infer with one float32 tensor that comes back."""
+    done = asyncio.get_running_loop().create_future()
+    tensor = {"ecg": np.zeros((1, n_bytes // 4), np.float32)}
+    moments = []
+
+    def turn(session: Session, message: Message, payload: memoryview) -> None:
+        assert isinstance(message, Infer)
+        decode_tensors(message.tensors, payload)
+        moments.append(time.perf_counter())
+        if len(moments) > count:
+            done.set_result(None)
+        else:
+            ask(session)
+
+    def ask(session: Session) -> None:
+        headers, parts = encode_tensors(tensor)
+        number = f"{len(moments):024d}"
+        session.send(Infer(request_id=number, model="ecg-anomaly", tensors=headers, deadline_s=1.0), parts)
+
+    session = Session(hello, dialled=True)
+    session.on_message = turn
+    await asyncio.get_running_loop().create_connection(lambda: session, "127.0.0.1", port, ssl=context)
+    session.greet()
+    await session.opened()
+    ask(session)
+    await done
+    session.close()
+    await session.closed()
+    return np.diff(moments).tolist()
+
+
+def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return contexts of two nodes that trust each other: one to accept with and one to dial with."""
+    with Identity.load_or_create(folder / "a") as one, Identity.load_or_create(folder / "b") as two:
+        ones, twos = TrustStore(folder / "a" / "trust.toml"), TrustStore(folder / "b" / "trust.toml")
+        ones.pin(two.certificate_pem, name="b", device_class=DeviceClass.HUB)
+        twos.pin(one.certificate_pem, name="a", device_class=DeviceClass.WATCH)
+        return TlsContexts(one, ones).server(), TlsContexts(two, twos).client()
+
+
+def measure(
+    kind: str, server: ssl.SSLContext | None, client: ssl.SSLContext | None, n_bytes: int, count: int
+) -> dict[str, float]:
+    """Return percentiles in microseconds of one kind, with the answering side in a child process."""
+    port_reader, port_writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        asyncio.run(serve(kind, server, n_bytes, port_writer))
+        os._exit(0)
+    try:
+        port = int(os.read(port_reader, 16))
+        timed = time_bare if kind.startswith("bare") else time_session
+        seconds = asyncio.run(timed(port, client, n_bytes, count))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    warm = np.array(seconds[count // 10 :]) * 1e6
+    return {
+        name: round(float(np.percentile(warm, q)), 1) for name, q in (("p50_us", 50), ("p90_us", 90), ("p99_us", 99))
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bytes", type=int, default=8192)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server, client = contexts(Path(folder))
+    found = {
+        kind: measure(kind, *pair, arguments.bytes, arguments.count)
+        for kind, pair in {
+            "bare TCP": (None, None),
+            "bare TLS": (server, client),
+            "session TCP": (None, None),
+            "session TLS": (server, client),
+        }.items()
+    }
+    if arguments.json:
+        json.dump({"bytes": arguments.bytes, "count": arguments.count, "round_trips": found}, sys.stdout)
+        return
+    for kind, figures in found.items():
+        print(f"{kind:12}", *(f"{name} {value:7.1f}" for name, value in figures.items()))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

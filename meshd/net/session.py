@@ -1,0 +1,288 @@
+"""One connection that speaks our protocol: hello first, then typed messages, then a goodbye.
+
+The same class serves both ends, over TLS, a unix socket or memory. The side that dialled says hello first; the
+other answers only after it has admitted what it heard, so a stranger reads nothing from us. No task per session
+and none per message: everything happens inside the transport's callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import cast
+
+from typing_extensions import Buffer, override
+
+from meshd import log
+from meshd.core.ids import NodeId
+from meshd.errors import InvalidInput, LinkError, PeerLost, ProtocolError, UntrustedPeer, from_code
+from meshd.net.outgoing import Outgoing
+from meshd.net.tls import explained, peer_fingerprint
+from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, MAX_PAYLOAD_BYTES, FrameReader, decode, encode
+from meshd.wire.messages import MAX_TEXT_LENGTH, Goodbye, Heartbeat, Hello, Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """What one session may take of time and memory."""
+
+    hello_s: float = 5.0
+    """From the connection to the other side's hello; also from our goodbye to the end of the connection."""
+    stalled_s: float = 15.0
+    """How long the other side may read nothing while bytes wait for it. Membership suspects it much earlier; this
+    is what frees the memory."""
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    max_outgoing_bytes: int = 2 * MAX_PAYLOAD_BYTES
+    """Room for the largest frame behind another one; a peer that lets more pile up is cut off."""
+
+
+class State(Enum):
+    """Where a session is in its life; it only ever moves down this list."""
+
+    GREETING = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+def admit_anyone(_session: Session, _hello: Hello) -> None:
+    """Accept every hello; for a side that has nothing to protect."""
+
+
+class Session(asyncio.BufferedProtocol):
+    """A connection to one peer or client.
+
+    ``admit`` is asked about the other side's hello and raises a LinkError to refuse it. The three callbacks may be
+    set at any time before they are due: ``on_open`` once after both hellos, ``on_message`` for each message after
+    it, ``on_closed`` exactly once at the end, with none when this side closed without an error.
+    """
+
+    def __init__(
+        self,
+        hello: Callable[[], Hello],
+        *,
+        dialled: bool,
+        admit: Callable[[Session, Hello], None] = admit_anyone,
+        limits: SessionLimits | None = None,
+    ) -> None:
+        self.dialled = dialled
+        self.state = State.GREETING
+        self.remote: Hello | None = None
+        """What the other side said it is; set from ``on_open`` on."""
+        self.fingerprint: NodeId | None = None
+        """Of the other side's certificate; none on a transport without TLS."""
+        self.address = "nowhere"
+        self.opened_s: float | None = None
+        """When both hellos had been exchanged, on the loop's clock."""
+        self.rtt_s: float | None = None
+        """Latest round trip of a heartbeat and its echo."""
+        self.on_open: Callable[[Session], None] = lambda _session: None
+        self.on_message: Callable[[Session, Message, memoryview], None] = lambda _session, _message, _payload: None
+        self.on_closed: Callable[[Session, LinkError | None], None] = lambda _session, _error: None
+        self._hello = hello
+        self._admit = admit
+        self._limits = limits or SessionLimits()
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader(max_payload_bytes=0)  # A stranger may not make us set memory aside.
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: LinkError | None = None
+        self._beat = (-1, 0.0)
+        self._greeted = self._loop.create_future()
+        self._ended = self._loop.create_future()
+        self._transport: asyncio.Transport
+        self._outgoing: Outgoing
+
+    # ------------------------------------------------------------------------------------ for the session's user
+
+    def greet(self) -> None:
+        """Say hello; the side that dialled begins, once it knows whom it reached."""
+        self._write(self._hello())
+
+    async def opened(self) -> None:
+        """Wait for both hellos.
+
+        Raises:
+            LinkError: the session ended instead.
+        """
+        await asyncio.shield(self._greeted)
+        if self.opened_s is None:
+            raise self._error or PeerLost(f"the session with {self.address} was closed before it opened.")
+
+    async def closed(self) -> LinkError | None:
+        """Wait for the end of the session and return what ended it, none when this side did without an error."""
+        await asyncio.shield(self._ended)
+        return self._error
+
+    def send(self, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
+        """Send a message without waiting, and tell whether it was taken; a session that is not open takes none.
+
+        Large payload parts are not copied: leave them unchanged afterwards.
+
+        Raises:
+            InvalidInput: the message is larger than a frame may be.
+        """
+        if self.state is not State.OPEN:
+            return False
+        if type(message) is Heartbeat and not message.echo:
+            self._beat = message.sequence, self._loop.time()
+        return self._write(message, payload_parts)
+
+    def close(self, code: str = "left", message: str = "", *, error: LinkError | None = None) -> None:
+        """Say goodbye with a code, send what waits, and end the session."""
+        if self.state in (State.CLOSING, State.CLOSED):
+            return
+        self._write(Goodbye(code=code, message=message[:MAX_TEXT_LENGTH]))
+        self._error = self._error or error
+        self.state = State.CLOSING
+        self._outgoing.when_drained(self._hang_up)
+
+    def abort(self, error: LinkError | None = None) -> None:
+        """End the session at once; nothing more is sent."""
+        if self.state is State.CLOSED:
+            return
+        self._error = self._error or error
+        self.state = State.CLOSING
+        self._outgoing.discard()
+        self._transport.abort()
+
+    # ----------------------------------------------------------------------------------------- for the transport
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._outgoing = Outgoing(self._transport, stalled_s=self._limits.stalled_s, on_stalled=self._give_up_writing)
+        self.fingerprint = peer_fingerprint(transport)
+        self.address = _address_of(transport)
+        self._set_timer(self._limits.hello_s, self._give_up_greeting)
+
+    @override
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.get_buffer(sizehint)
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        if self.state in (State.CLOSING, State.CLOSED):
+            return
+        try:
+            for frame in self._reader.received(nbytes):
+                self._take(decode(frame), frame.payload)
+        except LinkError as error:
+            self._refuse(error)
+
+    @override
+    def pause_writing(self) -> None:
+        self._outgoing.pause()
+
+    @override
+    def resume_writing(self) -> None:
+        self._outgoing.resume()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        was, self.state = self.state, State.CLOSED
+        self._set_timer(None, self.abort)
+        self._outgoing.discard()
+        if was is not State.CLOSING:
+            self._error = self._why_lost(exc, was)
+        for waiter in (self._greeted, self._ended):
+            if not waiter.done():
+                waiter.set_result(None)
+        self.on_closed(self, self._error)
+
+    # ----------------------------------------------------------------------------------------------------- inside
+
+    def _take(self, message: Message, payload: memoryview) -> None:
+        if type(message) is Goodbye:
+            self.abort(_reason_of(message, self.address))
+        elif self.state is State.OPEN:
+            if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
+                self.rtt_s = self._loop.time() - self._beat[1]
+            self.on_message(self, message, payload)
+        elif self.state is State.GREETING:
+            self._take_hello(message)
+
+    def _take_hello(self, message: Message) -> None:
+        if not isinstance(message, Hello):
+            raise ProtocolError(f"the first message is a {type(message).__name__} instead of a Hello.")
+        self._admit(self, message)
+        self._set_timer(None, self.abort)
+        self.remote = message
+        self.opened_s = self._loop.time()
+        if not self.dialled:
+            self.greet()
+        self.state = State.OPEN
+        self._reader.max_payload_bytes = self._limits.max_payload_bytes
+        if not self._greeted.done():
+            self._greeted.set_result(None)
+        self.on_open(self)
+
+    def _refuse(self, error: LinkError) -> None:
+        if isinstance(error, ProtocolError):
+            log.get_logger().warning(
+                log.FRAME_REFUSED, address=self.address, node_id=self.fingerprint, reason=str(error)
+            )
+        doubtful = self.fingerprint is not None and self.state is State.GREETING
+        if doubtful and isinstance(error, ProtocolError | UntrustedPeer):
+            self.abort(error)  # Whoever may not be trusted gets no byte, not even a goodbye.
+        else:
+            self.close(error.code, str(error), error=error)
+
+    def _write(self, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
+        buffers = encode(message, payload_parts)
+        n_bytes = sum(map(len, cast("list[bytes]", buffers)))
+        if n_bytes - HEADER.size - MAX_METADATA_BYTES > self._limits.max_payload_bytes:
+            raise InvalidInput(
+                f"a message of {n_bytes:,} bytes; its tensors may take {self._limits.max_payload_bytes:,}."
+            )
+        waiting = self._outgoing.waiting_bytes
+        if waiting + n_bytes > self._limits.max_outgoing_bytes:
+            self.abort(PeerLost(f"{self.address} does not read, and {waiting:,} bytes wait for it."))
+            return False
+        self._outgoing.write(buffers, n_bytes)
+        return True
+
+    def _hang_up(self) -> None:
+        self._set_timer(self._limits.hello_s, self.abort)
+        self._transport.close()
+
+    def _set_timer(self, delay_s: float | None, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay_s is None else self._loop.call_later(delay_s, then)
+
+    def _give_up_greeting(self) -> None:
+        self.abort(PeerLost(f"{self.address} did not say hello within {self._limits.hello_s:g} s."))
+
+    def _give_up_writing(self) -> None:
+        self.abort(PeerLost(f"{self.address} has read nothing for {self._limits.stalled_s:g} s."))
+
+    def _why_lost(self, exc: Exception | None, was: State) -> LinkError:
+        if isinstance(exc, OSError) and not isinstance(exc, ConnectionError):
+            return explained(exc, self.address)
+        if was is State.GREETING and self.dialled and self.fingerprint:
+            # In TLS 1.3 the dialling side finishes first; a refusal of its certificate often shows as a reset.
+            return PeerLost(
+                f"{self.address} closed the connection right after the TLS handshake.",
+                hint="Most likely this node is not pinned there.",
+            )
+        return PeerLost(f"the connection with {self.address} ended{f': {exc}' if exc else ''}.")
+
+
+def _reason_of(goodbye: Goodbye, address: str) -> LinkError:
+    reason = from_code(goodbye.code, goodbye.message)
+    if isinstance(reason, LinkError):
+        return reason
+    return PeerLost(f"{address} said goodbye ({goodbye.code}). {goodbye.message}".strip())
+
+
+def _address_of(transport: asyncio.BaseTransport) -> str:
+    match transport.get_extra_info("peername"):
+        case (str() as host, int() as port, *_):
+            plain = host.removeprefix("::ffff:")
+            return f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"
+        case str() as path if path:
+            return path
+        case _:
+            return "a local process"
