@@ -24,10 +24,6 @@ Name = Annotated[
     str,
     Meta(min_length=1, max_length=63, pattern=r"^[^\s./\\]+$", description="a word without spaces, dots or slashes"),
 ]
-Fingerprint = Annotated[
-    str,
-    Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256 fingerprint of 64 lower-case hex digits (see meshd id)"),
-]
 ModelName = Annotated[
     str, Meta(pattern="^[a-z0-9][a-z0-9-]*$", description="a model's name: lower-case letters, digits and hyphens")
 ]
@@ -59,7 +55,7 @@ class Node(Section, frozen=True):
     device_class: DeviceClass = DeviceClass.HUB
     """How strong this device is: it decides which tier of a model it hosts, and many defaults."""
     state_dir: Path = field(default_factory=default_state_dir)
-    """Directory of the identity, the pinned fingerprints and the measured profiles. One daemon each."""
+    """Directory of the identity, the trusted certificates and the measured profiles. One daemon each."""
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     """Stages that run at once."""
 
@@ -99,14 +95,14 @@ class Peers(Section, frozen=True):
     """Peers that are written down, beside those discovered."""
 
     static: tuple[PeerAddress, ...] = ()
-    """Each as ``host:port#fingerprint``; writing it down pins the fingerprint too."""
+    """Each as ``host:port#fingerprint``; its certificate must be trusted all the same, see ``meshd trust add``."""
 
 
 class Trust(Section, frozen=True):
-    """Whose certificates are accepted, beside those paired later with ``meshd trust add``."""
+    """Which other nodes are let in."""
 
-    pinned: tuple[Fingerprint, ...] = ()
-    """SHA-256 fingerprints, 64 lower-case hex digits each; ``meshd id`` prints a device's own."""
+    file: Path | None = None
+    """File of the trusted certificates, kept by ``meshd trust``; ``trust.toml`` in the state directory unless set."""
 
 
 class Models(Section, frozen=True):
@@ -194,6 +190,11 @@ class Config(Section, frozen=True):
     def token_path(self) -> Path:
         """Return the file of the TCP endpoint's token."""
         return self.client.token_file or self.node.state_dir / "client.token"
+
+    @property
+    def trust_path(self) -> Path:
+        """Return the file of the trusted certificates."""
+        return self.trust.file or self.node.state_dir / "trust.toml"
 
     @property
     def power(self) -> PowerModel:

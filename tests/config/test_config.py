@@ -142,10 +142,16 @@ def test_a_devices_own_figures_replace_those_of_its_class() -> None:
     assert config.power == expected
 
 
-def test_the_token_lies_in_the_state_directory_unless_named() -> None:
-    config = parse('[node]\nstate_dir = "/s"\n', None).config
-    assert config.token_path == Path("/s/client.token")
-    assert parse('[client]\ntoken_file = "/t"\n', None).config.token_path == Path("/t")
+def test_secrets_lie_in_the_state_directory_unless_named() -> None:
+    there = parse('[node]\nstate_dir = "/s"\n', None).config
+    assert (there.token_path, there.trust_path) == (Path("/s/client.token"), Path("/s/trust.toml"))
+    named = parse('[client]\ntoken_file = "/t"\n[trust]\nfile = "/p"\n', None).config
+    assert (named.token_path, named.trust_path) == (Path("/t"), Path("/p"))
+
+
+def test_the_configuration_that_is_deployed_is_valid() -> None:
+    path = Path(__file__).parents[2] / "deploy" / "meshd.toml"
+    assert load(path).config.log.format == "json"
 
 
 @pytest.mark.parametrize(

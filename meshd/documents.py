@@ -1,0 +1,221 @@
+"""The documents that a daemon hands to those who ask: what ``meshd status --json`` and its sisters print.
+
+Durations are seconds and energies joules, as everywhere; none stands for "not known" or "not applicable".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from meshd.core.answer import Energy, Hop, Timings
+from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
+from meshd.core.node import DeviceClass, Telemetry
+from meshd.core.request import Priority, Privacy
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Something that a person should know, and what to do about it."""
+
+    sentence: str
+    hint: str = ""
+
+
+class MqttState(Struct, frozen=True, kw_only=True):
+    """How this node stands with its broker."""
+
+    state: Literal["off", "connecting", "connected", "lost"]
+    url: str | None = None
+    last_error: str | None = None
+
+
+class RequestCounters(Struct, frozen=True, kw_only=True):
+    """Requests since the start, delegated ones included."""
+
+    submitted: int = 0
+    completed: int = 0
+    failed: int = 0
+    degraded: int = 0
+    escalated: int = 0
+    alive: int = 0
+
+
+class QueueState(Struct, frozen=True, kw_only=True):
+    """Stages on this node."""
+
+    queued: int
+    queued_max: int
+    running: int
+    slots: int
+    backlog_s: float
+
+
+class MemoryState(Struct, frozen=True, kw_only=True):
+    """Memory of the process and of the device."""
+
+    resident_bytes: int
+    free_bytes: int | None = None
+
+
+class BatteryState(Struct, frozen=True, kw_only=True):
+    """The battery, real or simulated."""
+
+    fraction: float
+    charging: bool
+    simulated: bool
+
+
+class StatusDocument(Struct, frozen=True, kw_only=True):
+    """Who this node is and how it is."""
+
+    node_id: NodeId
+    name: str
+    device_class: DeviceClass
+    version: str
+    uptime_s: float
+    incarnation: int
+    healthy: bool
+    """False when a problem keeps it from its work; a problem alone need not."""
+    problems: tuple[Problem, ...]
+    listening: str | None
+    """Where peers connect to, as ``host:port``."""
+    policy: str
+    mqtt: MqttState
+    battery: BatteryState | None
+    requests: RequestCounters
+    queue: QueueState
+    memory: MemoryState
+    energy: Energy
+    """Since the start, this node's own."""
+
+
+PeerState = Literal["alive", "suspect", "dead", "left", "unpaired"]
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """One other node, as this one sees it."""
+
+    node_id: NodeId
+    name: str
+    device_class: DeviceClass | None
+    state: PeerState
+    """``unpaired``: it was discovered, but its certificate is not trusted here."""
+    link_up: bool
+    address: str | None
+    rtt_s: float | None
+    age_s: float | None
+    """Age of what is known of it."""
+    discovered_s: float | None
+    """From this daemon's start until the peer was first alive."""
+    last_error: str | None
+    telemetry: Telemetry | None
+
+
+class PeersDocument(Struct, frozen=True, kw_only=True):
+    """All nodes that this one has met or discovered."""
+
+    node_id: NodeId
+    name: str
+    peers: tuple[Peer, ...]
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """A node that runs a variant."""
+
+    node_id: NodeId
+    node: str
+    warm: bool
+    compute_s: float
+    """Median for one item, measured there."""
+
+
+class CalibratedBound(Struct, frozen=True, kw_only=True):
+    """What the escalation rule was shown to hold: at most this share of anomalies is missed, with this confidence."""
+
+    missed: float
+    confidence: float
+
+
+class ModelTier(Struct, frozen=True, kw_only=True):
+    """One tier of a model, in one variant."""
+
+    tier: DeviceClass
+    variant: str
+    precision: str | None
+    """None where only peers host it: they announce the variant, not its file."""
+    artifact: ArtifactHash
+    size_bytes: int | None
+    accuracy: float
+    """Balanced accuracy in the manifest, 0..1."""
+    escalation_rate: float
+    bound: CalibratedBound | None
+    """None when the tier never escalates, or is not calibrated for this artifact."""
+    hosts: tuple[Host, ...]
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A model with its tiers, weakest first."""
+
+    name: ModelName
+    version: str
+    tiers: tuple[ModelTier, ...]
+
+
+class ModelsDocument(Struct, frozen=True, kw_only=True):
+    """All models that some node of the mesh can run."""
+
+    models: tuple[Model, ...]
+
+
+class ExplainedCandidate(Struct, frozen=True, kw_only=True):
+    """A way to run the request that was weighed."""
+
+    plan: str
+    """For example ``hub tier on kitchen``."""
+    node_id: NodeId
+    tier: DeviceClass
+    allowed: bool
+    mask: str | None
+    """Name of the rule that forbade it."""
+    reason: str | None
+    """That rule in a sentence."""
+    predicted_s: float | None
+    predicted_joules: float | None
+    cost: float | None
+    """What the policy weighed, on the scale of joules; lower is better."""
+
+
+class ExplainedDecision(Struct, frozen=True, kw_only=True):
+    """One choice: at the start, and again after each escalation or failure."""
+
+    decision: int
+    remaining_s: float
+    candidates: tuple[ExplainedCandidate, ...]
+    chosen: int | None
+    """Index into the candidates; none when nothing was allowed."""
+    policy: str
+    note: str = ""
+
+
+class ExplainDocument(Struct, frozen=True, kw_only=True):
+    """Why one request went where it went, and what came of it."""
+
+    request_id: RequestId
+    model: ModelName
+    deadline_s: float
+    priority: Priority
+    privacy: Privacy
+    min_tier: DeviceClass | None
+    input_bytes: int
+    outcome: Literal["alive", "answered", "degraded", "failed"]
+    code: str | None
+    """Of :mod:`meshd.errors`, when it failed."""
+    message: str | None
+    decisions: tuple[ExplainedDecision, ...]
+    tier: DeviceClass | None
+    score: float | None
+    escalations: int
+    route: tuple[Hop, ...]
+    timings: Timings | None
+    energy: Energy | None
