@@ -39,8 +39,6 @@ def open_member(bundle: Traversable, file: str) -> Iterator[IO[bytes]]:
         if isinstance(member, Path) and member.is_symlink():
             raise BundleError(f"'{file}' is reached by a symbolic link.", hint="Put the file itself there.")
     if not member.is_file():
-        raise BundleError(
-            f"The bundle {bundle} has no file '{file}'.", hint="Add it, or correct the manifest."
-        )
+        raise BundleError(f"The bundle {bundle} has no file '{file}'.", hint="Add it, or correct the manifest.")
     with member.open("rb") as stream:
         yield stream

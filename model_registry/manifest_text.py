@@ -71,9 +71,7 @@ def _flaw_of(message: str, tables: dict[str, Any], form: type) -> Flaw:
     place = _type_at(form, path)
     where = f" in {_spelled(path)}" if path else ""
     if unknown := re.search(r"unknown field `(.+)`", problem):
-        return Flaw(
-            (*path, unknown[1]), f"unknown key '{unknown[1]}'{where}.", closest(unknown[1], _keys(place))
-        )
+        return Flaw((*path, unknown[1]), f"unknown key '{unknown[1]}'{where}.", closest(unknown[1], _keys(place)))
     if missing := re.search(r"missing required field `(.+)`", problem):
         return Flaw(path, f"key '{missing[1]}' is missing{where}.")
     if value := re.search(r"Invalid enum value '?([^']*)'?", problem):

@@ -44,6 +44,4 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
         for extent in self.shape:
             if isinstance(extent, str) and extent not in axes:
                 hint = closest(extent, axes) if axes else f"Declare it: [axes.{extent}] with a max."
-                yield Flaw(
-                    ("shape",), f"Tensor '{self.name}' names axis '{extent}', which [axes] lacks.", hint
-                )
+                yield Flaw(("shape",), f"Tensor '{self.name}' names axis '{extent}', which [axes] lacks.", hint)

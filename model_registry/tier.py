@@ -62,9 +62,7 @@ class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         if not isfinite(self.low):
             yield Flaw(("low",), f"low = {self.low} is no threshold.", "Give a finite number.")
         if self.high is not None and not self.low < self.high:
-            yield Flaw(
-                ("high",), f"low = {self.low} must lie below high = {self.high}.", "Or leave high out."
-            )
+            yield Flaw(("high",), f"low = {self.low} must lie below high = {self.high}.", "Or leave high out.")
 
 
 class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
