@@ -65,6 +65,23 @@ class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
             yield Flaw(("high",), f"low = {self.low} must lie below high = {self.high}.", "Or leave high out.")
 
 
+class Alarm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When the tier itself says that something is wrong: its output is at or above a threshold."""
+
+    output: str
+    at_least: float
+
+    def flaws(self, outputs: Mapping[str, Tensor]) -> Iterator[Flaw]:
+        """Yield what makes the threshold impossible to apply."""
+        output = outputs.get(self.output)
+        if output is None:
+            yield Flaw(("output",), f"Output '{self.output}' does not exist.", closest(self.output, outputs))
+        elif not output.dtype.startswith("float"):
+            yield Flaw(("output",), f"Output '{self.output}' is {output.dtype}; a threshold needs a float.")
+        if not isfinite(self.at_least):
+            yield Flaw(("at_least",), f"at_least = {self.at_least} is no threshold.", "Give a finite number.")
+
+
 class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How long one run took on a device, and who measured it."""
 
@@ -103,6 +120,7 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     outputs: Annotated[tuple[Tensor, ...], Meta(min_length=1)]
     variants: Annotated[tuple[Variant, ...], Meta(min_length=1)]
     escalation: Escalation | None = None
+    alarm: Alarm | None = None
 
     def calibrated_for(self, variant: Variant) -> bool:
         """Tell whether the escalation rule was shown to hold for this artifact; other weights void it."""
@@ -121,6 +139,8 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
             yield from (flaw.below("outputs", index) for flaw in output.flaws(axes))
         for index, variant in enumerate(self.variants):
             yield from (flaw.below("variants", index) for flaw in variant.flaws())
+        outputs = {output.name: output for output in self.outputs}
+        if self.alarm:
+            yield from (flaw.below("alarm") for flaw in self.alarm.flaws(outputs))
         if self.escalation:
-            outputs = {output.name: output for output in self.outputs}
             yield from (flaw.below("escalation") for flaw in self.escalation.flaws(outputs))

@@ -18,6 +18,7 @@ class Hop(Struct, frozen=True, kw_only=True):
     variant: str
     compute_s: float
     score: float | None = None
+    anomalous: bool | None = None
 
 
 class Timings(Struct, frozen=True, kw_only=True):
@@ -45,6 +46,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     tier: DeviceClass
     variant: str
     score: float | None
+    anomalous: bool | None
+    """Whether the tier raises an alarm, by the threshold in its manifest; none where it has none."""
     confidence: float | None
     """max(score, 1 - score) where the tier has a score; none otherwise."""
     degraded: bool

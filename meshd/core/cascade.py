@@ -10,16 +10,17 @@ from meshd.core.node import HostedTier
 def escalates(tier: HostedTier, score: float | None, *, malformed: bool) -> bool:
     """Tell whether an answer must be looked at again by a larger tier.
 
-    A tier with a rule escalates when the score lies in [escalate_low, escalate_high). An output that is malformed, or
+    A tier with a rule escalates when the score lies in [escalate_low, escalate_high); a rule that was not calibrated
+    for this very artifact is void, and then everything escalates. An output that is malformed, or
     a score that is missing or not finite, always escalates: a broken screen must never pass for a calm heart.
     """
     if malformed:
         return True
     if tier.score_output is None:
         return False
-    if score is None or not isfinite(score):
+    if score is None or not isfinite(score) or not tier.calibrated:
         return True
-    return tier.escalate_low <= score < tier.escalate_high
+    return score >= tier.escalate_low and (tier.escalate_high is None or score < tier.escalate_high)
 
 
 def confidence(score: float | None) -> float | None:

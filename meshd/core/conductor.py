@@ -274,9 +274,10 @@ class Conductor:
             variant=tier.variant,
             compute_s=done.compute_s,
             score=done.score,
+            anomalous=done.anomalous,
         )
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(tier.macs * life.request.batch))
-        return life.itinerary.compose(tier, done.score, total_s=now - life.arrived_s)
+        return life.itinerary.compose(tier, total_s=now - life.arrived_s)
 
     def _learn_from(self, answered: events.PeerAnswered, transfer_s: float, batch: int, now: float) -> None:
         self._view.link_to(answered.node_id).measured(answered.transferred_bytes, transfer_s, now)

@@ -43,6 +43,7 @@ class StageFinished(_Event, frozen=True, kw_only=True):
     compute_s: float
     load_s: float
     score: float | None
+    anomalous: bool | None
     malformed: bool
 
 

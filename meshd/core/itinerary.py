@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshd.core.answer import Answer, Energy, Hop, Timings
 from meshd.core.cascade import confidence
@@ -31,15 +32,17 @@ class Itinerary(Struct, kw_only=True):
         self.joules += answer.energy.joules
         return transfer_s
 
-    def compose(self, tier: HostedTier, score: float | None, *, total_s: float) -> Answer:
-        """Return the answer of a tier that ran here as it would be given now."""
+    def compose(self, tier: HostedTier, *, total_s: float) -> Answer:
+        """Return the answer of the tier that ran here last as it would be given now."""
+        last = self.hops[-1]
         return Answer(
             model=tier.model,
             version=tier.version,
             tier=tier.tier,
             variant=tier.variant,
-            score=score,
-            confidence=confidence(score),
+            score=last.score,
+            anomalous=last.anomalous,
+            confidence=confidence(last.score),
             degraded=False,
             escalations=len(self.hops) - 1,
             route=tuple(self.hops),
@@ -49,14 +52,8 @@ class Itinerary(Struct, kw_only=True):
 
     def compose_from(self, answer: Answer, *, total_s: float) -> Answer:
         """Return a peer's answer with this node's part of the story in front."""
-        return Answer(
-            model=answer.model,
-            version=answer.version,
-            tier=answer.tier,
-            variant=answer.variant,
-            score=answer.score,
-            confidence=answer.confidence,
-            degraded=answer.degraded,
+        return replace(
+            answer,
             escalations=len(self.hops) - 1,
             route=tuple(self.hops),
             timings=self._timings(total_s),

@@ -47,7 +47,10 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """Output that the escalation rule reads; none when the tier never escalates."""
     escalate_low: float = 0.0
     """The answer escalates when its score lies in [escalate_low, escalate_high)."""
-    escalate_high: float = 0.0
+    escalate_high: float | None = None
+    """None: every score at or above escalate_low escalates."""
+    calibrated: bool = True
+    """False when the rule was shown to hold for another artifact: then every answer escalates."""
     escalation_rate: float = 0.0
     """Share of requests expected to escalate, from the manifest; observed rates replace it."""
     raw_input_may_leave: bool = True
