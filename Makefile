@@ -52,7 +52,7 @@ clean:
 # One stamp for each set of extras: a demo installs no linters, a test no torch.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.train: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	echo 'meshd: installing into $(VENV) ($*), once; this takes a minute or two' >&2
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]' >&2
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$*]' >&2
 	touch $@
 
 $(BIN)/python:

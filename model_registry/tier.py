@@ -54,11 +54,7 @@ class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
     def flaws(self, outputs: Mapping[str, Tensor]) -> Iterator[Flaw]:
         """Yield what makes the rule impossible to apply."""
-        output = outputs.get(self.score)
-        if output is None:
-            yield Flaw(("score",), f"Score '{self.score}' is no output.", closest(self.score, outputs))
-        elif not output.dtype.startswith("float"):
-            yield Flaw(("score",), f"Score '{self.score}' is {output.dtype}; a threshold needs a float.")
+        yield from _flaws_of_float("score", self.score, outputs)
         if not isfinite(self.low):
             yield Flaw(("low",), f"low = {self.low} is no threshold.", "Give a finite number.")
         if self.high is not None and not self.low < self.high:
@@ -73,11 +69,7 @@ class Alarm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
     def flaws(self, outputs: Mapping[str, Tensor]) -> Iterator[Flaw]:
         """Yield what makes the threshold impossible to apply."""
-        output = outputs.get(self.output)
-        if output is None:
-            yield Flaw(("output",), f"Output '{self.output}' does not exist.", closest(self.output, outputs))
-        elif not output.dtype.startswith("float"):
-            yield Flaw(("output",), f"Output '{self.output}' is {output.dtype}; a threshold needs a float.")
+        yield from _flaws_of_float("output", self.output, outputs)
         if not isfinite(self.at_least):
             yield Flaw(("at_least",), f"at_least = {self.at_least} is no threshold.", "Give a finite number.")
 
@@ -144,3 +136,12 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
             yield from (flaw.below("alarm") for flaw in self.alarm.flaws(outputs))
         if self.escalation:
             yield from (flaw.below("escalation") for flaw in self.escalation.flaws(outputs))
+
+
+def _flaws_of_float(key: str, name: str, outputs: Mapping[str, Tensor]) -> Iterator[Flaw]:
+    """Yield what is wrong when `key` names an output that a threshold will be held against."""
+    output = outputs.get(name)
+    if output is None:
+        yield Flaw((key,), f"There is no output '{name}'.", closest(name, outputs))
+    elif not output.dtype.startswith("float"):
+        yield Flaw((key,), f"Output '{name}' is {output.dtype}; a threshold needs a float.")

@@ -96,6 +96,10 @@ artifact = "{sha256(HUB_MODEL)}"
 size_bytes = {len(HUB_MODEL)}
 macs = 90000000
 hardware = ["cpu", "cuda"]
+
+[tiers.alarm]
+output = "anomaly"
+at_least = 0.5
 """
 
 

@@ -135,7 +135,7 @@ def test_a_missing_key_points_at_the_table_that_lacks_it() -> None:
         ("auroc = 0.96", "auroc = nan", "auroc = nan is no measurement."),
         ("low = 0.05", "low = nan", "low = nan is no threshold."),
         ("low = 0.05", "low = 0.05\nhigh = 0.05", "low = 0.05 must lie below high = 0.05."),
-        ('score = "anomaly"', 'score = "anomly"', "Score 'anomly' is no output."),
+        ('score = "anomaly"', 'score = "anomly"', "There is no output 'anomly'."),
         (
             'shape = ["batch", 1, 3600]',
             'shape = ["bach", 1]',
@@ -174,7 +174,7 @@ def test_the_last_tier_escalates_to_nobody() -> None:
 
 def test_a_score_must_be_a_float() -> None:
     error = refused(changed('name = "anomaly"\ndtype = "float32"', 'name = "anomaly"\ndtype = "int64"'))
-    assert error.problem == "Score 'anomaly' is int64; a threshold needs a float."
+    assert error.problem == "Output 'anomaly' is int64; a threshold needs a float."
 
 
 def test_a_changed_artifact_voids_the_calibration() -> None:
