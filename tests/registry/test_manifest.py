@@ -136,6 +136,8 @@ def test_a_missing_key_points_at_the_table_that_lacks_it() -> None:
         ("low = 0.05", "low = nan", "low = nan is no threshold."),
         ("low = 0.05", "low = 0.05\nhigh = 0.05", "low = 0.05 must lie below high = 0.05."),
         ('score = "anomaly"', 'score = "anomly"', "There is no output 'anomly'."),
+        ('output = "anomaly"', 'output = "anomly"', "There is no output 'anomly'."),
+        ("at_least = 0.5", "at_least = inf", "at_least = inf is no threshold."),
         (
             'shape = ["batch", 1, 3600]',
             'shape = ["bach", 1]',
