@@ -1,0 +1,52 @@
+"""One run of a model: how it ended, and how to call it off before it began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from meshd.errors import Cancelled, ExecutionFailed
+
+
+class StageResult(Struct, frozen=True, kw_only=True):
+    """What a run gave. Stays inside the process: the tensors travel beside the messages."""
+
+    outputs: dict[str, np.ndarray[Any, Any]]
+    compute_s: float
+    load_s: float
+    """Seconds spent on loading first; 0.0 when the model was warm."""
+    score: float | None
+    """What the escalation rule reads; none when the tier has no rule, or when the outputs are malformed."""
+    anomalous: bool | None = None
+    """Whether the tier raises its alarm; none when it has none, or when the outputs are malformed."""
+    flaw: str = ""
+    """What is wrong with the outputs: not finite, or not the shape or dtype that the manifest promises."""
+
+    @property
+    def malformed(self) -> bool:
+        """Tell whether the outputs break the manifest's promise; such an answer must escalate."""
+        return bool(self.flaw)
+
+
+StageEnd = StageResult | ExecutionFailed | Cancelled
+Done = Callable[[StageEnd], None]
+
+
+class Stage:
+    """A submitted run. Its ``done`` is called exactly once, whatever happens."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: Future[StageEnd] | None = None) -> None:
+        self._future = future
+
+    def cancel(self) -> bool:
+        """Call the run off and tell whether that was in time; ``done`` is then given a Cancelled.
+
+        A run that has begun goes on: onnxruntime has the thread.
+        """
+        return self._future is not None and self._future.cancel()

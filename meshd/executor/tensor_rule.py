@@ -1,0 +1,69 @@
+"""What one tensor of a manifest may look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from model_registry.tensor import Axis, Tensor
+
+Extents = dict[str, int]
+"""Length of each dynamic axis, by name."""
+
+
+class TensorRule:
+    """Dtype, shape and finiteness of one tensor. Says what is wrong instead of raising: its users differ in that."""
+
+    def __init__(self, tensor: Tensor, axes: Mapping[str, Axis]) -> None:
+        self.name = tensor.name
+        self.dtype = np.dtype(tensor.dtype)
+        self._shape = tensor.shape
+        self._axes = axes
+        self._is_float = self.dtype.kind == "f"
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(self._described(extent) for extent in self._shape)}] '{self.name}'"
+
+    @property
+    def smallest_shape(self) -> tuple[int, ...]:
+        """Return the shape with every dynamic axis at its minimum."""
+        return tuple(e if isinstance(e, int) else self._axes[e].min for e in self._shape)
+
+    def flaw(self, array: NDArray[Any], extents: Extents) -> str:
+        """Return what is wrong with an array, or nothing; ``extents`` learns its dynamic axes."""
+        if array.dtype != self.dtype:
+            return f"'{self.name}' is {array.dtype} and must be {self.dtype}."
+        if array.ndim != len(self._shape):
+            return f"'{self.name}' has {array.ndim} axes, shape {array.shape}, and must have {len(self._shape)}."
+        for index, (extent, found) in enumerate(zip(self._shape, array.shape, strict=True)):
+            problem = self._flaw_of_axis(extent, found, extents)
+            if problem:
+                return f"'{self.name}' has {found} elements on axis {index} and must have {problem}."
+        if self._is_float and not np.isfinite(array).all():
+            return f"'{self.name}' holds {self._not_finite(array)}; every element must be finite."
+        return ""
+
+    def _flaw_of_axis(self, extent: int | str, found: int, extents: Extents) -> str:
+        if isinstance(extent, int):
+            return "" if found == extent else str(extent)
+        bound = self._axes[extent]
+        if not bound.min <= found <= bound.max:
+            return f"{bound.min} to {bound.max} ('{extent}')"
+        agreed = extents.setdefault(extent, found)
+        return "" if found == agreed else f"{agreed}, like the other tensors with axis '{extent}'"
+
+    def _described(self, extent: int | str) -> str:
+        if isinstance(extent, int):
+            return str(extent)
+        bound = self._axes[extent]
+        return f"{extent}={bound.min}..{bound.max}"
+
+    @staticmethod
+    def _not_finite(array: NDArray[Any]) -> str:
+        nans = int(np.isnan(array).sum())
+        return f"{nans} NaN" if nans else f"{int(np.isinf(array).sum())} infinite values"

@@ -1,0 +1,225 @@
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable, UnknownModel
+from meshd.executor.profile_cache import ProfileCache
+from meshd.executor.stage import StageEnd, StageResult
+from tests.executor.artifacts import MemoryStore
+from tests.executor.conftest import MAKE, items, run
+from tests.executor.graphs import lookup_model, manifest_of, mean_model, square_root_model
+
+RULE = {"low": 0.5, "high": 10.0}
+MB = 1_000_000
+
+
+def finished(end: StageEnd) -> StageResult:
+    assert isinstance(end, StageResult)
+    return end
+
+
+# ------------------------------------------------------------------------------------------------------- hosting
+
+
+def test_a_hosted_model_is_warm_and_told_to_the_mesh(host: MAKE) -> None:
+    executor, [toy] = host(mean_model())
+    assert executor.warm_artifacts() == (toy.artifact,)
+    assert [tier.artifact for tier in executor.hosted_tiers()] == [toy.artifact]
+
+
+def test_an_artifact_that_is_not_there_is_refused(host: MAKE) -> None:
+    with pytest.raises(ModelUnusable, match="The store has no artifact"):
+        host(mean_model(), store=MemoryStore())
+
+
+def test_a_corrupt_artifact_is_refused_and_not_hosted(host: MAKE) -> None:
+    store = MemoryStore(mean_model())
+    executor, _ = host(store=store)
+    store.rotten = True
+    manifest = manifest_of(mean_model())
+    with pytest.raises(ModelUnusable, match="is corrupt"):
+        executor.host(manifest, manifest.tiers[0], manifest.tiers[0].variants[0])
+    assert executor.hosted_tiers() == ()
+
+
+def test_a_graph_that_is_not_what_the_manifest_says_is_refused(host: MAKE) -> None:
+    with pytest.raises(ModelUnusable, match="the graph wants an input 'ekg'; the graph has no input 'ecg'"):
+        host(mean_model(input_name="ekg"))
+
+
+def test_a_model_that_cannot_fit_into_the_budget_is_refused(host: MAKE) -> None:
+    with pytest.raises(ModelUnusable, match=r"takes 50.0 MB and the budget for models is 40.0 MB"):
+        host(mean_model(), size_bytes=50 * MB, memory_budget_bytes=40 * MB)
+
+
+def test_a_profile_is_measured_once_and_remembered_over_a_restart(host: MAKE, tmp_path: Path) -> None:
+    path = tmp_path / "profiles.json"
+    executor, [toy] = host(mean_model(), profiles=ProfileCache(path))
+    measured = executor.profile(toy)
+    assert 0.0 < measured.compute_s < 0.1
+    assert toy.compute_s == measured.compute_s
+    again, [same] = host(mean_model(), profiles=ProfileCache(path))
+    assert again.profile(same) == measured
+
+
+# ----------------------------------------------------------------------------------------------------- validation
+
+
+def test_inputs_are_validated_against_the_model_that_is_named(host: MAKE) -> None:
+    executor, _ = host(mean_model())
+    assert executor.validate(ModelName("toy"), items(1, 2)) == 2
+    with pytest.raises(InvalidInput, match="Did you mean 'ecg'"):
+        executor.validate(ModelName("toy"), {"ekg": items(1)["ecg"]})
+
+
+def test_an_unknown_model_is_refused_with_the_one_that_may_be_meant(host: MAKE) -> None:
+    executor, _ = host(mean_model())
+    with pytest.raises(UnknownModel, match=r"hosts no model 'toys'\. Did you mean 'toy'"):
+        executor.validate(ModelName("toys"), items(1))
+
+
+# -------------------------------------------------------------------------------------------------------- running
+
+
+async def test_a_short_stage_ends_before_submit_returns(host: MAKE) -> None:
+    executor, [toy] = host(mean_model(), inline_below_s=10.0)
+    executor.profile(toy)
+    ends: list[StageEnd] = []
+    executor.submit(toy.artifact, items(3), ends.append)
+    assert [finished(end).outputs["score"].tolist() for end in ends] == [[3.0]]
+
+
+async def test_a_long_stage_ends_later_in_the_thread_of_the_loop(host: MAKE) -> None:
+    executor, [toy] = host(mean_model(), inline_below_s=0.0)
+    ended = asyncio.get_running_loop().create_future()
+    executor.submit(toy.artifact, items(3), lambda end: ended.set_result((end, threading.current_thread())))
+    assert not ended.done()
+    end, thread = await ended
+    assert finished(end).outputs["score"].tolist() == [3.0]
+    assert thread is threading.main_thread()
+
+
+async def test_a_stage_of_many_items_is_long_even_if_one_item_is_short(host: MAKE) -> None:
+    executor, [toy] = host(mean_model())
+    toy.learn(0.0004, batch=1)
+    single: list[StageEnd] = []
+    several: list[StageEnd] = []
+    executor.submit(toy.artifact, items(1), single.append)
+    executor.submit(toy.artifact, items(1, 2, 3, 4), several.append)
+    assert (len(single), len(several)) == (1, 0)
+    executor.close()
+    await asyncio.sleep(0)
+    assert len(several) == 1
+
+
+async def test_the_score_is_what_the_escalation_rule_reads(host: MAKE) -> None:
+    executor, [watch, _] = host(mean_model(), square_root_model(), rule=RULE)
+    assert finished(await run(executor, watch, items(0, 4, 100))).score == 4.0
+
+
+async def test_a_model_that_answers_nan_is_malformed_and_has_no_score(host: MAKE) -> None:
+    executor, [watch, _] = host(square_root_model(), mean_model(), rule=RULE)
+    end = finished(await run(executor, watch, items(-4)))
+    assert (end.malformed, end.score) == (True, None)
+    assert end.flaw == "Output 'score' holds 1 NaN; every element must be finite."
+
+
+@pytest.mark.parametrize("inline_below_s", [0.0, 10.0])
+async def test_a_failing_run_is_an_end_and_the_next_one_succeeds(host: MAKE, inline_below_s: float) -> None:
+    executor, [toy] = host(lookup_model(), inline_below_s=inline_below_s)
+    executor.profile(toy)
+    assert isinstance(await run(executor, toy, items(99)), ExecutionFailed)
+    assert finished(await run(executor, toy, items(2))).outputs["score"].tolist() == [2.0]
+
+
+async def test_an_artifact_that_is_not_hosted_is_an_end(host: MAKE) -> None:
+    executor, _ = host(mean_model())
+    ends: list[StageEnd] = []
+    executor.submit(ArtifactHash("e" * 64), items(1), ends.append)
+    assert [type(end) for end in ends] == [ExecutionFailed]
+
+
+async def test_timings_of_runs_replace_the_profile(host: MAKE) -> None:
+    executor, [toy] = host(mean_model(), inline_below_s=10.0)
+    toy.learn(5.0, batch=1)
+    for _ in range(40):
+        await run(executor, toy, items(1))
+    [tier] = executor.hosted_tiers()
+    assert tier.compute_s == toy.compute_s < 0.1
+
+
+# ---------------------------------------------------------------------------------------------------- cancellation
+
+
+async def test_a_stage_that_waits_can_be_called_off_and_its_end_is_still_told(host: MAKE) -> None:
+    store = MemoryStore(mean_model())
+    executor, [toy] = host(mean_model(), store=store)
+    executor.cool(toy.artifact)
+    store.gate.clear()
+    running, waiting = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
+    first = executor.submit(toy.artifact, items(1), running.set_result)
+    second = executor.submit(toy.artifact, items(2), waiting.set_result)
+    assert second.cancel()
+    assert isinstance(await waiting, Cancelled)
+    store.gate.set()
+    assert finished(await running).outputs["score"].tolist() == [1.0]
+    assert not first.cancel()
+
+
+async def test_closing_tells_every_end(host: MAKE) -> None:
+    store = MemoryStore(mean_model())
+    executor, [toy] = host(mean_model(), store=store, inline_below_s=0.0)
+    ends: list[StageEnd] = []
+    for value in range(3):
+        executor.submit(toy.artifact, items(value), ends.append)
+    executor.close()
+    await asyncio.sleep(0)
+    assert len(ends) == 3
+    assert executor.warm_artifacts() == ()
+
+
+# --------------------------------------------------------------------------------------------------- warm and cold
+
+
+async def test_a_cold_model_is_loaded_by_the_stage_that_needs_it(host: MAKE) -> None:
+    executor, [toy] = host(mean_model())
+    executor.cool(toy.artifact)
+    assert executor.warm_artifacts() == ()
+    first = finished(await run(executor, toy, items(1)))
+    second = finished(await run(executor, toy, items(1)))
+    assert first.load_s > 0.0 == second.load_s
+    assert executor.warm_artifacts() == (toy.artifact,)
+
+
+async def test_a_cold_model_found_corrupt_is_an_end_and_not_a_crash(host: MAKE) -> None:
+    store = MemoryStore(mean_model())
+    executor, [toy] = host(mean_model(), store=store)
+    executor.cool(toy.artifact)
+    store.rotten = True
+    end = await run(executor, toy, items(1))
+    assert isinstance(end, ExecutionFailed)
+    assert "is corrupt" in end.message
+
+
+def test_warming_tells_the_seconds_and_a_warm_model_takes_none(host: MAKE) -> None:
+    executor, [toy] = host(mean_model())
+    executor.cool(toy.artifact)
+    assert executor.warm(toy.artifact) > 0.0
+    assert executor.warm(toy.artifact) == 0.0
+
+
+async def test_the_model_unused_for_longest_makes_room(host: MAKE) -> None:
+    executor, [watch, phone, hub] = host(
+        mean_model(),
+        square_root_model(),
+        lookup_model(),
+        size_bytes=40 * MB,
+        memory_budget_bytes=100 * MB,
+    )
+    assert executor.warm_artifacts() == (phone.artifact, hub.artifact)
+    await run(executor, phone, items(1))
+    await run(executor, watch, items(1))
+    assert executor.warm_artifacts() == (watch.artifact, phone.artifact)

@@ -1,0 +1,54 @@
+import pytest
+
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.node import DeviceClass, HostedTier
+from meshd.executor.hosted_tier import to_hosted_tier
+from tests.executor.graphs import manifest_of, mean_model, square_root_model
+
+
+def watch_tier(**options: object) -> HostedTier:
+    manifest = manifest_of(mean_model(), square_root_model(), **options)  # type: ignore[arg-type]
+    tier = manifest.tiers[0]
+    return to_hosted_tier(manifest, tier, tier.variants[0], compute_s=0.002, load_s=0.03)
+
+
+def test_a_hosted_tier_joins_the_manifest_with_what_was_measured() -> None:
+    tier = watch_tier(low=0.25, high=0.75)
+    assert tier == HostedTier(
+        model=ModelName("toy"),
+        version="1.2.3",
+        tier=DeviceClass.WATCH,
+        variant="toy-fp32",
+        artifact=ArtifactHash(tier.artifact),
+        accuracy=0.75,
+        macs=16,
+        compute_s=0.002,
+        load_s=0.03,
+        score_output="score",
+        escalate_low=0.25,
+        escalate_high=0.75,
+        escalation_rate=0.25,
+        raw_input_may_leave=True,
+    )
+
+
+def rule_of(tier: HostedTier) -> tuple[str | None, float, float | None, bool, float]:
+    return tier.score_output, tier.escalate_low, tier.escalate_high, tier.calibrated, tier.escalation_rate
+
+
+def test_a_rule_without_an_upper_threshold_has_none() -> None:
+    assert rule_of(watch_tier(low=0.25)) == ("score", 0.25, None, True, 0.25)
+
+
+def test_a_rule_calibrated_for_another_artifact_is_void_and_everything_escalates() -> None:
+    tier = watch_tier(low=0.25, high=0.75, calibrated=False)
+    assert rule_of(tier) == ("score", 0.25, 0.75, False, 1.0)
+
+
+def test_a_tier_without_a_rule_never_escalates() -> None:
+    assert rule_of(watch_tier()) == (None, 0.0, None, True, 0.0)
+
+
+@pytest.mark.parametrize(("privacy", "may_leave"), [("device", False), ("household", True), ("public", True)])
+def test_a_model_for_the_device_only_keeps_its_input_there(privacy: str, may_leave: bool) -> None:
+    assert watch_tier(privacy=privacy).raw_input_may_leave is may_leave
