@@ -22,6 +22,7 @@ class OutputContract:
         self._rules = {tensor.name: TensorRule(tensor, axes) for tensor in tier.outputs}
         self._rule = tier.escalation
         self._alarm = tier.alarm
+        self._alarm = tier.alarm
         self.names = list(self._rules)
 
     def flaw(self, outputs: Mapping[str, Array], extents: Extents) -> str:
@@ -34,11 +35,10 @@ class OutputContract:
         return ""
 
     def score(self, outputs: Mapping[str, Array]) -> float | None:
-        """Return the score of a run; none when the tier has neither an escalation rule nor an alarm.
+        """Return what the escalation rule reads, or where there is none what the alarm reads; none without either.
 
         Of a batch it is the value that most wants escalation: the one deepest inside [low, high), and if none lies
-        inside, the one nearest to it. So a batch escalates if one of its items would. Without a rule it is the one
-        nearest to an alarm, or deepest in it.
+        inside, the one nearest to it. So a batch escalates if one of its items would.
         """
         if self._rule is None:
             return None if self._alarm is None else float(outputs[self._alarm.output].max())
@@ -52,7 +52,7 @@ class OutputContract:
         return float(considered[depth.argmax()])
 
     def anomalous(self, outputs: Mapping[str, Array]) -> bool | None:
-        """Tell whether any item of the batch raises the tier's alarm; none when the tier has none."""
+        """Tell whether the tier raises its alarm for any item of the batch; none when it has no alarm."""
         if self._alarm is None:
             return None
-        return bool((outputs[self._alarm.output] >= self._alarm.at_least).any())
+        return bool(outputs[self._alarm.output].max() >= self._alarm.at_least)

@@ -20,7 +20,9 @@ class StageResult(Struct, frozen=True, kw_only=True):
     load_s: float
     """Seconds spent on loading first; 0.0 when the model was warm."""
     score: float | None
-    """What the escalation rule reads; none when the tier has no rule, or when the outputs are malformed."""
+    """What the escalation rule or the alarm reads; none when the tier has neither, or when outputs are malformed."""
+    anomalous: bool | None
+    """Whether the tier raises its alarm; none when it has none, or when the outputs are malformed."""
     anomalous: bool | None = None
     """Whether the tier raises its alarm; none when it has none, or when the outputs are malformed."""
     flaw: str = ""

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from model_registry.manifest import Manifest
 from model_registry.tensor import Axis, DType, Tensor
-from model_registry.tier import Bound, Escalation, Tier, TierName, Variant
+from model_registry.tier import Alarm, Bound, Escalation, Tier, TierName, Variant
 
 SAMPLES = 16
 _ELEMENTS = {"int16": TensorProto.INT16, "float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
@@ -70,12 +70,15 @@ def manifest_of(
     low: float | None = None,
     high: float | None = None,
     calibrated: bool = True,
+    alarm: float | None = None,
     privacy: str = "household",
 ) -> Manifest:
     """Describe models as the tiers of one family, weakest first; all but the last may escalate by a rule."""
     names: tuple[TierName, ...] = ("watch", "phone", "hub")
     tiers = [
-        _tier(tier, content, low=None if content is contents[-1] else low, high=high, calibrated=calibrated)
+        _tier(
+            tier, content, low=None if content is contents[-1] else low, high=high, calibrated=calibrated, alarm=alarm
+        )
         for tier, content in zip(names, contents, strict=False)
     ]
     return Manifest(
@@ -92,7 +95,9 @@ def manifest_of(
     )
 
 
-def _tier(name: TierName, content: bytes, *, low: float | None, high: float | None, calibrated: bool) -> Tier:
+def _tier(
+    name: TierName, content: bytes, *, low: float | None, high: float | None, calibrated: bool, alarm: float | None
+) -> Tier:
     artifact = hashlib.sha256(content).hexdigest()
     variant = Variant(
         name="toy-fp32",
@@ -109,6 +114,7 @@ def _tier(name: TierName, content: bytes, *, low: float | None, high: float | No
         outputs=(Tensor(name="score", dtype="float32", shape=("batch",)),),
         variants=(variant,),
         escalation=rule,
+        alarm=Alarm(output="score", at_least=alarm) if alarm is not None else None,
     )
 
 

@@ -5,8 +5,8 @@ from meshd.executor.output_contract import OutputContract
 from tests.executor.graphs import manifest_of, mean_model, square_root_model
 
 
-def contract(low: float | None = 0.25, high: float | None = 0.75) -> OutputContract:
-    manifest = manifest_of(mean_model(), square_root_model(), low=low, high=high)
+def contract(low: float | None = 0.25, high: float | None = 0.75, alarm: float | None = None) -> OutputContract:
+    manifest = manifest_of(mean_model(), square_root_model(), low=low, high=high, alarm=alarm)
     return OutputContract(manifest.tiers[0], manifest.axes)
 
 
@@ -54,5 +54,20 @@ def test_without_an_upper_threshold_the_largest_score_most_wants_escalation() ->
     assert contract(high=None).score(scores(0.3, 0.9, 0.5)) == pytest.approx(0.9)
 
 
-def test_a_tier_without_a_rule_has_no_score() -> None:
-    assert contract(low=None, high=None).score(scores(0.3)) is None
+def test_a_tier_without_a_rule_has_the_score_of_its_alarm() -> None:
+    assert contract(low=None, alarm=0.5).score(scores(0.3, 0.4)) == pytest.approx(0.4)
+
+
+def test_a_tier_without_rule_and_alarm_has_no_score() -> None:
+    assert contract(low=None).score(scores(0.3)) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "anomalous"), [((0.1, 0.4), False), ((0.1, 0.5), True), ((0.9,), True)], ids=["below", "at", "above"]
+)
+def test_one_item_at_the_threshold_raises_the_alarm(values: tuple[float, ...], anomalous: bool) -> None:
+    assert contract(alarm=0.5).anomalous(scores(*values)) is anomalous
+
+
+def test_a_tier_without_an_alarm_says_neither_yes_nor_no() -> None:
+    assert contract().anomalous(scores(0.9)) is None
