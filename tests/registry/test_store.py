@@ -179,6 +179,7 @@ def test_a_manifest_becomes_visible_after_all_its_artifacts(
 
 
 def test_every_shipped_model_installs_and_verifies(store: ModelStore) -> None:
+    assert "ecg-anomaly" in bundled_models()
     for name in bundled_models():
         manifest = store.install_bundled(name)
         assert store.open(name) == manifest
