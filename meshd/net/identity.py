@@ -16,12 +16,13 @@ from typing import Self
 from meshd import log
 from meshd.core.ids import NodeId
 from meshd.errors import IdentityInUse, SetupError
+from meshd.net import anchor
 from meshd.net.files import write_atomically
 
 SECRET_FILE = "identity.pem"  # noqa: S105 - a name, not a password
 """Certificate and private key in one file, so that one rename makes both appear or neither."""
 CERTIFICATE_FILE = "identity.crt"
-"""The public part, to be carried to other devices and pinned there."""
+"""The public part, for people and other programs to look at."""
 LOCK_FILE = "lock"
 INCARNATION_FILE = "incarnation"
 
@@ -130,22 +131,25 @@ def _checked_certificate(secret: Path) -> str:
 
 
 def _new_key_pair() -> bytes:
-    """Return PEM of a self-signed P-256 certificate and its key. Decision: docs/decisions/tls-pinning.md."""
+    """Return PEM of a new P-256 key's certificate, issued by :mod:`meshd.net.anchor`, and of the key."""
     # Loaded on first start only: it costs memory that a watch has better use for.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    # The subject is unique, for OpenSSL looks its anchors up by subject.
-    unique = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"meshd {unique.digest.hex()[:16]}")])
+    key, anchor_key = (
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.derive_private_key(anchor.PRIVATE_VALUE, ec.SECP256R1()),
+    )
+    issuer = x509.load_pem_x509_certificate(anchor.CERTIFICATE.encode()).subject
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "meshd node")])
     serial = x509.random_serial_number()
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), serial, _VALID_FROM, _VALID_UNTIL)
+        x509.CertificateBuilder(issuer, subject, key.public_key(), serial, _VALID_FROM, _VALID_UNTIL)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(unique, critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(anchor_key.public_key()), critical=False)
+        .sign(anchor_key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

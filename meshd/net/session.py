@@ -1,8 +1,9 @@
 """One connection that speaks our protocol: hello first, then typed messages, then a goodbye.
 
 The same class serves both ends, over TLS, a unix socket or memory. The side that dialled says hello first; the
-other answers only after it has admitted what it heard, so a stranger reads nothing from us. No task per session
-and none per message: everything happens inside the transport's callbacks.
+other answers only after it has admitted what it heard. On TLS the certificate comes before all of that: unless its
+fingerprint is trusted, the connection is cut before a byte is read or written. No task per session and none per
+message: everything happens inside the transport's callbacks.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ class State(Enum):
     CLOSED = auto()
 
 
+def trust_nobody(_node_id: NodeId) -> bool:
+    """Trust no certificate, so that a session on TLS has to be told whom to trust."""
+    return False
+
+
 def admit_anyone(_session: Session, _hello: Hello) -> None:
     """Accept every hello; for a side that has nothing to protect."""
 
@@ -54,9 +60,10 @@ def admit_anyone(_session: Session, _hello: Hello) -> None:
 class Session(asyncio.BufferedProtocol):
     """A connection to one peer or client.
 
-    ``admit`` is asked about the other side's hello and raises a LinkError to refuse it. The three callbacks may be
-    set at any time before they are due: ``on_open`` once after both hellos, ``on_message`` for each message after
-    it, ``on_closed`` exactly once at the end, with none when this side closed without an error.
+    ``trusts`` is asked about the other side's certificate where there is TLS, ``admit`` about its hello; the latter
+    raises a LinkError to refuse. The three callbacks may be set at any time before they are due: ``on_open`` once
+    after both hellos, ``on_message`` for each message after it, ``on_closed`` exactly once at the end, with none
+    when this side closed without an error.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class Session(asyncio.BufferedProtocol):
         hello: Callable[[], Hello],
         *,
         dialled: bool,
+        trusts: Callable[[NodeId], bool] = trust_nobody,
         admit: Callable[[Session, Hello], None] = admit_anyone,
         limits: SessionLimits | None = None,
     ) -> None:
@@ -82,6 +90,7 @@ class Session(asyncio.BufferedProtocol):
         self.on_message: Callable[[Session, Message, memoryview], None] = lambda _session, _message, _payload: None
         self.on_closed: Callable[[Session, LinkError | None], None] = lambda _session, _error: None
         self._hello = hello
+        self._trusts = trusts
         self._admit = admit
         self._limits = limits or SessionLimits()
         self._loop = asyncio.get_running_loop()
@@ -97,8 +106,9 @@ class Session(asyncio.BufferedProtocol):
     # ------------------------------------------------------------------------------------ for the session's user
 
     def greet(self) -> None:
-        """Say hello; the side that dialled begins, once it knows whom it reached."""
-        self._write(self._hello())
+        """Say hello; the side that dialled begins."""
+        if self.state is State.GREETING:
+            self._write(self._hello())
 
     async def opened(self) -> None:
         """Wait for both hellos.
@@ -156,6 +166,9 @@ class Session(asyncio.BufferedProtocol):
         self.fingerprint = peer_fingerprint(transport)
         self.address = _address_of(transport)
         self._set_timer(self._limits.hello_s, self._give_up_greeting)
+        if self.fingerprint is not None and not self._trusts(self.fingerprint):
+            why = "not the one that was dialled" if self.dialled else "not pinned here"
+            self.abort(UntrustedPeer(f"the node {self.fingerprint} at {self.address} is {why}."))
 
     @override
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -223,11 +236,7 @@ class Session(asyncio.BufferedProtocol):
             log.get_logger().warning(
                 log.FRAME_REFUSED, address=self.address, node_id=self.fingerprint, reason=str(error)
             )
-        doubtful = self.fingerprint is not None and self.state is State.GREETING
-        if doubtful and isinstance(error, ProtocolError | UntrustedPeer):
-            self.abort(error)  # Whoever may not be trusted gets no byte, not even a goodbye.
-        else:
-            self.close(error.code, str(error), error=error)
+        self.close(error.code, str(error), error=error)
 
     def _write(self, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
         buffers = encode(message, payload_parts)

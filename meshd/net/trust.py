@@ -1,12 +1,13 @@
-"""Which other nodes this one trusts: their certificates, pinned in a file that people and commands may edit."""
+"""Which other nodes this one trusts: pinned fingerprints, some from the configuration, the rest in a file."""
 
 from __future__ import annotations
 
-import ssl
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 import tomli_w
@@ -16,21 +17,21 @@ from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import ConfigInvalid
 from meshd.net.files import write_atomically
-from meshd.net.identity import fingerprint
+
+_FINGERPRINT = "[0-9a-f]{64}"
 
 
-class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One trusted node. The name and class are the owner's notes; only the certificate decides."""
+class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One trusted node. Name and class are notes for people; only the fingerprint decides."""
 
-    name: str
-    device_class: DeviceClass = msgspec.field(name="class")
-    certificate: str
-    """PEM. The whole certificate and not its hash alone, for that is what OpenSSL verifies against."""
+    fingerprint: Annotated[str, msgspec.Meta(pattern=f"^{_FINGERPRINT}$")]
+    name: str = ""
+    device_class: DeviceClass | None = msgspec.field(name="class", default=None)
 
     @property
     def node_id(self) -> NodeId:
-        """Fingerprint of the certificate."""
-        return fingerprint(ssl.PEM_cert_to_DER_cert(self.certificate))
+        """The node that this pin trusts."""
+        return NodeId(self.fingerprint)
 
 
 class _TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,46 +39,49 @@ class _TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrustStore:
-    """Pinned certificates, kept in a TOML file (``[[peer]]`` tables) that is read again when it has changed.
+    """Pinned nodes: those given here for good, and those of a TOML file of ``[[peer]]`` tables.
+
+    Commands and people edit the file while the daemon runs; :meth:`refresh` takes notice.
 
     Raises:
         ConfigInvalid: the file exists and cannot be understood.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, configured: Iterable[Pin] = ()) -> None:
         self._path = path
+        self._configured = {pin.node_id: pin for pin in configured}
         self._stamp = self._look()
-        self._pins = self._read()
-        self.version = 0
-        """Grows whenever the pins change."""
+        self._filed = self._read()
 
     @property
     def pins(self) -> Mapping[NodeId, Pin]:
         """Every trusted node."""
-        return MappingProxyType(self._pins)
+        return MappingProxyType(self._configured | self._filed)
 
     def trusts(self, node_id: str) -> bool:
         """Tell whether a fingerprint is pinned."""
-        return node_id in self._pins
+        return node_id in self._filed or node_id in self._configured
 
-    def pin(self, certificate_pem: str, *, name: str, device_class: DeviceClass) -> NodeId:
-        """Trust the node with this certificate from now on, and return its id.
+    def pin(self, node_id: str, *, name: str = "", device_class: DeviceClass | None = None) -> None:
+        """Trust a node from now on.
 
         Raises:
-            ConfigInvalid: this is no certificate.
+            ConfigInvalid: this is no fingerprint.
         """
+        if not re.fullmatch(_FINGERPRINT, node_id):
+            raise ConfigInvalid(
+                f"{node_id!r} is no fingerprint.", hint="It has 64 digits; `meshd id` prints a device's own."
+            )
         self.refresh()
-        pin = Pin(name=name, device_class=device_class, certificate=certificate_pem)
-        node_id = _checked_id(pin)
-        self._write({**self._pins, node_id: pin})
-        return node_id
+        pin = Pin(fingerprint=node_id, name=name, device_class=device_class)
+        self._write(self._filed | {pin.node_id: pin})
 
     def unpin(self, node_id: str) -> bool:
-        """Trust a node no longer; tell whether it was trusted."""
+        """Trust a node of the file no longer; tell whether it was there. The configuration's stay."""
         self.refresh()
-        if node_id not in self._pins:
+        if node_id not in self._filed:
             return False
-        self._write({kept: pin for kept, pin in self._pins.items() if kept != node_id})
+        self._write({kept: pin for kept, pin in self._filed.items() if kept != node_id})
         return True
 
     def refresh(self) -> bool:
@@ -87,11 +91,11 @@ class TrustStore:
             return False
         self._stamp = stamp
         try:
-            self._pins = self._read()
+            self._filed = self._read()
         except ConfigInvalid as error:
             log.get_logger().error(log.TRUST_REFUSED, path=str(self._path), reason=str(error))
             return False
-        self.version += 1
+        log.get_logger().info(log.TRUST_CHANGED, path=str(self._path), pinned=len(self.pins))
         return True
 
     def _look(self) -> tuple[int, int, int] | None:
@@ -108,27 +112,13 @@ class TrustStore:
             return {}
         except (OSError, ValueError, msgspec.ValidationError) as error:
             raise ConfigInvalid(
-                f"the trusted peers in {self._path} cannot be read: {error}.",
+                f"the trusted nodes in {self._path} cannot be read: {error}.",
                 hint="Mend the file, or remove it and pair again.",
             ) from error
-        return {_checked_id(pin): pin for pin in content.peer}
+        return {pin.node_id: pin for pin in content.peer}
 
     def _write(self, pins: dict[NodeId, Pin]) -> None:
         tables = {"peer": [msgspec.to_builtins(pin) for pin in pins.values()]}
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._path, tomli_w.dumps(tables, multiline_strings=True).encode(), mode=0o600)
-        self._pins, self._stamp = pins, self._look()
-        self.version += 1
-
-
-def _checked_id(pin: Pin) -> NodeId:
-    """Return the node id of a pin whose certificate OpenSSL accepts; one bad one would void the others."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pin.certificate)
-        node_id = pin.node_id
-    except (ssl.SSLError, ValueError) as error:
-        raise ConfigInvalid(
-            f"the certificate of {pin.name!r} is none: {error}.",
-            hint="Copy identity.crt from that device's state directory.",
-        ) from error
-    return node_id
+        write_atomically(self._path, tomli_w.dumps(tables).encode(), mode=0o600)
+        self._filed, self._stamp = pins, self._look()

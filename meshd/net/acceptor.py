@@ -1,0 +1,82 @@
+"""Accepts connections and lets at most a few of them be unfinished at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+from meshd import log
+from meshd.errors import LinkError
+from meshd.net.session import Session
+from meshd.net.tls import HANDSHAKE_S, SHUTDOWN_S, explained
+
+MAX_UNFINISHED = 32
+"""Connections without a hello. Each holds about 200 KiB; a home has fewer nodes than this."""
+
+# Without file descriptors accepting fails at once, again and again; the pause keeps that from eating a core.
+_PAUSE_S = 1.0
+
+
+class Acceptor:
+    """Listens on one socket. ``on_refused`` hears who did not get as far as a session, and why."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        session: Callable[[], Session],
+        tls: ssl.SSLContext | None = None,
+        on_refused: Callable[[Session, str, LinkError], None],
+    ) -> None:
+        self._listener = listener
+        self._session = session
+        self._tls = tls
+        self._on_refused = on_refused
+        self._unfinished: set[asyncio.Task[None]] = set()
+        self._accepting = asyncio.create_task(self._accept(), name="acceptor")
+
+    async def close(self) -> None:
+        """Stop accepting and give up what is unfinished."""
+        tasks = [self._accepting, *self._unfinished]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, peer = await loop.sock_accept(self._listener)
+            except OSError as error:
+                log.get_logger().error(log.LINK_FAILED, address="listener", reason=str(error))
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if len(self._unfinished) >= MAX_UNFINISHED:
+                connection.close()
+                continue
+            task = asyncio.create_task(self._finish(connection, _host_of(peer)), name="handshake")
+            self._unfinished.add(task)
+            task.add_done_callback(self._unfinished.discard)
+
+    async def _finish(self, connection: socket.socket, host: str) -> None:
+        """Bring a connection through TLS to the end of the hellos; then it runs by itself."""
+        session = self._session()
+        loop = asyncio.get_running_loop()
+        timeouts = {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": SHUTDOWN_S} if self._tls else {}
+        try:
+            await loop.connect_accepted_socket(lambda: session, connection, ssl=self._tls, **timeouts)
+            await session.opened()
+        except LinkError as error:
+            self._on_refused(session, host, error)
+        except OSError as error:
+            self._on_refused(session, host, explained(error, host))
+        except asyncio.CancelledError:
+            session.abort()
+            raise
+
+
+def _host_of(peer: object) -> str:
+    return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) else "a local process"
