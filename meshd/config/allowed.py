@@ -7,8 +7,6 @@ from typing import Any, Union, get_args, get_origin
 
 from msgspec import inspect
 
-from meshd.config.peer_address import PeerAddress
-
 _NAMES: dict[type[inspect.Type], str] = {
     inspect.BoolType: "true or false",
     inspect.CustomType: "a path in quotes",
@@ -57,8 +55,6 @@ def _described(form: inspect.Type) -> str:
             return ", or ".join(_described(branch) for branch in types if not isinstance(branch, inspect.NoneType))
         case inspect.VarTupleType(item_type=item):
             return f"a list, each {_described(item)}"
-        case inspect.CustomType(cls=cls) | inspect.StructType(cls=cls) if cls is PeerAddress:
-            return "host:port#fingerprint, with the port from 1 to 65535 and 64 lower-case hex digits"
         case _:
             return _NAMES.get(type(form), "a text in quotes")
 

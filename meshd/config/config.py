@@ -24,6 +24,16 @@ Name = Annotated[
     str,
     Meta(min_length=1, max_length=63, pattern=r"^[^\s./\\]+$", description="a word without spaces, dots or slashes"),
 ]
+Fingerprint = Annotated[
+    str, Meta(pattern="^[0-9a-f]{64}$", description="a fingerprint of 64 lower-case hex digits, as meshd id prints it")
+]
+PeerText = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:#\[\]]+):[0-9]{1,5}#[0-9a-f]{64}$",
+        description="host:port#fingerprint, with 64 lower-case hex digits after the #",
+    ),
+]
 ModelName = Annotated[
     str, Meta(pattern="^[a-z0-9][a-z0-9-]*$", description="a model's name: lower-case letters, digits and hyphens")
 ]
@@ -55,7 +65,7 @@ class Node(Section, frozen=True):
     device_class: DeviceClass = DeviceClass.HUB
     """How strong this device is: it decides which tier of a model it hosts, and many defaults."""
     state_dir: Path = field(default_factory=default_state_dir)
-    """Directory of the identity, the trusted certificates and the measured profiles. One daemon each."""
+    """Directory of the identity, the trusted fingerprints and the measured profiles. One daemon each."""
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     """Stages that run at once."""
 
@@ -94,15 +104,17 @@ class Discovery(Section, frozen=True):
 class Peers(Section, frozen=True):
     """Peers that are written down, beside those discovered."""
 
-    static: tuple[PeerAddress, ...] = ()
-    """Each as ``host:port#fingerprint``; its certificate must be trusted all the same, see ``meshd trust add``."""
+    static: tuple[PeerText, ...] = ()
+    """Each as ``host:port#fingerprint``; writing a peer down is trusting it."""
 
 
 class Trust(Section, frozen=True):
     """Which other nodes are let in."""
 
+    pinned: tuple[Fingerprint, ...] = ()
+    """Fingerprints to trust beside those in the file; ``meshd id`` prints a device's own."""
     file: Path | None = None
-    """File of the trusted certificates, kept by ``meshd trust``; ``trust.toml`` in the state directory unless set."""
+    """File of the trusted fingerprints, kept by ``meshd trust``; ``trust.toml`` in the state directory unless set."""
 
 
 class Models(Section, frozen=True):
@@ -193,8 +205,18 @@ class Config(Section, frozen=True):
 
     @property
     def trust_path(self) -> Path:
-        """Return the file of the trusted certificates."""
+        """Return the file of the trusted fingerprints."""
         return self.trust.file or self.node.state_dir / "trust.toml"
+
+    @property
+    def static_peers(self) -> tuple[PeerAddress, ...]:
+        """Return the peers that are written down; ValueError when a port does not exist."""
+        return tuple(PeerAddress.parse(peer) for peer in self.peers.static)
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """Return every fingerprint that the configuration itself trusts."""
+        return (*self.trust.pinned, *(peer.fingerprint for peer in self.static_peers))
 
     @property
     def power(self) -> PowerModel:

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from meshd.config.config import Config
 from meshd.config.flaws import is_section
-from meshd.config.peer_address import PeerAddress
 
 
 def json_schema() -> dict[str, Any]:
@@ -26,7 +25,6 @@ def json_schema() -> dict[str, Any]:
     for section in sections:
         for key, words in key_descriptions(section).items():
             definitions[section.__name__]["properties"][key]["description"] = words
-    definitions[PeerAddress.__name__] = {"type": "string", "pattern": ".+:[0-9]+#[0-9a-f]{64}"}
     return schema
 
 

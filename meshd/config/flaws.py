@@ -29,7 +29,8 @@ def flaws_of_types(tables: Mapping[str, Any], form: type[Struct], decode: Decode
 
 
 def flaws_of_rules(config: Config) -> Iterator[Flaw]:
-    """Yield a flaw for every value that is fine alone but not beside another."""
+    """Yield a flaw for every value that has the right form and yet cannot be, often beside another."""
+    yield from _flaws_of_peers(config.peers.static)
     times = config.scheduler
     if times.suspect_after_s <= times.heartbeat_interval_s:
         hint = f"Set it to three heartbeats, {3 * times.heartbeat_interval_s:g}."
@@ -44,9 +45,17 @@ def flaws_of_rules(config: Config) -> Iterator[Flaw]:
         yield Flaw(("mqtt", "password_file"), "a password without a username.", "Set username too.")
 
 
+def _flaws_of_peers(peers: tuple[str, ...]) -> Iterator[Flaw]:
+    for index, peer in enumerate(peers):
+        try:
+            PeerAddress.parse(peer)
+        except ValueError as error:
+            yield Flaw(("peers", "static", index), f"static cannot be {_spelled(peer)}.", f"{error}.")
+
+
 def is_section(form: Any) -> bool:
     """Tell whether a key of this type is a table of keys."""
-    return isinstance(form, type) and issubclass(form, Struct) and form is not PeerAddress
+    return isinstance(form, type) and issubclass(form, Struct)
 
 
 def _flaws_of_section(key: str, value: Any, form: type[Struct], decode: Decoder) -> Iterator[Flaw]:

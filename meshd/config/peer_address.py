@@ -30,7 +30,7 @@ class PeerAddress(Struct, frozen=True, kw_only=True):
             raise ValueError("a peer is written host:port#fingerprint, with 64 hex digits after the #")
         port = int(form["port"])
         if not 1 <= port <= 65_535:
-            raise ValueError(f"port {port} does not exist; ports are 1 to 65535")
+            raise ValueError(f"There is no port {port}; ports are 1 to 65535")
         return cls(host=form["v6"] or form["host"], port=port, fingerprint=form["id"])
 
     @override

@@ -23,7 +23,7 @@ def find_file(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def default_state_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the identity, the trusted certificates and the measured profiles are kept."""
+    """Return where the identity, the trusted fingerprints and the measured profiles are kept."""
     if given := environment.get("STATE_DIRECTORY"):  # systemd lists several as a:b; the first is ours.
         return Path(given.split(":")[0])
     return _home(environment, "XDG_STATE_HOME", ".local/state") / "meshd"

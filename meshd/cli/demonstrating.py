@@ -1,0 +1,45 @@
+"""``meshd demo``: a whole household on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meshd.cli.options import JsonOption
+
+
+def demo(
+    duration: Annotated[
+        float | None, typer.Option("--duration", metavar="SECONDS", help="Stop after this long.", min=1.0)
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="N|max", help="Ten-second windows played each second, or 'max'.")
+    ] = "20",
+    ecg: Annotated[
+        str | None,
+        typer.Option("--ecg", metavar="FILE|mitdb:N", help="Play this recording instead: npz, CSV or WFDB."),
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep configurations and logs in this directory.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Start a watch, a phone and a hub that find each other and watch over a real ECG."""
+    from meshd.demo import Demo, DemoOptions
+
+    options = DemoOptions(duration_s=duration, windows_per_s=_rate(speed), ecg=ecg, folder=keep, json=json)
+    raise typer.Exit(Demo(options).run())
+
+
+def _rate(speed: str) -> float | None:
+    if speed == "max":
+        return None
+    try:
+        rate = float(speed)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate < float("inf"):
+        raise typer.BadParameter(f"{speed!r} is neither a number above zero nor 'max'", param_hint="--speed")
+    return rate

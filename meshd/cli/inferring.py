@@ -1,0 +1,71 @@
+"""``meshd infer``: one inference from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meshd.cli.connecting import connect
+from meshd.cli.options import EndpointOption, JsonOption, TokenOption
+from meshd.core.node import DeviceClass
+from meshd.core.request import Priority, Privacy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
+    model: Annotated[str, typer.Argument(help="Name of the model; `meshd models` lists them.")],
+    inputs: Annotated[
+        list[str], typer.Option("--input", metavar="NAME=FILE", help="An input tensor, as a .npy file. Repeatable.")
+    ],
+    deadline: Annotated[float, typer.Option("--deadline", metavar="SECONDS", help="Time to answer.")] = 10.0,
+    privacy: Annotated[Privacy, typer.Option(help="How far the input may travel.")] = Privacy.HOUSEHOLD,
+    priority: Annotated[Priority, typer.Option(help="How urgent it is.")] = Priority.NORMAL,
+    min_tier: Annotated[DeviceClass | None, typer.Option("--min-tier", help="Accept no weaker tier.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Write each output tensor there, as .npy.")
+    ] = None,
+    endpoint: EndpointOption = None,
+    token: TokenOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a model once on arrays from files and print its outputs."""
+    from meshd.cli.output import progress, show, show_json
+    from meshd.cli.view.result_view import result_document, result_view
+
+    arrays = dict(_array(word) for word in inputs)
+    with connect(endpoint, token) as mesh:
+        result = mesh.infer(model, arrays, deadline_s=deadline, privacy=privacy, priority=priority, min_tier=min_tier)
+    if output is not None:
+        for path in _write(result.outputs, output):
+            progress(f"wrote {path}")
+    show_json(result_document(result)) if json else show(result_view(result))
+
+
+def _array(word: str) -> tuple[str, NDArray[Any]]:
+    import numpy as np
+
+    name, equals, file = word.partition("=")
+    if not (name and equals and file):
+        raise typer.BadParameter(f"{word!r} is not NAME=FILE, for example ecg=window.npy", param_hint="--input")
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise typer.BadParameter(f"{file} is no readable .npy file: {error}", param_hint="--input") from error
+    if not isinstance(array, np.ndarray):
+        raise typer.BadParameter(f"{file} holds several arrays; save one with numpy.save", param_hint="--input")
+    return name, array
+
+
+def _write(outputs: dict[str, NDArray[Any]], folder: Path) -> list[Path]:
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, array in outputs.items():
+        paths.append(folder / f"{name.replace('/', '_')}.npy")
+        np.save(paths[-1], array, allow_pickle=False)
+    return paths

@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EndpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="ENDPOINT",
+        help="Daemon to ask, as unix:/path or tcp://host:port; the one on this device unless given.",
+        envvar="MESHD_ENDPOINT",
+    ),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option("--token", help="Proof for a daemon's TCP endpoint.", envvar="MESHD_TOKEN", show_envvar=True),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration to read instead of $MESHD_CONFIG, the user's or the system's.",
+    ),
+]

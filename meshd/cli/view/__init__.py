@@ -1,0 +1,1 @@
+"""What a person sees: documents turned into tables. Pure, no IO."""

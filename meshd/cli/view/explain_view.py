@@ -1,0 +1,83 @@
+"""``meshd explain`` for a person: each decision as a table, and then what came of it."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from meshd.cli.view.words import NOTHING, duration, energy, size
+from meshd.core.answer import Hop, Timings
+from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
+
+
+def explain_view(story: ExplainDocument) -> RenderableType:
+    """Return the request, its decisions in order, and the outcome."""
+    return Group(_request(story), *(_decision(decision) for decision in story.decisions), _outcome(story))
+
+
+def _request(story: ExplainDocument) -> Text:
+    at_least = f" · at least tier {story.min_tier}" if story.min_tier else ""
+    wishes = f"{story.priority} · {story.privacy} · {duration(story.deadline_s)} to answer{at_least}"
+    return Text.assemble((story.request_id, "bold"), f"  {story.model} · {size(story.input_bytes)} in · {wishes}")
+
+
+def _decision(decision: ExplainedDecision) -> RenderableType:
+    title = Text.assemble(
+        f"\ndecision {decision.decision} by {decision.policy or 'nobody'}, {duration(decision.remaining_s)} left",
+        (f" ({decision.note})" if decision.note else "", "dim"),
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("plan")
+    for name in ("time", "energy", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("forbidden because")
+    for index, candidate in enumerate(decision.candidates):
+        table.add_row(*_candidate(candidate, chosen=index == decision.chosen))
+    return Group(title, table)
+
+
+def _candidate(candidate: ExplainedCandidate, *, chosen: bool) -> tuple[str | Text, ...]:
+    reason = candidate.reason or candidate.mask or ""
+    return (
+        Text("→" if chosen else "", style="bold green"),
+        Text(candidate.plan, style="bold" if chosen else "" if candidate.allowed else "dim"),
+        duration(candidate.predicted_s),
+        energy(candidate.predicted_joules, estimated=True),
+        NOTHING if candidate.cost is None else f"{candidate.cost * 1e3:.3g}",
+        Text(f"{candidate.mask}: {reason}" if candidate.mask else "", style="yellow"),
+    )
+
+
+def _outcome(story: ExplainDocument) -> Text:
+    match story.outcome:
+        case "alive":
+            return Text("\nno outcome yet", style="yellow")
+        case "failed":
+            return Text.assemble((f"\nfailed ({story.code}): ", "bold red"), story.message or "")
+        case _:
+            return _answered(story)
+
+
+def _answered(story: ExplainDocument) -> Text:
+    style = "bold yellow" if story.outcome == "degraded" else "bold green"
+    score = "" if story.score is None else f" with score {story.score:.3f}"
+    spent = f", {energy(story.energy.joules, estimated=story.energy.estimated)}" if story.energy else ""
+    answered = Text.assemble((f"\n{story.outcome}", style), f" by tier {story.tier}{score}", spent)
+    return answered.append("".join(f"\n  {_hop(hop)}" for hop in story.route)).append(_timings(story.timings))
+
+
+def _hop(hop: Hop) -> str:
+    score = "" if hop.score is None else f", score {hop.score:.3f}"
+    return f"{hop.tier} tier on {hop.node}: {hop.variant}, {duration(hop.compute_s)}{score}"
+
+
+def _timings(timings: Timings | None) -> str:
+    if timings is None:
+        return ""
+    return (
+        f"\n  {duration(timings.total_s)} in all: {duration(timings.queue_s)} queue, "
+        f"{duration(timings.compute_s)} compute, {duration(timings.transfer_s)} transfer"
+    )

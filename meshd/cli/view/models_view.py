@@ -1,0 +1,49 @@
+"""``meshd models`` for a person."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from meshd.cli.view.words import NOTHING, duration, percent, size
+from meshd.documents import CalibratedBound, Model, ModelsDocument, ModelTier
+
+
+def models_view(document: ModelsDocument) -> RenderableType:
+    """Return one row for each tier of each model."""
+    if not document.models:
+        return Text("No node of the mesh hosts a model. `meshd config show` tells where this one looks for them.")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("model", "tier", "variant", "size", "accuracy", "passes on", "misses", "hosts (warm in bold)"):
+        table.add_column(name, justify="right" if name in ("size", "accuracy", "passes on") else "left")
+    for model in document.models:
+        for index, tier in enumerate(model.tiers):
+            table.add_row(*_row(model, tier, first=index == 0), end_section=tier is model.tiers[-1])
+    return table
+
+
+def _row(model: Model, tier: ModelTier, *, first: bool) -> tuple[str | Text, ...]:
+    return (
+        f"{model.name} {model.version}" if first else "",
+        str(tier.tier),
+        tier.variant,
+        size(tier.size_bytes),
+        percent(tier.accuracy),
+        percent(tier.escalation_rate) if tier.bound or tier.escalation_rate else NOTHING,
+        _bound(tier.bound),
+        _hosts(tier),
+    )
+
+
+def _bound(bound: CalibratedBound | None) -> str:
+    return NOTHING if bound is None else f"≤ {bound.missed:.0%} at {bound.confidence:.0%}"
+
+
+def _hosts(tier: ModelTier) -> Text:
+    hosts = Text()
+    for host in tier.hosts:
+        separator = ", " if hosts else ""
+        hosts.append(separator).append(host.node, "bold" if host.warm else "").append(f" {duration(host.compute_s)}")
+    return hosts or Text(NOTHING)

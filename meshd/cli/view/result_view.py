@@ -1,0 +1,51 @@
+"""``meshd infer`` for a person, and for a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from meshd.cli.view.words import duration, energy
+from meshd.client import Result
+
+_SHOWN_ELEMENTS = 8
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """Return the answer with its outputs as nested lists."""
+    outputs = {
+        name: {"dtype": str(array.dtype), "shape": array.shape, "values": array.tolist()}
+        for name, array in result.outputs.items()
+    }
+    return {"request_id": result.request_id, "answer": result.answer, "outputs": outputs}
+
+
+def result_view(result: Result) -> RenderableType:
+    """Return the outputs, shortened, and the answer's story in three lines."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, array in result.outputs.items():
+        table.add_row(name, f"{array.dtype}{list(array.shape)}", _shortened(array))
+    return Group(table, _story(result))
+
+
+def _story(result: Result) -> Text:
+    told = Text("\n")
+    if result.degraded:
+        told.append("degraded: a larger model should have looked again and could not be reached in time\n", "yellow")
+    route = " → ".join(f"{hop.tier} on {hop.node}" for hop in result.route)
+    spent = energy(result.energy.joules, estimated=result.energy.estimated)
+    told.append(f"{route} · {duration(result.timings.total_s)} · {spent}\n")
+    return told.append(f"meshd explain {result.request_id}", "dim")
+
+
+def _shortened(array: NDArray[Any]) -> str:
+    with np.printoptions(precision=4, threshold=_SHOWN_ELEMENTS, edgeitems=3, suppress=True):
+        return str(array)

@@ -1,0 +1,61 @@
+"""``meshd status`` for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from meshd.cli.view.words import duration, energy, percent, short, size
+from meshd.documents import BatteryState, MqttState, Problem, StatusDocument
+
+
+def status_view(status: StatusDocument) -> RenderableType:
+    """Return who the node is, its figures, then what is wrong."""
+    health = Text("healthy", style="green") if status.healthy else Text("not healthy", style="bold red")
+    title = Text.assemble(
+        (status.name, "bold"), f"  {status.device_class} · {short(status.node_id)} · meshd {status.version} · ", health
+    )
+    figures = Table.grid(padding=(0, 2))
+    figures.add_column(style="dim", no_wrap=True)
+    for name, value in _figures(status):
+        figures.add_row(name, value)
+    return Group(title, figures, *(_problem(problem) for problem in status.problems))
+
+
+def _figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
+    requests, queue, memory = status.requests, status.queue, status.memory
+    yield "up", f"{duration(status.uptime_s)}, listening on {status.listening or 'nothing'}"
+    answered = f"{requests.completed} answered of {requests.submitted} · {requests.failed} failed"
+    yield (
+        "requests",
+        f"{answered} · {requests.degraded} degraded · {requests.escalated} escalated · {requests.alive} alive",
+    )
+    waiting = f"{queue.queued} of {queue.queued_max} waiting · {queue.running} of {queue.slots} slots busy"
+    yield "queue", f"{waiting} · {duration(queue.backlog_s)} behind"
+    free = f" · {size(memory.free_bytes)} free on the device" if memory.free_bytes is not None else ""
+    yield "memory", f"{size(memory.resident_bytes)} resident{free}"
+    yield "energy", energy(status.energy.joules, estimated=status.energy.estimated)
+    yield "battery", _battery(status.battery)
+    yield "policy", status.policy
+    yield "mqtt", _mqtt(status.mqtt)
+
+
+def _battery(battery: BatteryState | None) -> str:
+    if battery is None:
+        return "on mains"
+    charging = ", charging" if battery.charging else ""
+    simulated = " (simulated)" if battery.simulated else ""
+    return f"{percent(battery.fraction)}{charging}{simulated}"
+
+
+def _mqtt(mqtt: MqttState) -> str:
+    url = f" {mqtt.url}" if mqtt.url else ""
+    why = f": {mqtt.last_error}" if mqtt.last_error and mqtt.state != "connected" else ""
+    return f"{mqtt.state}{url}{why}"
+
+
+def _problem(problem: Problem) -> Text:
+    return Text.assemble(("! ", "bold yellow"), problem.sentence, (f" {problem.hint}" if problem.hint else "", "dim"))
