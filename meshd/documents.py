@@ -27,7 +27,14 @@ class MqttState(Struct, frozen=True, kw_only=True):
 
     state: Literal["off", "connecting", "connected", "lost"]
     url: str | None = None
+    since_s: float = 0.0
+    """How long it has been so."""
     last_error: str | None = None
+    """Why the broker was lost or refused the latest try; none while connected."""
+    queued: int = 0
+    """Events that no broker has taken yet."""
+    dropped: int = 0
+    """Events that had to go because the outbox was full, since it was made."""
 
 
 class RequestCounters(Struct, frozen=True, kw_only=True):

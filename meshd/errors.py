@@ -148,6 +148,12 @@ class PeerLeft(LinkError):
     code = "left"
 
 
+class BrokerFailed(LinkError):
+    """The MQTT broker is not there, went away or refused. The MQTT edge tries again; inference does not notice."""
+
+    code = "broker_failed"
+
+
 class DaemonUnreachable(LinkError):
     """A client found no daemon at the given endpoint. The user starts it or names another endpoint."""
 

@@ -80,6 +80,8 @@ BROKER_CONNECTED = "broker.connected"
 BROKER_LOST = "broker.lost"
 BROKER_REFUSED = "broker.refused"
 MESSAGE_DROPPED = "message.dropped"
+OUTBOX_FAILED = "outbox.failed"
+OUTBOX_REPLACED = "outbox.replaced"
 
 # ----------------------------------------------------------------------------------------------------- daemon
 DAEMON_STARTED = "daemon.started"
