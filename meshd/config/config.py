@@ -124,6 +124,8 @@ class Models(Section, frozen=True):
     """Directory of model bundles, each with a manifest; the models shipped with meshd unless set."""
     host: tuple[HostedModel, ...] = ()
     """Models to host, as ``name`` or ``name:tier``; every model found, at this class's tier, when empty."""
+    memory_budget_bytes: Annotated[int, Meta(ge=2**20)] = 2**30
+    """Memory for warm models; the one unused for longest makes room."""
     warm: tuple[ModelName, ...] | Literal["all"] = "all"
     """Models to load at the start instead of at their first request."""
 
@@ -233,7 +235,7 @@ def class_defaults(name: DeviceClass) -> dict[str, dict[str, Any]]:
     """Return what differs from the plain defaults on a device of this class, as tables of the file."""
     match name:
         case DeviceClass.WATCH:
-            return {"mqtt": {"telemetry_interval_s": 60.0}, **_SMALL}
+            return {"mqtt": {"telemetry_interval_s": 60.0}, "models": {"memory_budget_bytes": 32 * 2**20}, **_SMALL}
         case DeviceClass.PHONE:
             return {"node": {"slots": 2}, "mqtt": {"telemetry_interval_s": 30.0}}
         case DeviceClass.HUB | DeviceClass.UPSTREAM:

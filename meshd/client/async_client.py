@@ -1,0 +1,246 @@
+"""The asyncio client: one connection, any number of requests in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Self
+
+from typing_extensions import Buffer
+
+from meshd.client.conversation import (
+    DEFAULT_DEADLINE_S,
+    GRACE_S,
+    Inputs,
+    checked_options,
+    hello,
+    infer_message,
+    is_lost_link,
+    new_request_id,
+    overdue,
+    query_message,
+    read_document,
+    understand,
+    unreachable,
+)
+from meshd.client.endpoint import Endpoint
+from meshd.client.result import Result
+from meshd.core.ids import RequestId
+from meshd.core.node import DeviceClass
+from meshd.core.request import Priority, Privacy
+from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
+from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLost, RequestError
+from meshd.net.session import Session
+from meshd.wire.messages import Hello, Infer, Message, Query
+
+_RETRY_S = 0.1
+"""Between two tries to reach a daemon that went away while a request of ours was there: it may be restarting."""
+_QUERY_PATIENCE_S = 10.0
+
+
+class AsyncClient:
+    """Talks to the daemon on this device; reconnects by itself and asks again under the same request id.
+
+    Example::
+
+        async with AsyncClient() as mesh:
+            result = await mesh.infer("ecg-anomaly", {"ecg": window}, deadline_s=0.5)
+    """
+
+    def __init__(
+        self, endpoint: Endpoint | str | None = None, *, name: str = "", connect_timeout_s: float = 5.0
+    ) -> None:
+        self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint or Endpoint.default()
+        self._name = name
+        self._connect_timeout_s = connect_timeout_s
+        self._session: Session | None = None
+        self._connecting = asyncio.Lock()
+        self._pending: dict[str, Future[Result | memoryview]] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._connected()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection; requests in flight fail with PeerLost."""
+        if self._session is not None:
+            self._session.close()
+            await self._session.closed()
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Inputs,
+        *,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        priority: Priority | str = Priority.NORMAL,
+        privacy: Privacy | str = Privacy.HOUSEHOLD,
+        min_tier: DeviceClass | str | None = None,
+        request_id: str | None = None,
+    ) -> Result:
+        """Run a model on arrays by input name and return its outputs.
+
+        ``request_id`` makes the call idempotent: asked again under the same id, the daemon joins the request that
+        is alive or repeats the answer it gave.
+
+        Raises:
+            RequestError: the request was refused or failed; each subclass says why and what to do.
+            DaemonUnreachable: no daemon is there.
+        """
+        options = checked_options(deadline_s, priority, privacy, min_tier)
+        name = RequestId(request_id or new_request_id())
+        message, parts = infer_message(name, model, inputs, options)
+        try:
+            async with asyncio.timeout(options.deadline_s + GRACE_S):
+                answer = await self._ask(message, parts)
+        except TimeoutError:
+            raise overdue(name, options) from None
+        assert isinstance(answer, Result), "an Infer is answered by a Result"
+        return answer
+
+    async def infer_many(
+        self,
+        model: str,
+        items: Iterable[Inputs],
+        *,
+        in_flight: int = 16,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        priority: Priority | str = Priority.NORMAL,
+        privacy: Privacy | str = Privacy.HOUSEHOLD,
+        min_tier: DeviceClass | str | None = None,
+    ) -> AsyncIterator[Result | RequestError]:
+        """Run a model on many inputs, several at once, and yield results in the order of the inputs.
+
+        An item that fails yields its error in place of a result, so that one bad item does not cost the others.
+
+        Raises:
+            DaemonUnreachable: no daemon is there.
+        """
+        waiting: list[asyncio.Task[Result | RequestError]] = []
+
+        async def one(inputs: Inputs) -> Result | RequestError:
+            try:
+                return await self.infer(
+                    model, inputs, deadline_s=deadline_s, priority=priority, privacy=privacy, min_tier=min_tier
+                )
+            except RequestError as error:
+                return error
+
+        try:
+            for inputs in items:
+                waiting.append(asyncio.create_task(one(inputs)))
+                if len(waiting) >= in_flight:
+                    yield await waiting.pop(0)
+            while waiting:
+                yield await waiting.pop(0)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def status(self) -> StatusDocument:
+        """Return how the daemon is."""
+        return read_document(await self._read("status"), StatusDocument)
+
+    async def peers(self) -> PeersDocument:
+        """Return the nodes that the daemon knows."""
+        return read_document(await self._read("peers"), PeersDocument)
+
+    async def models(self) -> ModelsDocument:
+        """Return the models of the mesh, tier by tier, and where they run."""
+        return read_document(await self._read("models"), ModelsDocument)
+
+    async def explain(self, request_id: str | None = None) -> ExplainDocument:
+        """Return why a request went where it went; the latest one unless named."""
+        arguments = {} if request_id is None else {"request_id": request_id}
+        return read_document(await self._read("explain", arguments), ExplainDocument)
+
+    async def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
+        try:
+            async with asyncio.timeout(_QUERY_PATIENCE_S):
+                content = await self._ask(query_message(subject, arguments or {}), ())
+        except TimeoutError:
+            raise unreachable(self.endpoint, f"it did not answer within {_QUERY_PATIENCE_S:g} s") from None
+        assert isinstance(content, memoryview), "a Query is answered by a Document"
+        return content
+
+    async def _ask(self, message: Infer | Query, parts: Iterable[Buffer]) -> Result | memoryview:
+        """Send and wait; on a lost connection once more under the same id, until the caller's time is over."""
+        session = self._session or await self._connected()
+        while True:
+            answer: Future[Result | memoryview] = asyncio.get_running_loop().create_future()
+            self._pending[message.request_id] = answer
+            try:
+                if session.send(message, tuple(parts)):
+                    return await answer
+            except MeshError as error:
+                if not is_lost_link(error):
+                    raise
+            finally:
+                self._pending.pop(message.request_id, None)
+            session = await self._reconnected()
+
+    async def _reconnected(self) -> Session:
+        """Try until it works: only the caller's deadline ends a request that the daemon has accepted."""
+        while True:
+            try:
+                return await self._connected()
+            except DaemonUnreachable:
+                await asyncio.sleep(_RETRY_S)
+
+    async def _connected(self) -> Session:
+        async with self._connecting:
+            if self._session is None:
+                self._session = await self._open()
+            return self._session
+
+    async def _open(self) -> Session:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                if self.endpoint.socket:
+                    _, session = await loop.create_unix_connection(self._new_session, str(self.endpoint.socket))
+                else:
+                    _, session = await loop.create_connection(self._new_session, self.endpoint.host, self.endpoint.port)
+                session.greet()
+                await session.opened()
+        except (OSError, TimeoutError, PeerLost) as error:
+            raise unreachable(self.endpoint, str(error) or "it did not answer in time") from error
+        return session
+
+    def _new_session(self) -> Session:
+        session = Session(self._hello, dialled=True)
+        session.on_message = self._received
+        session.on_closed = self._lost
+        return session
+
+    def _hello(self) -> Hello:
+        return hello(self._name, self.endpoint)
+
+    def _received(self, _session: Session, message: Message, payload: memoryview) -> None:
+        ended = understand(message, payload)
+        if ended is None:
+            return
+        request_id, outcome = ended
+        answer = self._pending.get(request_id)
+        if answer is None or answer.done():
+            return
+        if isinstance(outcome, MeshError):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+    def _lost(self, session: Session, error: LinkError | None) -> None:
+        if session is self._session:
+            self._session = None
+        lost = error if error is not None else PeerLost("the connection was closed while the request was out.")
+        for answer in self._pending.values():
+            if not answer.done():
+                answer.set_exception(lost)

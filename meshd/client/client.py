@@ -1,0 +1,288 @@
+"""The blocking client: plain sockets and no threads, so a call costs what the wire costs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from typing_extensions import Buffer
+
+from meshd.client.conversation import (
+    DEFAULT_DEADLINE_S,
+    GRACE_S,
+    Inputs,
+    Options,
+    checked_options,
+    hello,
+    infer_message,
+    new_request_id,
+    overdue,
+    query_message,
+    read_document,
+    understand,
+    unreachable,
+)
+from meshd.client.endpoint import Endpoint
+from meshd.client.result import Result
+from meshd.core.ids import RequestId
+from meshd.core.node import DeviceClass
+from meshd.core.request import Priority, Privacy
+from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
+from meshd.errors import DaemonUnreachable, LinkError, MeshError, RequestError, from_code
+from meshd.wire.frame import FrameReader, decode, encode
+from meshd.wire.messages import Goodbye, Hello, Infer, Message, Query
+
+_RETRY_S = 0.1
+_QUERY_PATIENCE_S = 10.0
+
+Outcome = Result | memoryview | MeshError
+
+
+class Client:
+    """Talks to the daemon on this device; reconnects by itself and asks again under the same request id.
+
+    Threads may share one; their calls then wait for each other.
+
+    Example::
+
+        with Client() as mesh:
+            result = mesh.infer("ecg-anomaly", {"ecg": window}, deadline_s=0.5, privacy="household")
+    """
+
+    def __init__(
+        self, endpoint: Endpoint | str | None = None, *, name: str = "", connect_timeout_s: float = 5.0
+    ) -> None:
+        self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint or Endpoint.default()
+        self._name = name
+        self._connect_timeout_s = connect_timeout_s
+        self._lock = threading.Lock()
+        self._connection: _Connection | None = None
+
+    def __enter__(self) -> Self:
+        with self._lock:
+            self._connected()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        with self._lock:
+            self._disconnect()
+
+    def infer(
+        self,
+        model: str,
+        inputs: Inputs,
+        *,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        priority: Priority | str = Priority.NORMAL,
+        privacy: Privacy | str = Privacy.HOUSEHOLD,
+        min_tier: DeviceClass | str | None = None,
+        request_id: str | None = None,
+    ) -> Result:
+        """Run a model on arrays by input name and return its outputs.
+
+        ``request_id`` makes the call idempotent: asked again under the same id, the daemon joins the request that
+        is alive or repeats the answer it gave.
+
+        Raises:
+            RequestError: the request was refused or failed; each subclass says why and what to do.
+            DaemonUnreachable: no daemon is there.
+        """
+        options = checked_options(deadline_s, priority, privacy, min_tier)
+        name = RequestId(request_id or new_request_id())
+        with self._lock:
+            outcome = self._ask(*infer_message(name, model, inputs, options), options)
+        if isinstance(outcome, MeshError):
+            raise outcome
+        assert isinstance(outcome, Result), "an Infer is answered by a Result"
+        return outcome
+
+    def infer_many(
+        self,
+        model: str,
+        items: Iterable[Inputs],
+        *,
+        in_flight: int = 16,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        priority: Priority | str = Priority.NORMAL,
+        privacy: Privacy | str = Privacy.HOUSEHOLD,
+        min_tier: DeviceClass | str | None = None,
+    ) -> Iterator[Result | RequestError]:
+        """Run a model on many inputs, several at once, and yield results in the order of the inputs.
+
+        An item that fails yields its error in place of a result, so that one bad item does not cost the others.
+
+        Raises:
+            DaemonUnreachable: no daemon is there.
+        """
+        options = checked_options(deadline_s, priority, privacy, min_tier)
+        rest = iter(items)
+        while batch := [inputs for _, inputs in zip(range(in_flight), rest, strict=False)]:
+            with self._lock:
+                outcomes = self._ask_all(model, batch, options)
+            for outcome in outcomes:
+                if not isinstance(outcome, Result | RequestError):
+                    assert isinstance(outcome, MeshError), "an Infer is answered by a Result"
+                    raise outcome
+                yield outcome
+
+    def status(self) -> StatusDocument:
+        """Return how the daemon is."""
+        return read_document(self._read("status"), StatusDocument)
+
+    def peers(self) -> PeersDocument:
+        """Return the nodes that the daemon knows."""
+        return read_document(self._read("peers"), PeersDocument)
+
+    def models(self) -> ModelsDocument:
+        """Return the models of the mesh, tier by tier, and where they run."""
+        return read_document(self._read("models"), ModelsDocument)
+
+    def explain(self, request_id: str | None = None) -> ExplainDocument:
+        """Return why a request went where it went; the latest one unless named."""
+        arguments = {} if request_id is None else {"request_id": request_id}
+        return read_document(self._read("explain", arguments), ExplainDocument)
+
+    def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
+        with self._lock:
+            outcome = self._ask(query_message(subject, arguments or {}), [], Options(deadline_s=_QUERY_PATIENCE_S))
+        if isinstance(outcome, MeshError):
+            raise outcome
+        assert isinstance(outcome, memoryview), "a Query is answered by a Document"
+        return outcome
+
+    def _ask(self, message: Infer | Query, parts: list[memoryview], options: Options) -> Outcome:
+        frame = [*encode(message, parts)]
+        return self._exchange({message.request_id: frame}, options)[message.request_id]
+
+    def _ask_all(self, model: str, batch: list[Inputs], options: Options) -> list[Outcome]:
+        frames: dict[str, list[Buffer]] = {}
+        refused: dict[str, Outcome] = {}
+        order = [new_request_id() for _ in batch]
+        for request_id, inputs in zip(order, batch, strict=True):
+            try:
+                frames[request_id] = encode(*infer_message(request_id, model, inputs, options))
+            except RequestError as error:
+                refused[request_id] = error
+        outcomes = refused | self._exchange(frames, options)
+        return [outcomes[request_id] for request_id in order]
+
+    def _exchange(self, frames: dict[str, list[Buffer]], options: Options) -> dict[str, Outcome]:
+        """Send all frames and wait for all outcomes; what a lost connection took is sent again on a new one."""
+        due_s = time.monotonic() + options.deadline_s + GRACE_S
+        outcomes: dict[str, Outcome] = {}
+        connection = self._connected()
+        while waiting := frames.keys() - outcomes.keys():
+            try:
+                connection.send([part for request_id in waiting for part in frames[request_id]], due_s)
+                while waiting:
+                    for request_id, outcome in connection.receive(due_s):
+                        if request_id in waiting:
+                            waiting.remove(request_id)
+                            outcomes[request_id] = outcome
+            except TimeoutError:
+                self._disconnect()
+                return outcomes | {request_id: overdue(request_id, options) for request_id in waiting}
+            except (OSError, LinkError) as error:
+                self._disconnect()
+                if isinstance(error, LinkError) and not error.retryable:
+                    raise
+                connection = self._reconnected(due_s)
+        return outcomes
+
+    def _reconnected(self, due_s: float) -> _Connection:
+        while True:
+            try:
+                return self._connected()
+            except DaemonUnreachable:
+                if time.monotonic() >= due_s:
+                    raise
+                time.sleep(_RETRY_S)
+
+    def _connected(self) -> _Connection:
+        if self._connection is None:
+            try:
+                self._connection = _Connection.open(self.endpoint, self._name, self._connect_timeout_s)
+            except OSError as error:
+                raise unreachable(self.endpoint, error) from error
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Connection:
+    """A greeted socket with its frame reader."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+        self._reader = FrameReader()
+
+    @classmethod
+    def open(cls, endpoint: Endpoint, name: str, timeout_s: float) -> Self:
+        """Connect and exchange hellos; OSError if that fails, LinkError if the daemon refuses us."""
+        if endpoint.socket:
+            wire = socket.socket(socket.AF_UNIX)
+        else:
+            wire = socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET)
+        try:
+            wire.settimeout(timeout_s)
+            wire.connect(str(endpoint.socket) if endpoint.socket else (endpoint.host, endpoint.port))
+            if not endpoint.socket:
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = cls(wire)
+            connection.send(encode(hello(name, endpoint)), time.monotonic() + timeout_s)
+            connection.expect_hello(time.monotonic() + timeout_s)
+        except BaseException:
+            wire.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close the socket; the daemon notices by itself."""
+        self._wire.close()
+
+    def send(self, parts: list[Buffer], due_s: float) -> None:
+        """Send buffers; TimeoutError when the daemon does not take them in time."""
+        self._wire.settimeout(_left_s(due_s))
+        self._wire.sendall(b"".join(parts))
+
+    def expect_hello(self, due_s: float) -> None:
+        """Wait for the daemon's hello."""
+        while not any(isinstance(message, Hello) for message, _ in self._messages(due_s)):
+            pass
+
+    def receive(self, due_s: float) -> Iterator[tuple[str, Outcome]]:
+        """Wait for bytes and yield what they complete."""
+        for message, payload in self._messages(due_s):
+            if ended := understand(message, payload):
+                yield ended
+
+    def _messages(self, due_s: float) -> Iterator[tuple[Message, memoryview]]:
+        self._wire.settimeout(_left_s(due_s))
+        n_bytes = self._wire.recv_into(self._reader.get_buffer())
+        if n_bytes == 0:
+            raise ConnectionResetError("the daemon closed the connection")
+        for frame in self._reader.received(n_bytes):
+            message = decode(frame)
+            if isinstance(message, Goodbye):
+                raise from_code(message.code, message.message)
+            yield message, frame.payload
+
+
+def _left_s(due_s: float) -> float:
+    left_s = due_s - time.monotonic()
+    if left_s <= 0.0:
+        raise TimeoutError
+    return left_s

@@ -1,0 +1,116 @@
+"""Which models this node knows, and which tier of each it hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from meshd import log
+from meshd.config import Config
+from meshd.core.ids import ModelName
+from meshd.core.node import DeviceClass
+from meshd.documents import Problem
+from meshd.errors import ModelUnusable
+from meshd.executor.executor import Executor
+from meshd.executor.input_contract import InputContract
+from meshd.executor.output_contract import OutputContract
+from model_registry.bundle import MANIFEST
+from model_registry.errors import RegistryError
+from model_registry.manifest import Manifest
+from model_registry.store import ModelStore, bundled_models
+from model_registry.tier import Tier
+
+Array = NDArray[Any]
+
+
+class Catalogue:
+    """The manifests at hand. A model that cannot be used is a problem to show, not a reason to stop."""
+
+    def __init__(self, config: Config, store: ModelStore) -> None:
+        self._config = config
+        self._store = store
+        self._manifests: dict[ModelName, Manifest] = {}
+        self._contracts: dict[tuple[ModelName, DeviceClass], tuple[InputContract, OutputContract]] = {}
+        self.problems: list[Problem] = []
+
+    def install(self) -> None:
+        """Bring the models of the configured directory, or those that ship with meshd, into the store. Blocks."""
+        folder = self._config.models.dir
+        if folder is None:
+            for name in bundled_models():
+                self._try(name, lambda name=name: self._store.install_bundled(name))
+        else:
+            for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+                self._try(manifest.parent.name, lambda path=manifest: self._store.add(path))
+        for name in self._store.models():
+            self._try(name, lambda name=name: self._learn(self._store.open(name)))
+
+    def host_all(self, executor: Executor) -> None:
+        """Load, check and measure every tier that this node shall host. Blocks."""
+        for manifest, tier in self._wanted():
+            try:
+                hosted = executor.host(manifest, tier, tier.variants[0])
+                executor.profile(hosted)
+            except ModelUnusable as error:
+                self.problems.append(Problem(sentence=error.message, hint=error.hint))
+                continue
+            if self._config.models.warm != "all" and manifest.name not in self._config.models.warm:
+                executor.cool(hosted.artifact)
+
+    def manifest(self, model: ModelName) -> Manifest | None:
+        """Return a model's manifest; none when only peers know it."""
+        return self._manifests.get(model)
+
+    def manifests(self) -> Iterator[Manifest]:
+        """Yield every manifest at hand."""
+        yield from self._manifests.values()
+
+    def flaw_of(
+        self, model: ModelName, tier: DeviceClass, outputs: Mapping[str, Array], inputs: Mapping[str, Array]
+    ) -> str:
+        """Return what is wrong with a peer's outputs by the manifest; nothing where the manifest is not at hand."""
+        contracts = self._contracts.get((model, tier))
+        if contracts is None:
+            return ""
+        takes, gives = contracts
+        if sorted(outputs) != sorted(gives.names):
+            return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
+        return gives.flaw(outputs, takes.extents(inputs))
+
+    def _learn(self, manifest: Manifest) -> None:
+        model = ModelName(manifest.name)
+        self._manifests[model] = manifest
+        takes = InputContract(manifest)
+        for tier in manifest.tiers:
+            self._contracts[model, DeviceClass(tier.name)] = takes, OutputContract(tier, manifest.axes)
+
+    def _wanted(self) -> Iterator[tuple[Manifest, Tier]]:
+        for wanted in self._config.models.host or tuple(self._manifests):
+            name, _, tier_name = wanted.partition(":")
+            manifest = self._manifests.get(ModelName(name))
+            tier = self._tier_of(manifest, tier_name) if manifest else None
+            if manifest and tier:
+                yield manifest, tier
+            else:
+                known = ", ".join(f"{m.name}:{t.name}" for m in self._manifests.values() for t in m.tiers) or "none"
+                self._complain(f"The configuration hosts '{wanted}', which is not there.", f"There are: {known}.")
+
+    def _tier_of(self, manifest: Manifest, name: str) -> Tier | None:
+        """Return the tier of that name, or without one the strongest that this class of device is made for."""
+        if name:
+            return manifest.tier(name)
+        own = self._config.node.device_class.rank
+        fitting = [tier for tier in manifest.tiers if DeviceClass(tier.name).rank <= own]
+        return fitting[-1] if fitting else None
+
+    def _try(self, name: str, step: Any) -> None:
+        try:
+            step()
+        except RegistryError as error:
+            self._complain(f"Model '{name}': {error.message}", error.hint)
+
+    def _complain(self, sentence: str, hint: str) -> None:
+        log.get_logger().error(log.MODEL_REFUSED, reason=sentence)
+        self.problems.append(Problem(sentence=sentence, hint=hint))

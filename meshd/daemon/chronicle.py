@@ -1,0 +1,123 @@
+"""What is told about what happened: one canonical line a request, counters, and events for whoever listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from meshd import log
+from meshd.core.answer import Answer, Outcome
+from meshd.core.ids import NodeId
+from meshd.core.membership import Standing
+from meshd.core.mesh_view import MeshView
+from meshd.core.request import Request
+from meshd.documents import RequestCounters
+
+_EVENT_OF = {
+    Standing.ALIVE: log.PEER_RETURNED,
+    Standing.SUSPECT: log.PEER_SUSPECTED,
+    Standing.DEAD: log.PEER_LOST,
+    Standing.LEFT: log.PEER_LEFT,
+}
+
+
+class Listener(Protocol):
+    """Somebody outside the mesh who wants to know; the MQTT edge is one. Calls return at once."""
+
+    def publish_anomaly(self, event: Mapping[str, Any]) -> object:
+        """Tell of an alarm, durably."""
+        ...
+
+
+class Chronicle:
+    """Writes the story of this node."""
+
+    def __init__(self, view: MeshView, listener: Listener | None) -> None:
+        self._view = view
+        self._listener = listener
+        self._log = log.get_logger()
+        self._started_s = time.monotonic()
+        self._discovered_s: dict[NodeId, float] = {}
+        self._completed = 0
+        self._failed = 0
+        self._degraded = 0
+        self._escalated = 0
+
+    def counters(self, alive: int) -> RequestCounters:
+        """Return how many requests ended in which way."""
+        return RequestCounters(
+            submitted=self._completed + self._failed + alive,
+            completed=self._completed,
+            failed=self._failed,
+            degraded=self._degraded,
+            escalated=self._escalated,
+            alive=alive,
+        )
+
+    def finished(self, request: Request, outcome: Outcome) -> None:
+        """Count one request, write its line, and pass an alarm on."""
+        fields = {
+            "request_id": request.request_id,
+            "model": request.model,
+            "priority": request.priority.value,
+            "privacy": request.privacy.value,
+            "deadline_ms": request.deadline_s * 1e3,
+            "delegated": request.delegated,
+        }
+        if isinstance(outcome, Answer):
+            self._count(outcome)
+            self._log.info(log.REQUEST_FINISHED, **fields, **_story(outcome))
+            if outcome.anomalous and not request.delegated and self._listener is not None:
+                self._listener.publish_anomaly(self._alarm(request, outcome))
+        else:
+            self._failed += 1
+            self._log.warning(
+                log.REQUEST_FINISHED, **fields, outcome="failed", code=outcome.code, reason=outcome.message
+            )
+
+    def standing_changed(self, node_id: NodeId, standing: Standing) -> None:
+        """Tell that a peer came, went or fell silent."""
+        if standing is Standing.ALIVE:
+            self._discovered_s.setdefault(node_id, time.monotonic() - self._started_s)
+        peer = self._view.peer(node_id)
+        write = self._log.info if standing in {Standing.ALIVE, Standing.LEFT} else self._log.warning
+        write(_EVENT_OF[standing], node_id=node_id, node=peer.profile.name if peer else None)
+
+    def discovered_s(self, node_id: NodeId) -> float | None:
+        """Return the seconds from this daemon's start until the peer was first alive."""
+        return self._discovered_s.get(node_id)
+
+    def _count(self, answer: Answer) -> None:
+        self._completed += 1
+        self._degraded += answer.degraded
+        self._escalated += answer.escalations > 0
+
+    def _alarm(self, request: Request, answer: Answer) -> dict[str, Any]:
+        return {
+            "request_id": request.request_id,
+            "model": answer.model,
+            "tier": answer.tier.value,
+            "score": answer.score,
+            "confidence": answer.confidence,
+            "degraded": answer.degraded,
+            "route": [hop.node for hop in answer.route],
+            "node": self._view.own.profile.name,
+        }
+
+
+def _story(answer: Answer) -> dict[str, Any]:
+    return {
+        "outcome": "degraded" if answer.degraded else "answered",
+        "tier": answer.tier.value,
+        "anomalous": answer.anomalous,
+        "score": answer.score,
+        "escalations": answer.escalations,
+        "route": [f"{hop.node}:{hop.tier.value}" for hop in answer.route],
+        "queue_ms": answer.timings.queue_s * 1e3,
+        "compute_ms": answer.timings.compute_s * 1e3,
+        "transfer_ms": answer.timings.transfer_s * 1e3,
+        "total_ms": answer.timings.total_s * 1e3,
+        "energy_mj": answer.energy.joules * 1e3,
+        "energy_estimated": answer.energy.estimated,
+    }

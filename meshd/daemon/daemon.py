@@ -1,0 +1,216 @@
+"""One daemon: opens the edges around a node, serves, and closes them again. The only place that builds things."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from typing import Literal
+
+from msgspec import to_builtins
+
+from meshd import log
+from meshd.config import Config
+from meshd.core.ids import NodeId
+from meshd.core.node import NodeProfile
+from meshd.core.scheduler import Scheduler
+from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.node import Node
+from meshd.daemon.pump import Record
+from meshd.daemon.reception import Reception
+from meshd.daemon.recorder import Recorder
+from meshd.daemon.reporter import Reporter
+from meshd.daemon.vitals import Vitals
+from meshd.documents import Problem
+from meshd.errors import Superseded
+from meshd.executor.executor import Executor
+from meshd.executor.profile_cache import ProfileCache
+from meshd.mqtt.broker_address import BrokerAddress
+from meshd.mqtt.mqtt_edge import MqttEdge
+from meshd.mqtt.outbox import Outbox
+from meshd.net.address import Address
+from meshd.net.discovery import Discovery
+from meshd.net.endpoint import ClientEndpoint, load_or_create_token
+from meshd.net.identity import Identity
+from meshd.net.peering import Peering
+from meshd.net.trust import Pin, TrustStore
+from meshd.wire.messages import Hello
+from model_registry.store import ModelStore
+
+_DRAIN_S = 5.0
+"""How long a stopping daemon waits for its requests; systemd kills it 90 s after it was asked to stop."""
+
+
+class Daemon:
+    """Runs one node until it is told to stop. What it opens is closed in the reverse order."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = asyncio.Event()
+        self._superseded: Superseded | None = None
+        self._discovery: Discovery | None = None
+        self._log = log.get_logger()
+
+    def stop(self) -> None:
+        """Ask for an orderly end: requests alive are finished, new ones refused, peers told."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Open everything, serve until stopped, close everything.
+
+        Raises:
+            SetupError: the node cannot start as it is set up.
+            Superseded: another daemon with this node's identity started later.
+        """
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, self.stop)
+        async with AsyncExitStack() as stack:
+            node, mqtt = await self._open(stack)
+            await self._serve(node, mqtt)
+            left = await node.drain(_DRAIN_S)
+            self._log.info(log.DAEMON_DRAINED, unfinished=left)
+        self._log.info(log.DAEMON_STOPPED)
+        if self._superseded is not None:
+            raise self._superseded
+
+    async def _open(self, stack: AsyncExitStack) -> tuple[Node, MqttEdge]:
+        identity = stack.enter_context(Identity.load_or_create(self._config.node.state_dir))
+        catalogue, executor = self._open_models(stack)
+        profile = self._profile(identity, executor)
+        mqtt = await self._open_mqtt(stack, profile)
+        node = Node(
+            profile,
+            self._config.scheduler,
+            executor=executor,
+            catalogue=catalogue,
+            vitals=Vitals(self._config.power, executor.warm_artifacts),
+            listener=mqtt,
+            superseded=self._give_way,
+            record=lambda scheduler: self._open_recorder(stack, scheduler),
+        )
+        node.start()
+        stack.callback(node.stop)
+        peering = await self._open_peering(stack, identity, node)
+        reporter = Reporter(
+            config=self._config,
+            node=node,
+            catalogue=catalogue,
+            links=peering.peers,
+            mqtt=lambda: mqtt.state,
+            problems=self._problems,
+            listening=str(Address(self._config.listen.host, peering.port)),
+        )
+        await self._open_endpoint(stack, identity, Reception(node.intake, reporter))
+        self._log.info(log.DAEMON_STARTED, node_id=identity.node_id, name=profile.name, port=peering.port)
+        return node, mqtt
+
+    def _open_models(self, stack: AsyncExitStack) -> tuple[Catalogue, Executor]:
+        config = self._config
+        store = ModelStore(config.node.state_dir / "models")
+        catalogue = Catalogue(config, store)
+        executor = Executor(
+            store,
+            slots=config.node.slots,
+            memory_budget_bytes=config.models.memory_budget_bytes,
+            profiles=ProfileCache(config.node.state_dir / "profiles.json"),
+        )
+        stack.callback(executor.close)
+        catalogue.install()
+        catalogue.host_all(executor)
+        return catalogue, executor
+
+    def _profile(self, identity: Identity, executor: Executor) -> NodeProfile:
+        config = self._config
+        return NodeProfile(
+            node_id=identity.node_id,
+            name=config.node.name,
+            device_class=config.node.device_class,
+            incarnation=identity.incarnation,
+            slots=config.node.slots,
+            power=config.power,
+            hosted=executor.hosted_tiers(),
+        )
+
+    async def _open_mqtt(self, stack: AsyncExitStack, profile: NodeProfile) -> MqttEdge:
+        outbox = Outbox(self._config.node.state_dir / "outbox.sqlite")
+        mqtt = MqttEdge(BrokerAddress.of(self._config.mqtt), profile, outbox)
+        stack.push_async_callback(mqtt.aclose)
+        mqtt.start()
+        return mqtt
+
+    def _open_recorder(self, stack: AsyncExitStack, scheduler: Scheduler) -> Record | None:
+        path = self._config.record.events
+        if path is None:
+            return None
+        recorder = Recorder(path, scheduler, self._config.scheduler, asyncio.get_running_loop().time())
+        stack.callback(recorder.close)
+        return recorder
+
+    async def _open_peering(self, stack: AsyncExitStack, identity: Identity, node: Node) -> Peering:
+        config = self._config
+        trust = TrustStore(config.trust_path, [Pin(fingerprint=fingerprint) for fingerprint in config.pinned])
+        peering = Peering(identity, trust, lambda: self._hello("peer", identity), node.neighbourhood)
+        stack.push_async_callback(peering.stop)
+        await peering.start(config.listen.host, config.listen.port)
+        for peer in config.static_peers:
+            peering.add_static(NodeId(peer.fingerprint), Address(peer.host, peer.port))
+        if config.discovery.enabled:
+            await self._open_discovery(stack, identity, peering)
+        return peering
+
+    async def _open_discovery(self, stack: AsyncExitStack, identity: Identity, peering: Peering) -> None:
+        config = self._config
+        self._discovery = Discovery(
+            peering,
+            node_id=identity.node_id,
+            device_class=config.node.device_class,
+            incarnation=identity.incarnation,
+            listen_host=config.listen.host,
+            port=peering.port,
+            interfaces=config.discovery.interfaces,
+        )
+        stack.push_async_callback(self._discovery.stop)
+        await self._discovery.start()
+
+    async def _open_endpoint(self, stack: AsyncExitStack, identity: Identity, reception: Reception) -> None:
+        client = self._config.client
+        endpoint = ClientEndpoint(lambda: self._hello("client", identity), reception.welcome)
+        stack.push_async_callback(endpoint.stop)
+        await endpoint.listen_unix(client.socket)
+        if client.tcp_host is not None:
+            token = load_or_create_token(self._config.token_path)
+            await endpoint.listen_tcp(Address(client.tcp_host, client.tcp_port), token)
+
+    def _hello(self, role: Literal["peer", "client"], identity: Identity) -> Hello:
+        return Hello(
+            role=role,
+            name=self._config.node.name,
+            node_id=identity.node_id,
+            device_class=self._config.node.device_class,
+            incarnation=identity.incarnation,
+        )
+
+    async def _serve(self, node: Node, mqtt: MqttEdge) -> None:
+        """Look at the machine with every heartbeat, and tell those outside now and then, until stopped."""
+        beat_s = self._config.scheduler.heartbeat_interval_s
+        every = max(1, round(self._config.mqtt.telemetry_interval_s / beat_s))
+        beats = 0
+        while not self._stopping.is_set():
+            node.sample()
+            if beats % every == 0:
+                mqtt.publish_telemetry(to_builtins(node.scheduler.telemetry()))
+            beats += 1
+            try:
+                await asyncio.wait_for(self._stopping.wait(), beat_s)
+            except TimeoutError:
+                continue
+
+    def _problems(self) -> list[Problem]:
+        found = []
+        if self._discovery is not None and self._discovery.problem:
+            found.append(Problem(sentence=self._discovery.problem, hint="Static peers work meanwhile: peers.static."))
+        return found
+
+    def _give_way(self, error: Superseded) -> None:
+        self._superseded = error
+        self.stop()

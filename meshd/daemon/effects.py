@@ -1,0 +1,188 @@
+"""Performs what the scheduler commands, by the edges; what comes of it goes back as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, assert_never
+
+from typing_extensions import Buffer
+
+from meshd.core import commands
+from meshd.core.answer import Answer
+from meshd.core.candidate import Observation
+from meshd.core.events import Event, PeerRefused, PlanChosen, StageFailed, StageFinished
+from meshd.core.ids import NodeId, RequestId
+from meshd.core.node import Telemetry
+from meshd.core.policy import Policy
+from meshd.daemon.chronicle import Chronicle
+from meshd.daemon.ledger import Entry, Ledger, Outputs
+from meshd.daemon.vitals import Vitals
+from meshd.errors import PeerLost
+from meshd.executor.executor import Executor
+from meshd.executor.stage import StageEnd, StageResult
+from meshd.wire.messages import Cancel, Heartbeat, Infer, Message, Refusal, Result
+from meshd.wire.tensors import encode_tensors
+
+
+class Links(Protocol):
+    """The sessions to peers; :class:`meshd.net.peering.Peering` is one."""
+
+    def send(self, node_id: NodeId, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
+        """Send without waiting; False when there is no open session."""
+        ...
+
+    def broadcast(self, message: Message) -> None:
+        """Send to every peer in session."""
+        ...
+
+
+class Effects:
+    """The hands of the scheduler."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        executor: Executor,
+        links: Links,
+        policy: Policy,
+        chronicle: Chronicle,
+        vitals: Vitals,
+        telemetry: Callable[[], Telemetry],
+        feed: Callable[[Event], None],
+    ) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._links = links
+        self._policy = policy
+        self._chronicle = chronicle
+        self._vitals = vitals
+        self._telemetry = telemetry
+        self._feed = feed
+        self._beats = 0
+
+    def perform(self, command: commands.Command) -> None:
+        """Do what one command asks for."""
+        match command:
+            case commands.ChoosePlan():
+                self._choose(command.observation)
+            case commands.RunStage():
+                self._run(command)
+            case commands.DropStage():
+                self._drop(command)
+            case commands.Dispatch():
+                self._dispatch(command)
+            case commands.Recall():
+                self._recall(command)
+            case commands.Finish():
+                self._finish(command)
+            case commands.Announce():
+                self._beats += 1
+                self._links.broadcast(Heartbeat(sequence=self._beats, telemetry=command.telemetry))
+            case commands.StandingChanged():
+                self._chronicle.standing_changed(command.node_id, command.standing)
+            case _:
+                assert_never(command)
+
+    def _choose(self, observation: Observation) -> None:
+        self._feed(
+            PlanChosen(
+                request_id=observation.request_id,
+                decision=observation.decision,
+                index=self._policy.choose(observation),
+                policy=self._policy.name,
+            )
+        )
+
+    def _run(self, command: commands.RunStage) -> None:
+        entry = self._entry(command.request_id)
+        self._vitals.computed(command.tier.macs * entry.request.batch)
+        done = partial(self._stage_ended, entry, command.attempt)
+        entry.stages[command.attempt] = self._executor.submit(command.tier.artifact, entry.inputs, done)
+
+    def _stage_ended(self, entry: Entry, attempt: int, end: StageEnd) -> None:
+        request_id = entry.request.request_id
+        if not isinstance(end, StageResult):
+            self._feed(StageFailed(request_id=request_id, attempt=attempt, code=end.code, message=str(end)))
+            return
+        if not end.malformed:
+            entry.outputs[attempt] = Outputs(*encode_tensors(end.outputs))
+        self._feed(
+            StageFinished(
+                request_id=request_id,
+                attempt=attempt,
+                compute_s=end.compute_s,
+                load_s=end.load_s,
+                score=end.score,
+                anomalous=end.anomalous,
+                malformed=end.malformed,
+            )
+        )
+
+    def _drop(self, command: commands.DropStage) -> None:
+        if stage := self._entry(command.request_id).stages.get(command.attempt):
+            stage.cancel()
+
+    def _dispatch(self, command: commands.Dispatch) -> None:
+        entry = self._entry(command.request_id)
+        entry.out_at[command.node_id] = command.attempt
+        request = entry.request
+        message = Infer(
+            request_id=request.request_id,
+            model=request.model,
+            tensors=entry.headers,
+            deadline_s=command.deadline_s,
+            priority=request.priority,
+            privacy=request.privacy,
+            min_tier=request.min_tier,
+            start_tier=command.start_tier,
+            via=command.via,
+        )
+        if not self._links.send(command.node_id, message, (entry.payload,)):
+            self._refused_by_link(command)
+            return
+        self._vitals.moved(entry.request.input_bytes)
+
+    def _refused_by_link(self, command: commands.Dispatch) -> None:
+        self._feed(
+            PeerRefused(
+                request_id=command.request_id,
+                attempt=command.attempt,
+                node_id=command.node_id,
+                code=PeerLost.code,
+                message="there is no open session to it",
+                telemetry=None,
+            )
+        )
+
+    def _recall(self, command: commands.Recall) -> None:
+        self._entry(command.request_id).out_at.pop(command.node_id, None)
+        self._links.send(command.node_id, Cancel(request_id=command.request_id))
+
+    def _finish(self, command: commands.Finish) -> None:
+        entry = self._ledger.close(command.request_id)
+        if entry is None:
+            return
+        self._chronicle.finished(entry.request, command.outcome)
+        message, parts = self._reply(entry, command)
+        for asker in entry.askers:
+            asker.send(message, parts)
+        if not entry.request.delegated:
+            self._ledger.keep(entry, message, parts)
+
+    def _reply(self, entry: Entry, command: commands.Finish) -> tuple[Message, Sequence[Buffer]]:
+        request_id, outcome = command.request_id, command.outcome
+        telemetry = self._telemetry() if entry.request.delegated else None
+        if isinstance(outcome, Answer):
+            assert command.attempt is not None, "an answer comes from an attempt"
+            outputs = entry.outputs[command.attempt]
+            message = Result(request_id=request_id, answer=outcome, tensors=outputs.headers, telemetry=telemetry)
+            return message, outputs.parts
+        code, sentence = outcome.code, outcome.message[:2000]
+        return Refusal(request_id=request_id, code=code, message=sentence, telemetry=telemetry), ()
+
+    def _entry(self, request_id: RequestId) -> Entry:
+        entry = self._ledger.get(request_id)
+        assert entry is not None, "the scheduler commands only what is alive"
+        return entry

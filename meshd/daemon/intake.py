@@ -1,0 +1,94 @@
+"""The way in for requests, the same for clients and peers: check, join or open, and tell the scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from meshd.core.events import Event, RequestArrived, RequestCancelled
+from meshd.core.ids import ModelName, NodeId, RequestId
+from meshd.core.request import Request
+from meshd.daemon.ledger import Array, Asker, Entry, Ledger
+from meshd.errors import DuplicateRequest, InvalidInput, MeshError, ProtocolError, UnknownModel
+from meshd.executor.executor import Executor
+from meshd.wire.messages import Infer, Refusal
+from meshd.wire.tensors import decode_tensors
+
+_MAX_MESSAGE = 2000
+"""Sentences longer than this are cut: a refusal must fit into a frame whatever a client put into a name."""
+
+
+class Intake:
+    """Turns Infer messages into requests. Whatever is wrong with one is told to its asker and to nobody else."""
+
+    def __init__(self, ledger: Ledger, executor: Executor, feed: Callable[[Event], None]) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._feed = feed
+
+    def take(self, asker: Asker, infer: Infer, payload: memoryview, *, via: tuple[NodeId, ...] = ()) -> None:
+        """Accept a request, or answer it with a refusal that says why."""
+        try:
+            self._join_or_open(asker, infer, payload, via)
+        except MeshError as error:
+            asker.send(refusal_of(infer.request_id, error), ())
+
+    def withdraw(self, key: object, request_id: str) -> None:
+        """Forget that an asker waits; a request that nobody waits for is cancelled."""
+        entry = self._ledger.get(request_id)
+        if entry is None:
+            return
+        entry.askers = [asker for asker in entry.askers if asker.key != key]
+        if not entry.askers:
+            self._feed(RequestCancelled(request_id=entry.request.request_id))
+
+    def _join_or_open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
+        if entry := self._ledger.get(infer.request_id):
+            if not entry.is_same(infer.model, infer.tensors, payload):
+                raise _already_used(infer)
+            entry.askers.append(asker)
+        elif kept := self._ledger.kept(infer.request_id):
+            if (kept.model, kept.headers) != (infer.model, infer.tensors):
+                raise _already_used(infer)
+            asker.send(kept.message, kept.parts)
+        else:
+            self._open(asker, infer, payload, via)
+
+    def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
+        if infer.start_tier is not None and not via:
+            raise InvalidInput("start_tier is for peers.", hint="Ask for a stronger tier with min_tier.")
+        try:
+            inputs = decode_tensors(infer.tensors, payload)
+        except ProtocolError as error:
+            raise InvalidInput(error.message, hint=error.hint) from error
+        request = Request(
+            request_id=RequestId(infer.request_id),
+            model=ModelName(infer.model),
+            input_bytes=len(payload),
+            deadline_s=infer.deadline_s,
+            batch=self._checked_batch(ModelName(infer.model), inputs),
+            priority=infer.priority,
+            privacy=infer.privacy,
+            min_tier=infer.min_tier,
+            start_tier=infer.start_tier,
+            via=via,
+        )
+        self._ledger.open(Entry(request, infer.tensors, payload, inputs, [asker]))
+        self._feed(RequestArrived(request=request))
+
+    def _checked_batch(self, model: ModelName, inputs: Mapping[str, Array]) -> int:
+        """Check inputs where the manifest is at hand; a node without it leaves that to the one that will run them."""
+        try:
+            return self._executor.validate(model, inputs)
+        except UnknownModel:
+            return 1
+
+
+def refusal_of(request_id: str, error: MeshError) -> Refusal:
+    """Return the message that tells an asker about an error."""
+    return Refusal(request_id=request_id, code=error.code, message=str(error)[:_MAX_MESSAGE])
+
+
+def _already_used(infer: Infer) -> DuplicateRequest:
+    return DuplicateRequest(
+        f"request id {infer.request_id!r} was used for another input or model.", hint="Choose a new id per request."
+    )

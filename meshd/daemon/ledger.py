@@ -1,0 +1,117 @@
+"""The tensors of live requests, who waits for them, and the last answers for those who ask again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+from meshd.core.ids import NodeId, RequestId
+from meshd.core.request import Request
+from meshd.executor.stage import Stage
+from meshd.wire.messages import Message, TensorHeader
+
+Array = NDArray[Any]
+Send = Callable[[Message, Sequence[Buffer]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody who waits for an answer: a client's or a peer's session."""
+
+    key: object
+    """Tells askers apart: the session of a client, the node id of a peer."""
+    send: Send
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Tensors of an answer as they go on the wire."""
+
+    headers: tuple[TensorHeader, ...]
+    parts: Sequence[Buffer]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One live request: its input, who asked, and what its attempts gave."""
+
+    request: Request
+    headers: tuple[TensorHeader, ...]
+    payload: memoryview
+    inputs: dict[str, Array]
+    askers: list[Asker]
+    outputs: dict[int, Outputs] = field(default_factory=dict)
+    stages: dict[int, Stage] = field(default_factory=dict)
+    out_at: dict[NodeId, int] = field(default_factory=dict)
+    """The attempt that is out at each peer."""
+
+    def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
+        """Tell whether another asker asks for exactly this."""
+        return self.request.model == model and self.headers == headers and self.payload == payload
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A reply that was given, for a client that lost its connection before it read it."""
+
+    model: str
+    headers: tuple[TensorHeader, ...]
+    message: Message
+    parts: Sequence[Buffer]
+    n_bytes: int
+
+
+class Ledger:
+    """Live requests by id, and a bounded memory of replies."""
+
+    def __init__(self, *, max_kept: int = 256, max_kept_bytes: int = 8 * 2**20) -> None:
+        self.idle = asyncio.Event()
+        """Set while no request is alive."""
+        self.idle.set()
+        self._live: dict[RequestId, Entry] = {}
+        self._kept: OrderedDict[RequestId, Kept] = OrderedDict()
+        self._kept_bytes = 0
+        self._max_kept = max_kept
+        self._max_kept_bytes = max_kept_bytes
+
+    def open(self, entry: Entry) -> None:
+        """Hold a request from its arrival to its outcome."""
+        self._live[entry.request.request_id] = entry
+        self.idle.clear()
+
+    def get(self, request_id: str) -> Entry | None:
+        """Return a live request."""
+        return self._live.get(RequestId(request_id))
+
+    def close(self, request_id: RequestId) -> Entry | None:
+        """Let a request go and return what was held; none when it is not live."""
+        entry = self._live.pop(request_id, None)
+        if not self._live:
+            self.idle.set()
+        return entry
+
+    def asked_by(self, key: object) -> list[RequestId]:
+        """Return the live requests that an asker waits for."""
+        return [name for name, entry in self._live.items() if any(asker.key == key for asker in entry.askers)]
+
+    def keep(self, entry: Entry, message: Message, parts: Sequence[Buffer]) -> None:
+        """Remember a reply; the oldest go when there are too many or they take too much memory."""
+        n_bytes = sum(memoryview(part).nbytes for part in parts)
+        if n_bytes > self._max_kept_bytes:
+            return
+        kept = Kept(entry.request.model, entry.headers, message, parts, n_bytes)
+        self._kept[entry.request.request_id] = kept
+        self._kept_bytes += n_bytes
+        while len(self._kept) > self._max_kept or self._kept_bytes > self._max_kept_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= oldest.n_bytes
+
+    def kept(self, request_id: str) -> Kept | None:
+        """Return the reply that was given under an id, while it is remembered."""
+        return self._kept.get(RequestId(request_id))

@@ -1,0 +1,175 @@
+"""What comes from peers, turned into events; and what they ask of this node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from typing_extensions import Buffer
+
+from meshd import log
+from meshd.core.events import Event, PeerAnswered, PeerConnected, PeerDisconnected, PeerHeard, PeerRefused
+from meshd.core.ids import NodeId
+from meshd.core.node import DeviceClass
+from meshd.core.scheduler import Scheduler
+from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.intake import Intake
+from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
+from meshd.errors import ExecutionFailed, LinkError, PeerLeft, ProtocolError, Superseded
+from meshd.net.session import Session
+from meshd.wire.messages import Cancel, Capability, Heartbeat, Hello, Infer, Message, Refusal, Result
+from meshd.wire.tensors import decode_tensors
+
+
+class Neighbourhood:
+    """Serves the sessions to peers. Nothing that a peer sends can raise out of here."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        ledger: Ledger,
+        intake: Intake,
+        catalogue: Catalogue,
+        *,
+        feed: Callable[[Event], None],
+        superseded: Callable[[Superseded], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._ledger = ledger
+        self._intake = intake
+        self._catalogue = catalogue
+        self._feed = feed
+        self.superseded = superseded
+        self._sessions: dict[NodeId, Session] = {}
+        self._log = log.get_logger()
+
+    def peer_connected(self, hello: Hello, session: Session) -> None:
+        """Introduce this node; the peer counts as connected once it has introduced itself."""
+        assert hello.node_id is not None, "peering admits no peer without an id"
+        self._sessions[NodeId(hello.node_id)] = session
+        session.send(self._capability())
+
+    def send(self, node_id: NodeId, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
+        """Send to one peer without waiting; False when there is no open session."""
+        session = self._sessions.get(node_id)
+        return session is not None and session.send(message, payload_parts)
+
+    def broadcast(self, message: Message) -> None:
+        """Send to every peer in session."""
+        for session in list(self._sessions.values()):
+            session.send(message)
+
+    def introduce_again(self) -> None:
+        """Tell every peer that this node's models have changed."""
+        self.broadcast(self._capability())
+
+    def peer_disconnected(self, node_id: NodeId, error: LinkError | None) -> None:
+        """Tell the scheduler, and drop what only this peer waited for."""
+        self._sessions.pop(node_id, None)
+        left = error is None or isinstance(error, PeerLeft)
+        self._feed(PeerDisconnected(node_id=node_id, left=left, reason=str(error or "left")))
+        for request_id in self._ledger.asked_by(node_id):
+            self._intake.withdraw(node_id, request_id)
+
+    def peer_message(self, node_id: NodeId, message: Message, payload: memoryview) -> None:
+        """Take in one message."""
+        match message:
+            case Capability():
+                self._introduced(node_id, message)
+            case Heartbeat():
+                self._heard(node_id, message)
+            case Infer():
+                self._asked(node_id, message, payload)
+            case Result():
+                self._answered(node_id, message, payload)
+            case Refusal():
+                self._refused(node_id, message)
+            case Cancel():
+                self._intake.withdraw(node_id, message.request_id)
+            case _:
+                self._log.warning(log.FRAME_REFUSED, node_id=node_id, kind=type(message).__name__)
+
+    def _capability(self) -> Capability:
+        return Capability(profile=self._scheduler.profile, telemetry=self._scheduler.telemetry())
+
+    def _introduced(self, node_id: NodeId, message: Capability) -> None:
+        if message.profile.node_id != node_id:
+            self._log.warning(log.PEER_REFUSED, node_id=node_id, reason="it announced another node's capability")
+            return
+        self._feed(PeerConnected(profile=message.profile, telemetry=message.telemetry))
+
+    def _heard(self, node_id: NodeId, message: Heartbeat) -> None:
+        session = self._sessions.get(node_id)
+        if session is not None and not message.echo:
+            own = self._scheduler.telemetry()
+            session.send(Heartbeat(sequence=message.sequence, telemetry=own, echo=True))
+        rtt_s = session.rtt_s if session is not None and message.echo else None
+        self._feed(PeerHeard(node_id=node_id, telemetry=message.telemetry, rtt_s=rtt_s))
+
+    def _asked(self, node_id: NodeId, infer: Infer, payload: memoryview) -> None:
+        session = self._sessions.get(node_id)
+        if session is None:
+            return
+        via = tuple(NodeId(hop) for hop in infer.via)
+        # A peer may not hide that it has the request: the last node it came by is the one on the certificate.
+        via = via if via[-1:] == (node_id,) else (*via, node_id)
+        self._intake.take(Asker(node_id, session.send), infer, payload, via=via)
+
+    def _answered(self, node_id: NodeId, message: Result, payload: memoryview) -> None:
+        entry = self._ledger.get(message.request_id)
+        attempt = entry.out_at.pop(node_id, None) if entry else None
+        if entry is None or attempt is None:
+            return
+        if flaw := self._flaw_of(entry, message, payload):
+            self._refuse(node_id, entry, attempt, message, flaw)
+            return
+        entry.outputs[attempt] = Outputs(message.tensors, (payload,))
+        self._feed(
+            PeerAnswered(
+                request_id=entry.request.request_id,
+                attempt=attempt,
+                node_id=node_id,
+                answer=message.answer,
+                transferred_bytes=entry.request.input_bytes + len(payload),
+                telemetry=message.telemetry,
+            )
+        )
+
+    def _flaw_of(self, entry: Entry, message: Result, payload: memoryview) -> str:
+        """Return what is wrong with an answer, by the frame itself and by the manifest where it is known here."""
+        answer, wanted = message.answer, entry.request.min_tier or DeviceClass.WATCH
+        if answer.model != entry.request.model or answer.tier.rank < wanted.rank or not answer.route:
+            return f"the answer is from {answer.model}, tier {answer.tier}, route of {len(answer.route)}"
+        try:
+            outputs = decode_tensors(message.tensors, payload)
+        except ProtocolError as error:
+            return str(error)
+        return self._catalogue.flaw_of(answer.model, answer.tier, outputs, entry.inputs)
+
+    def _refuse(self, node_id: NodeId, entry: Entry, attempt: int, message: Result, flaw: str) -> None:
+        self._log.warning(log.STAGE_FAILED, node_id=node_id, request_id=message.request_id, reason=flaw)
+        self._feed(
+            PeerRefused(
+                request_id=entry.request.request_id,
+                attempt=attempt,
+                node_id=node_id,
+                code=ExecutionFailed.code,
+                message=f"a peer's answer was not usable: {flaw}",
+                telemetry=message.telemetry,
+            )
+        )
+
+    def _refused(self, node_id: NodeId, message: Refusal) -> None:
+        entry = self._ledger.get(message.request_id)
+        attempt = entry.out_at.pop(node_id, None) if entry else None
+        if entry is None or attempt is None:
+            return
+        self._feed(
+            PeerRefused(
+                request_id=entry.request.request_id,
+                attempt=attempt,
+                node_id=node_id,
+                code=message.code,
+                message=message.message,
+                telemetry=message.telemetry,
+            )
+        )

@@ -1,0 +1,82 @@
+"""The inside of a daemon: scheduler, pump and those who speak to them. Opens no socket and no file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from meshd.core.events import DrainRequested
+from meshd.core.node import NodeProfile
+from meshd.core.policy import LeastExpectedCost, Policy
+from meshd.core.scheduler import Scheduler
+from meshd.core.settings import Settings
+from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.chronicle import Chronicle, Listener
+from meshd.daemon.effects import Effects
+from meshd.daemon.intake import Intake
+from meshd.daemon.ledger import Ledger
+from meshd.daemon.neighbourhood import Neighbourhood
+from meshd.daemon.pump import Pump, Record
+from meshd.daemon.vitals import Vitals
+from meshd.errors import Superseded
+from meshd.executor.executor import Executor
+
+
+class Node:
+    """One scheduler with its hands and ears, ready to be given sessions."""
+
+    def __init__(
+        self,
+        profile: NodeProfile,
+        settings: Settings,
+        *,
+        executor: Executor,
+        catalogue: Catalogue,
+        vitals: Vitals,
+        listener: Listener | None,
+        superseded: Callable[[Superseded], None],
+        record: Callable[[Scheduler], Record | None] = lambda _scheduler: None,
+        policy: Policy | None = None,
+    ) -> None:
+        self.policy = policy or LeastExpectedCost()
+        self.vitals = vitals
+        self.scheduler = Scheduler(profile, settings, asyncio.get_running_loop().time())
+        self.chronicle = Chronicle(self.scheduler.view, listener)
+        self._pump = Pump(self.scheduler, record(self.scheduler))
+        self._ledger = ledger = Ledger()
+        self.intake = Intake(ledger, executor, self._pump.feed)
+        self.neighbourhood = Neighbourhood(
+            self.scheduler, ledger, self.intake, catalogue, feed=self._pump.feed, superseded=superseded
+        )
+        self._effects = Effects(
+            ledger=ledger,
+            executor=executor,
+            links=self.neighbourhood,
+            policy=self.policy,
+            chronicle=self.chronicle,
+            vitals=vitals,
+            telemetry=self.scheduler.telemetry,
+            feed=self._pump.feed,
+        )
+
+    def start(self) -> None:
+        """Begin to handle events."""
+        self._pump.start(self._effects.perform)
+        self.sample()
+
+    def sample(self) -> None:
+        """Take in how the machine is now."""
+        self._pump.feed(self.vitals.sample())
+
+    async def drain(self, patience_s: float) -> int:
+        """Refuse new requests and wait for those alive; return how many were still alive in the end."""
+        self._pump.feed(DrainRequested())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._ledger.idle.wait()
+        return self.scheduler.alive_requests
+
+    def stop(self) -> None:
+        """Let no more time pass."""
+        self._pump.stop()

@@ -1,0 +1,84 @@
+"""Between the pure scheduler and the world: events in, commands out, one timer. There is no other concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from meshd import log
+from meshd.core.commands import Command
+from meshd.core.events import Event, TimePassed
+from meshd.core.scheduler import Scheduler
+
+Perform = Callable[[Command], None]
+Record = Callable[[float, Event], None]
+
+
+class Pump:
+    """Feeds events to a scheduler one after the other and has its commands performed, all in the loop's thread.
+
+    Performing a command may feed further events at once (a policy that answers, a short stage that is done); they
+    wait their turn, so the scheduler is never entered twice.
+    """
+
+    def __init__(self, scheduler: Scheduler, record: Record | None = None) -> None:
+        self._scheduler = scheduler
+        self._perform: Perform = _not_started
+        self._record = record
+        self._loop = asyncio.get_running_loop()
+        self._inbox: deque[Event] = deque()
+        self._is_pumping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._log = log.get_logger()
+
+    def start(self, perform: Perform) -> None:
+        """Have commands performed, and let time pass from now on."""
+        self._perform = perform
+        self.feed(TimePassed())
+
+    def stop(self) -> None:
+        """Let no more time pass; events may still be fed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def feed(self, event: Event) -> None:
+        """Take in an event, and everything that follows from it at once."""
+        self._inbox.append(event)
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while self._inbox:
+                self._handle(self._inbox.popleft())
+        finally:
+            self._is_pumping = False
+        self._set_timer()
+
+    def _handle(self, event: Event) -> None:
+        now = self._loop.time()
+        if self._record is not None:
+            self._record(now, event)
+        try:
+            for command in self._scheduler.handle(event, now):
+                self._perform(command)
+        except Exception:  # noqa: BLE001 - the task boundary: a defect costs what it touches, never the daemon
+            self._log.exception(log.TASK_FAILED, task="pump", event_type=type(event).__name__)
+
+    def _set_timer(self) -> None:
+        """Have a timer no later than the next deadline; an early one only looks and sets itself again."""
+        due_s = self._scheduler.next_deadline()
+        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due_s, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self.feed(TimePassed())
+
+
+def _not_started(command: Command) -> None:
+    raise AssertionError(f"the pump was not started: {command}")

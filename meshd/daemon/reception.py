@@ -1,0 +1,60 @@
+"""Serves clients: requests go to the intake, questions are answered with documents."""
+
+from __future__ import annotations
+
+import msgspec
+
+from meshd import log
+from meshd.daemon.intake import Intake, refusal_of
+from meshd.daemon.ledger import Asker
+from meshd.daemon.reporter import Reporter
+from meshd.errors import LinkError, MeshError
+from meshd.net.session import Session
+from meshd.wire.messages import Cancel, Document, Infer, Message, Query
+
+
+class Reception:
+    """Holds the sessions of clients on this device."""
+
+    def __init__(self, intake: Intake, reporter: Reporter) -> None:
+        self._intake = intake
+        self._reporter = reporter
+        self._sessions: set[Session] = set()
+        self._log = log.get_logger()
+
+    def welcome(self, session: Session) -> None:
+        """Serve a session that was just opened, until it ends.
+
+        Requests of a client that goes away are answered all the same: it may come back and ask for them by their ids.
+        """
+        self._sessions.add(session)
+        session.on_message = self._received
+        session.on_closed = self._closed
+
+    async def close(self) -> None:
+        """Say goodbye to every client."""
+        for session in list(self._sessions):
+            session.close()
+            await session.closed()
+
+    def _received(self, session: Session, message: Message, payload: memoryview) -> None:
+        match message:
+            case Infer():
+                self._intake.take(Asker(session, session.send), message, payload)
+            case Cancel():
+                self._intake.withdraw(session, message.request_id)
+            case Query():
+                self._answer(session, message)
+            case _:
+                self._log.warning(log.FRAME_REFUSED, address=session.address, kind=type(message).__name__)
+
+    def _answer(self, session: Session, query: Query) -> None:
+        try:
+            document = self._reporter.document(query.subject, query.arguments)
+        except MeshError as error:
+            session.send(refusal_of(query.request_id, error))
+        else:
+            session.send(Document(request_id=query.request_id), (msgspec.json.encode(document),))
+
+    def _closed(self, session: Session, _error: LinkError | None) -> None:
+        self._sessions.discard(session)

@@ -1,0 +1,33 @@
+"""Writes the journal of a scheduler to a file, for replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+from meshd.core.events import Event
+from meshd.core.journal import Entry, Opening, encode
+from meshd.core.scheduler import Scheduler
+from meshd.core.settings import Settings
+from meshd.errors import SetupError
+
+
+class Recorder:
+    """Appends every event to a file. A start begins a new file; the one before is kept under another ending."""
+
+    def __init__(self, path: Path, scheduler: Scheduler, settings: Settings, now: float) -> None:
+        try:
+            if path.exists():
+                path.replace(path.with_name(f"{path.name}.previous"))
+            self._file: IO[bytes] = path.open("wb")
+        except OSError as error:
+            raise SetupError(f"events cannot be recorded in {path}: {error}.", hint="Change record.events.") from error
+        self._file.write(encode(Opening(profile=scheduler.profile, settings=settings, now=now)))
+
+    def __call__(self, now: float, event: Event) -> None:
+        """Append one event."""
+        self._file.write(encode(Entry(now=now, event=event)))
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        self._file.close()

@@ -1,0 +1,266 @@
+"""Builds the documents that clients read, from what the parts of the daemon know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import meshd
+from meshd.config import Config
+from meshd.core.answer import Answer, Energy, Outcome
+from meshd.core.candidate import Candidate
+from meshd.core.explanation import Choice, Explanation
+from meshd.core.ids import ModelName, NodeId, RequestId
+from meshd.core.mesh_view import NodeView
+from meshd.core.node import HostedTier
+from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.node import Node
+from meshd.documents import (
+    CalibratedBound,
+    ExplainDocument,
+    ExplainedCandidate,
+    ExplainedDecision,
+    Host,
+    MemoryState,
+    Model,
+    ModelsDocument,
+    ModelTier,
+    MqttState,
+    Peer,
+    PeersDocument,
+    Problem,
+    QueueState,
+    StatusDocument,
+)
+from meshd.errors import UnknownQuery
+from meshd.net.link import LinkState, PeerLink
+
+AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ExplainDocument
+
+
+class Reporter:
+    """Answers questions about this node."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        node: Node,
+        catalogue: Catalogue,
+        links: Callable[[], list[PeerLink]],
+        mqtt: Callable[[], MqttState],
+        problems: Callable[[], list[Problem]],
+        listening: str,
+    ) -> None:
+        self._config = config
+        self._scheduler = node.scheduler
+        self._chronicle = node.chronicle
+        self._vitals = node.vitals
+        self._policy = node.policy.name
+        self._catalogue = catalogue
+        self._links = links
+        self._mqtt = mqtt
+        self._problems = problems
+        self._listening = listening
+        self._started_s = time.monotonic()
+
+    def document(self, subject: str, arguments: dict[str, str]) -> AnyDocument:
+        """Return the document on a subject.
+
+        Raises:
+            UnknownQuery: there is none.
+        """
+        match subject:
+            case "status":
+                return self._status()
+            case "peers":
+                return self._peers()
+            case "models":
+                return self._models()
+            case "explain":
+                return self._explain(arguments.get("request_id"))
+            case _:
+                raise UnknownQuery(
+                    f"there is no document {subject!r}.", hint="There are status, peers, models and explain."
+                )
+
+    def _status(self) -> StatusDocument:
+        profile, telemetry = self._scheduler.profile, self._scheduler.telemetry()
+        problems = (*self._catalogue.problems, *self._problems())
+        return StatusDocument(
+            node_id=profile.node_id,
+            name=profile.name,
+            device_class=profile.device_class,
+            version=meshd.__version__,
+            uptime_s=time.monotonic() - self._started_s,
+            incarnation=profile.incarnation,
+            healthy=bool(profile.hosted) or not self._catalogue.problems,
+            problems=problems,
+            listening=self._listening,
+            policy=self._policy,
+            mqtt=self._mqtt(),
+            battery=self._vitals.battery(),
+            requests=self._chronicle.counters(self._scheduler.alive_requests),
+            queue=QueueState(
+                queued=telemetry.queued,
+                queued_max=self._config.scheduler.max_queued,
+                running=telemetry.running,
+                slots=profile.slots,
+                backlog_s=telemetry.backlog_s,
+            ),
+            memory=MemoryState(resident_bytes=self._vitals.resident_bytes(), free_bytes=telemetry.free_memory_bytes),
+            energy=Energy(joules=self._vitals.joules, estimated=self._vitals.estimated),
+        )
+
+    def _peers(self) -> PeersDocument:
+        own = self._scheduler.profile
+        links = {link.node_id: link for link in self._links() if link.node_id is not None}
+        known = {node.profile.node_id: node for node in self._scheduler.view.nodes() if node.link is not None}
+        met = (self._peer(node, links.get(node_id)) for node_id, node in known.items())
+        strangers = (_stranger(link) for link in self._links() if link.node_id not in known)
+        return PeersDocument(node_id=own.node_id, name=own.name, peers=(*met, *strangers))
+
+    def _peer(self, node: NodeView, link: PeerLink | None) -> Peer:
+        node_id = node.profile.node_id
+        member = self._scheduler.view.membership[node_id]
+        assert node.link is not None, "peers have links"
+        return Peer(
+            node_id=node_id,
+            name=node.profile.name,
+            device_class=node.profile.device_class,
+            state=member.standing.value,
+            link_up=member.connected,
+            address=link.address if link else None,
+            rtt_s=node.link.rtt_s.mean if node.link.rtt_s.samples else None,
+            age_s=self._vitals.age_s(node.heard_s),
+            discovered_s=self._chronicle.discovered_s(node_id),
+            last_error=link.last_error if link else None,
+            telemetry=node.telemetry,
+        )
+
+    def _models(self) -> ModelsDocument:
+        hosts: dict[ModelName, dict[tuple[int, str], list[tuple[NodeView, HostedTier]]]] = {}
+        for node in self._scheduler.view.nodes():
+            for hosted in node.profile.hosted:
+                tiers = hosts.setdefault(hosted.model, {})
+                tiers.setdefault((hosted.tier.rank, hosted.artifact), []).append((node, hosted))
+        return ModelsDocument(models=tuple(self._model(name, tiers) for name, tiers in sorted(hosts.items())))
+
+    def _model(self, name: ModelName, tiers: dict[tuple[int, str], list[tuple[NodeView, HostedTier]]]) -> Model:
+        listed = tuple(self._tier(hosts) for _, hosts in sorted(tiers.items()))
+        version = next(iter(tiers.values()))[0][1].version
+        return Model(name=name, version=version, tiers=listed)
+
+    def _tier(self, hosts: list[tuple[NodeView, HostedTier]]) -> ModelTier:
+        hosted = hosts[0][1]
+        manifest = self._catalogue.manifest(hosted.model)
+        tier = manifest.tier(hosted.tier.value) if manifest else None
+        variant = next((v for v in tier.variants if v.artifact == hosted.artifact), None) if tier else None
+        bound = tier.escalation.bound if tier and tier.escalation and hosted.calibrated else None
+        return ModelTier(
+            tier=hosted.tier,
+            variant=hosted.variant,
+            precision=variant.precision if variant else None,
+            artifact=hosted.artifact,
+            size_bytes=variant.size_bytes if variant else None,
+            accuracy=hosted.accuracy,
+            escalation_rate=self._scheduler.view.escalation_rate(hosted),
+            bound=CalibratedBound(missed=bound.missed, confidence=bound.confidence) if bound else None,
+            hosts=tuple(self._host(node, there) for node, there in hosts),
+        )
+
+    def _host(self, node: NodeView, hosted: HostedTier) -> Host:
+        node_id = node.profile.node_id
+        return Host(
+            node_id=node_id,
+            node=node.profile.name,
+            warm=hosted.artifact in node.telemetry.warm,
+            compute_s=node.compute_s(hosted, self._vitals.now()).mean,
+        )
+
+    def _explain(self, request_id: str | None) -> ExplainDocument:
+        stories = self._scheduler.explanations
+        story = stories.get(RequestId(request_id)) if request_id else stories.latest()
+        if story is None:
+            kept = self._config.scheduler.max_explained
+            raise UnknownQuery(
+                f"request {request_id!r} is not known here." if request_id else "there was no request yet.",
+                hint=f"A node remembers its last {kept} requests; ask the node that took this one.",
+            )
+        return _explained(story)
+
+
+def _stranger(link: PeerLink) -> Peer:
+    return Peer(
+        node_id=link.node_id or NodeId(""),
+        name=link.name or "unknown",
+        device_class=link.device_class,
+        state="unpaired" if link.state is LinkState.UNPAIRED else "dead",
+        link_up=False,
+        address=link.address,
+        rtt_s=None,
+        age_s=None,
+        discovered_s=None,
+        last_error=link.last_error,
+        telemetry=None,
+    )
+
+
+def _explained(story: Explanation) -> ExplainDocument:
+    request, outcome = story.request, story.outcome
+    answer = outcome if isinstance(outcome, Answer) else None
+    failure = None if isinstance(outcome, Answer) else outcome
+    return ExplainDocument(
+        request_id=request.request_id,
+        model=request.model,
+        deadline_s=request.deadline_s,
+        priority=request.priority,
+        privacy=request.privacy,
+        min_tier=request.min_tier,
+        input_bytes=request.input_bytes,
+        outcome=_word_for(outcome),
+        code=failure.code if failure else None,
+        message=failure.message if failure else None,
+        decisions=tuple(_decision(choice) for choice in story.choices),
+        tier=answer.tier if answer else None,
+        score=answer.score if answer else None,
+        escalations=answer.escalations if answer else 0,
+        route=answer.route if answer else (),
+        timings=answer.timings if answer else None,
+        energy=answer.energy if answer else None,
+    )
+
+
+def _word_for(outcome: Outcome | None) -> Literal["alive", "answered", "degraded", "failed"]:
+    if outcome is None:
+        return "alive"
+    if isinstance(outcome, Answer):
+        return "degraded" if outcome.degraded else "answered"
+    return "failed"
+
+
+def _decision(choice: Choice) -> ExplainedDecision:
+    return ExplainedDecision(
+        decision=choice.observation.decision,
+        remaining_s=choice.observation.remaining_s,
+        candidates=tuple(_candidate(candidate) for candidate in choice.observation.candidates),
+        chosen=choice.index,
+        policy=choice.policy,
+        note=choice.note,
+    )
+
+
+def _candidate(candidate: Candidate) -> ExplainedCandidate:
+    prediction, reason = candidate.prediction, candidate.reason
+    return ExplainedCandidate(
+        plan=candidate.label,
+        node_id=candidate.node_id,
+        tier=candidate.tier.tier,
+        allowed=candidate.allowed,
+        mask=reason.mask.value if reason else None,
+        reason=reason.sentence if reason else None,
+        predicted_s=prediction.total_s,
+        predicted_joules=prediction.joules,
+        cost=prediction.cost,
+    )
