@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from typing_extensions import override
+
 
 class MeshError(Exception):
     """Root of all errors of meshd."""
@@ -22,6 +24,7 @@ class MeshError(Exception):
         self.message = message
         self.hint = hint
 
+    @override
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 

@@ -1,0 +1,133 @@
+import asyncio
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from meshd.documents import MqttState
+from meshd.mqtt.broker import EmbeddedBroker
+from meshd.mqtt.mqtt_edge import MqttEdge
+from tests.mqtt.conftest import PREFIX, WHO, Heard, MakeEdge, listening, publishing, until
+
+pytestmark = pytest.mark.slow
+
+
+async def test_the_status_is_retained_for_those_who_come_later(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with edge(broker.port) as node:
+        node.publish_status({"healthy": True})
+        async with listening(broker.port) as early:
+            await early.until(lambda heard: any(h.payload.get("healthy") for h in heard))
+        async with listening(broker.port) as late:
+            assert await late.status("online") == Heard(
+                f"{PREFIX}/status", {"state": "online", "healthy": True, **WHO}, retained=True
+            )
+
+
+async def test_a_node_without_anything_to_say_is_online(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with listening(broker.port) as ear, edge(broker.port):
+        assert (await ear.status("online")).payload == {"state": "online", **WHO}
+
+
+async def test_a_node_that_stops_says_offline(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with listening(broker.port) as ear:
+        async with edge(broker.port):
+            await ear.status("online")
+        assert (await ear.status("offline")).payload == {"state": "offline", **WHO}
+
+
+async def test_the_broker_says_offline_for_a_node_that_was_killed(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with listening(broker.port) as ear:
+        async with publishing(broker.port, tmp_path / "outbox.db", 0):
+            await ear.status("online")
+        assert (await ear.status("offline")).payload == {"state": "offline", **WHO}
+
+
+async def test_telemetry_is_published_and_not_retained(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with listening(broker.port) as ear, edge(broker.port) as node:
+        await ear.status("online")
+        node.publish_telemetry({"queued": 2})
+        heard = await ear.until(lambda heard: any(h.topic == f"{PREFIX}/telemetry" for h in heard))
+        sample = heard[-1]
+        assert sample.payload.pop("at").endswith("+00:00")
+        assert (sample.payload, sample.retained) == ({**WHO, "queued": 2}, False)
+
+
+async def test_an_anomaly_is_published_with_the_id_that_was_returned(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with listening(broker.port) as ear, edge(broker.port) as node:
+        event_id = node.publish_anomaly({"model": "ecg-anomaly", "score": 0.93})
+        await ear.until(lambda _: ear.anomalies())
+        [event] = ear.anomalies()
+        assert event.pop("at").endswith("+00:00")
+        assert event == {**WHO, "id": event_id, "model": "ecg-anomaly", "score": 0.93}
+        await until(lambda: node.state.queued == 0)
+
+
+async def test_an_outage_loses_no_event_and_delays_no_caller(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with edge(broker.port) as node:
+        await until(lambda: node.state.state == "connected")
+        broker.stop()
+        await until(lambda: node.state.state == "lost")
+        durations = [_timed_publish(node, number) for number in range(200)]
+        await node.settled()
+        assert node.state.queued == 200
+        assert sorted(durations)[190] < 0.001  # A pause of the garbage collector is nobody's fault.
+        with EmbeddedBroker(port=broker.port) as restarted:
+            async with listening(restarted.port) as ear:
+                await ear.until(lambda _: len({event["id"] for event in ear.anomalies()}) == 200)
+                await until(lambda: node.state.queued == 0)
+                await ear.status("online")
+            ids = list(dict.fromkeys(event["id"] for event in ear.anomalies()))
+            assert ids == [f"event-{number}" for number in range(200)]
+
+
+def _timed_publish(node: MqttEdge, number: int) -> float:
+    started = perf_counter()
+    node.publish_anomaly({"id": f"event-{number}", "score": 0.9})
+    node.publish_status({"number": number})
+    node.publish_telemetry({"number": number})
+    return perf_counter() - started
+
+
+async def test_events_of_a_killed_process_are_delivered_by_the_next(
+    edge: MakeEdge, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    broker.stop()
+    async with publishing(broker.port, tmp_path / "outbox.db", 7):
+        pass
+    with EmbeddedBroker(port=broker.port) as again:
+        async with listening(again.port) as ear, edge(again.port):
+            await ear.until(lambda _: len(ear.anomalies()) >= 7)
+        assert [event["id"] for event in ear.anomalies()] == [f"event-{number}" for number in range(7)]
+
+
+async def test_a_broker_that_is_not_there_is_told_in_the_state(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    broker.stop()
+    async with edge(broker.port) as node:
+        await until(lambda: node.state.state == "lost")
+        assert node.state.last_error is not None
+        assert f"the broker at 127.0.0.1:{broker.port} cannot be reached" in node.state.last_error
+
+
+async def test_a_broker_that_accepts_and_says_nothing_is_given_up(
+    edge: MakeEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meshd.mqtt.connection.CONNECT_S", 0.2)
+    mute = await asyncio.start_server(_swallow, "127.0.0.1", 0)
+    async with mute, edge(mute.sockets[0].getsockname()[1]) as node:
+        await until(lambda: node.state.state == "lost")
+        assert node.state.last_error == "the broker refuses the connection: Operation timed out"
+
+
+async def _swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(4096):
+        pass
+    writer.close()
+
+
+async def test_without_a_broker_configured_nothing_is_kept(edge: MakeEdge) -> None:
+    async with edge(None) as node:
+        assert node.publish_anomaly({"id": "e1"}) == "e1"
+        node.publish_status({})
+        node.publish_telemetry({})
+        state = node.state
+        assert state == MqttState(state="off", since_s=state.since_s)
