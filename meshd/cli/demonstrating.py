@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from meshd.cli.exits import Exit
 from meshd.cli.options import JsonOption
 
 
@@ -27,10 +28,15 @@ def demo(
     json: JsonOption = False,
 ) -> None:
     """Start a watch, a phone and a hub that find each other and watch over a real ECG."""
+    from meshd.cli.output import show, show_json
     from meshd.demo import Demo, DemoOptions
+    from meshd.demo.report import report_view
 
-    options = DemoOptions(duration_s=duration, windows_per_s=_rate(speed), ecg=ecg, folder=keep, json=json)
-    raise typer.Exit(Demo(options).run())
+    options = DemoOptions(duration_s=duration, windows_per_s=_rate(speed), ecg=ecg, folder=keep)
+    report = Demo(options).run()
+    show_json(report) if json else show(report_view(report))
+    if not report.sound:
+        raise typer.Exit(Exit.FAILED)
 
 
 def _rate(speed: str) -> float | None:

@@ -1,0 +1,131 @@
+"""Three daemons that are paired with each other, on this machine and on nothing but its loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from meshd.client import AsyncClient
+from meshd.core.node import DeviceClass
+from meshd.demo.device import Device
+from meshd.demo.spending import HOUSEHOLD
+from meshd.documents import PeersDocument
+from meshd.errors import MeshError, SetupError
+
+_POLL_S = 0.02
+"""How finely the time until all see each other is measured."""
+_PATIENCE_S = 20.0
+
+
+class Household:
+    """A watch, a phone and a hub; the hub carries the MQTT broker.
+
+    Example: ``async with Household(folder) as household: await household.gathered("ecg-anomaly")``
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        # Sockets get a directory with a short name: a unix socket's path has room for 107 bytes.
+        self._sockets = Path(tempfile.mkdtemp(prefix="meshd-"))
+        self.folder = folder or self._sockets
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.devices = {name: Device(name, self.folder, self._sockets) for name in HOUSEHOLD}
+        self.discovered_s: dict[DeviceClass, float] = {}
+        self._clients: dict[DeviceClass, AsyncClient] = {}
+
+    async def __aenter__(self) -> Self:
+        url = f"mqtt://127.0.0.1:{_free_port()}"
+        try:
+            for device in self.devices.values():
+                others = [other.node_id for other in self.devices.values() if other is not device]
+                device.configure(trusted=others, mqtt={"url": url, "embedded": device.device_class is DeviceClass.HUB})
+                await device.start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop all daemons and remove what nobody asked to keep."""
+        await asyncio.gather(*(client.close() for client in self._clients.values()))
+        await asyncio.gather(*(device.stop() for device in self.devices.values()))
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def client(self, name: DeviceClass) -> AsyncClient:
+        """Return the client of one device; it connects at its first call."""
+        if name not in self._clients:
+            self._clients[name] = AsyncClient(str(self.devices[name].socket), name="meshd demo")
+        return self._clients[name]
+
+    async def gather(self, model: str) -> None:
+        """Wait until each device sees the other two, and the watch knows all tiers of the model.
+
+        Raises:
+            SetupError: a daemon ended, or they did not find each other in time.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await asyncio.gather(*(self._until_it_sees_the_others(device) for device in self.devices.values()))
+                await self._until_all_tiers_are_known(model)
+        except TimeoutError:
+            raise SetupError(
+                f"the devices did not come together within {_PATIENCE_S:g} s. {await self._why_not()}",
+                hint=f"Their logs are in {self.folder}; --keep DIR keeps them. Is multicast blocked on loopback?",
+            ) from None
+
+    async def _until_it_sees_the_others(self, device: Device) -> None:
+        assert device.started_s is not None, "a household is entered before it gathers"
+        while not await self._sees_the_others(device):
+            device.check_running()
+            await asyncio.sleep(_POLL_S)
+        self.discovered_s[device.device_class] = time.monotonic() - device.started_s
+
+    async def _sees_the_others(self, device: Device) -> bool:
+        document = await self.peers(device.device_class)
+        peers = document.peers if document else ()
+        alive = {peer.node_id for peer in peers if peer.state == "alive" and peer.link_up}
+        return alive >= {other.node_id for other in self.devices.values() if other is not device}
+
+    async def _until_all_tiers_are_known(self, model: str) -> None:
+        while not await self._knows_all_tiers(model):  # noqa: ASYNC110  Another process knows; it can only be asked.
+            await asyncio.sleep(_POLL_S)
+
+    async def peers(self, name: DeviceClass) -> PeersDocument | None:
+        """Return what one device knows of the others; none while it does not answer."""
+        if not self.devices[name].socket.exists():
+            return None
+        try:
+            return await self.client(name).peers()
+        except MeshError:
+            return None
+
+    async def _knows_all_tiers(self, model: str) -> bool:
+        document = await self.client(DeviceClass.WATCH).models()
+        tiers = {tier.tier for known in document.models if known.name == model for tier in known.tiers if tier.hosts}
+        return tiers >= set(HOUSEHOLD)
+
+    async def _why_not(self) -> str:
+        missing = [name for name in HOUSEHOLD if name not in self.discovered_s]
+        told = []
+        for name in missing:
+            document = await self.peers(name)
+            errors = [peer.last_error for peer in document.peers if peer.last_error] if document else ["no answer"]
+            told.append(f"{name}: {'; '.join(errors) or 'it sees nobody'}.")
+        return " ".join(told) or "The watch does not know every tier of the model."
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
