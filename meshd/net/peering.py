@@ -198,12 +198,12 @@ class Peering:
         if hello.incarnation < ours:
             raise Superseded("a daemon with the same identity started later.")
         if hello.incarnation > ours:
-            self._give_way(session.address)
+            self._give_way(f"a daemon at {session.address} has this node's identity and started later.")
         raise DuplicateLink("this node reached itself, or a copy of itself that started later.")
 
     def _admit_beside(self, rival: Session, session: Session, hello: Hello) -> None:
         if hello.incarnation < _incarnation(rival):
-            raise Superseded("a daemon with the same identity started later and is connected.")
+            raise Superseded("a daemon with the same identity started later and is connected here.")
         if hello.incarnation == _incarnation(rival) and not newcomer_wins(
             ours=self._identity.node_id,
             theirs=NodeId(hello.node_id or ""),
@@ -245,8 +245,8 @@ class Peering:
 
     def _closed(self, session: Session, error: LinkError | None) -> None:
         node_id = session.fingerprint
-        if node_id == self._identity.node_id and isinstance(error, Superseded) and session.dialled:
-            self._give_way(session.address)
+        if session.goodbye is not None and session.goodbye.code == Superseded.code:
+            self._give_way(f"{session.address} says: {session.goodbye.message}")
         if node_id is None or self._sessions.get(node_id) is not session:
             return
         del self._sessions[node_id]
@@ -256,13 +256,10 @@ class Peering:
             dialler.wake()
         self._events.peer_disconnected(node_id, error)
 
-    def _give_way(self, address: str) -> None:
-        error = Superseded(
-            f"a daemon at {address} has this node's identity and started later.",
-            hint="Give one of the two another state directory, so that it makes its own identity.",
-        )
-        log.get_logger().error(log.IDENTITY_SUPERSEDED, address=address, reason=str(error))
-        self._events.superseded(error)
+    def _give_way(self, reason: str) -> None:
+        hint = "Give one of the two another state directory, so that it makes an identity of its own."
+        log.get_logger().error(log.IDENTITY_SUPERSEDED, reason=reason, hint=hint)
+        self._events.superseded(Superseded(reason, hint=hint))
 
     def _refused(self, session: Session, host: str, error: LinkError) -> None:
         if isinstance(error, UntrustedPeer | ProtocolError):
@@ -315,6 +312,7 @@ class Peering:
                 known,
                 state=LinkState.CONNECTED,
                 address=session.address,
+                last_error=None,
                 since_s=now_s - session.opened_s,
                 rtt_s=session.rtt_s,
             )

@@ -86,6 +86,8 @@ class Session(asyncio.BufferedProtocol):
         """When both hellos had been exchanged, on the loop's clock."""
         self.rtt_s: float | None = None
         """Latest round trip of a heartbeat and its echo."""
+        self.goodbye: Goodbye | None = None
+        """The other side's last word, when it had one."""
         self.on_open: Callable[[Session], None] = lambda _session: None
         self.on_message: Callable[[Session, Message, memoryview], None] = lambda _session, _message, _payload: None
         self.on_closed: Callable[[Session, LinkError | None], None] = lambda _session, _error: None
@@ -208,6 +210,7 @@ class Session(asyncio.BufferedProtocol):
 
     def _take(self, message: Message, payload: memoryview) -> None:
         if type(message) is Goodbye:
+            self.goodbye = message
             self.abort(_reason_of(message, self.address))
         elif self.state is State.OPEN:
             if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
@@ -280,10 +283,8 @@ class Session(asyncio.BufferedProtocol):
 
 
 def _reason_of(goodbye: Goodbye, address: str) -> LinkError:
-    reason = from_code(goodbye.code, goodbye.message)
-    if isinstance(reason, LinkError):
-        return reason
-    return PeerLost(f"{address} said goodbye ({goodbye.code}). {goodbye.message}".strip())
+    reason = from_code(goodbye.code, goodbye.message or f"{address} said goodbye.")
+    return reason if isinstance(reason, LinkError) else PeerLost(f"{address} said goodbye: {reason}")
 
 
 def _address_of(transport: asyncio.BaseTransport) -> str:

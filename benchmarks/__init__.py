@@ -1,0 +1,1 @@
+"""Measurements that stand behind figures in docs/ and README."""
