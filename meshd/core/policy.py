@@ -21,11 +21,19 @@ class Policy(Protocol):
 
 
 class LeastExpectedCost:
-    """Take the allowed candidate with the lowest expected cost; the earlier one on a tie."""
+    """Take the allowed candidate with the lowest expected cost; the earlier one on a tie.
+
+    A cascade that has begun climbs one tier at a time: the rules of its tiers were calibrated on what the tier below
+    passes on, and the strongest devices are everybody's. Skipping one is for a policy that can tell when it pays.
+    """
 
     name = "least-expected-cost"
 
     def choose(self, observation: Observation) -> int:
         """Return the index of the cheapest allowed candidate; ValueError when none is allowed."""
-        allowed = (index for index, candidate in enumerate(observation.candidates) if candidate.allowed)
-        return min(allowed, key=lambda index: observation.candidates[index].prediction.cost)
+        candidates = observation.candidates
+        allowed = [index for index, candidate in enumerate(candidates) if candidate.allowed]
+        if observation.above is not None:
+            next_tier = min((candidates[index].tier.tier.rank for index in allowed), default=0)
+            allowed = [index for index in allowed if candidates[index].tier.tier.rank == next_tier]
+        return min(allowed, key=lambda index: candidates[index].prediction.cost)
