@@ -1,0 +1,1 @@
+"""ecg-anomaly: one lead, ten seconds, three tiers that each say more than the one below."""

@@ -1,0 +1,59 @@
+"""Patient-wise cross-validation of the whole procedure: train, quantise, calibrate, and examine on strangers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from model_registry.zoo.ecg.dataset import Dataset
+from model_registry.zoo.ecg.errors import EcgError
+from model_registry.zoo.ecg.evaluate import extended
+from model_registry.zoo.ecg.family import Family
+from model_registry.zoo.ecg.learning import Recipe
+from model_registry.zoo.ecg.opinions import Opinions
+from model_registry.zoo.ecg.patients import FOLDS, fold
+from model_registry.zoo.ecg.tables import show
+from model_registry.zoo.ecg.train import learn, restored, save
+
+
+def examine(dataset: Dataset, index: int, recipe: Recipe, scratch: Path) -> tuple[Opinions, Family]:
+    """Return what a family trained and calibrated without fold `index` says about its patients."""
+    split, bundle = fold(index), scratch / f"fold-{index}"
+    weights = bundle / "weights.pt"
+    bundle.mkdir(parents=True, exist_ok=True)
+    networks = restored(weights) if weights.exists() else learn(dataset, split, recipe)
+    save(networks, weights)
+    dataset.build(networks, split, bundle)
+    family = Family(bundle)
+    return Opinions.of(family, dataset.windows(split.test)), family
+
+
+def crossvalidate(dataset: Dataset, recipe: Recipe, scratch: Path) -> dict[str, Any]:
+    """Return the figures over all patients, each judged by a family that never met him."""
+    parts = [examine(dataset, index, recipe, scratch) for index in range(len(FOLDS))]
+    return extended(Opinions.join([opinions for opinions, _ in parts]), parts[0][1].macs)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m model_registry.zoo.ecg.crossvalidate", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="npz with sig_NNN, pos_NNN, sym_NNN of DS1")
+    parser.add_argument("--scratch", type=Path, required=True, help="folder for each fold's bundle; weights are reused")
+    parser.add_argument("--steps", type=int, default=Recipe().steps)
+    parser.add_argument("--seed", type=int, default=Recipe().seed)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args(argv)
+    try:
+        figures = crossvalidate(Dataset(asked.data), Recipe(seed=asked.seed, steps=asked.steps), asked.scratch)
+    except EcgError as error:
+        print(f"crossvalidate: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(figures)) if asked.json else show(figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
