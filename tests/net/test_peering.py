@@ -12,7 +12,7 @@ import pytest
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass, Telemetry
 from meshd.errors import AddressInUse, ConfigInvalid, PeerLeft, PeerLost, Superseded, UntrustedPeer
-from meshd.net.address import Address
+from meshd.net.address import Address, listening_socket
 from meshd.net.advert import Advert
 from meshd.net.link import LinkState
 from meshd.net.rivalry import SIMULTANEOUS_S, newcomer_wins
@@ -211,18 +211,37 @@ async def test_a_peer_that_does_not_trust_us_is_named_as_the_likely_reason(make_
     assert (stranger.state, stranger.node_id) == (LinkState.UNPAIRED, one.id)
 
 
-async def test_an_address_where_nobody_listens_is_tried_again_and_told_once(
-    make_node: MakeNode, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_address_where_nobody_listens_says_so(make_node: MakeNode) -> None:
     (one,) = await started(make_node, "one")
     nobody = NodeId("f" * 64)
     one.trust.pin(nobody)
-    one.peering.add_static(nobody, Address("127.0.0.1", one.peering.port + 1 if one.peering.port < 65535 else 1))
+    with listening_socket(Address("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    one.peering.add_static(nobody, Address("127.0.0.1", port))
     await until(lambda: one.peering.peers()[0].last_error)
-    await until(lambda: one.peering.peers()[0].state is LinkState.CONNECTING)
+    assert f"no connection with 127.0.0.1:{port}" in (one.peering.peers()[0].last_error or "")
     await until(lambda: one.peering.peers()[0].state is LinkState.WAITING)
-    assert "no connection with 127.0.0.1" in (one.peering.peers()[0].last_error or "")
+
+
+async def test_failing_dials_are_repeated_and_logged_once(
+    make_node: MakeNode, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (one,) = await started(make_node, "one")
+    deaf = NodeId("f" * 64)
+    one.trust.pin(deaf)
+    tries = 0
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    one.peering.add_static(deaf, Address(*server.sockets[0].getsockname()))
+    await until(lambda: tries >= 3)
     assert capfd.readouterr().err.count("link.failed") == 1
+    server.close()
+    await server.wait_closed()
 
 
 async def test_a_node_does_not_talk_to_itself(make_node: MakeNode) -> None:

@@ -1,6 +1,6 @@
 """Measure one round trip between two sessions in two processes: plain TCP, TLS, bare asyncio as the floor.
 
-Run: ``python -m benchmarks.round_trip [--bytes 8192] [--count 20000] [--json]``
+Run: ``python docs/decisions/measure/round_trip.py [--bytes 8192] [--count 20000] [--json]``
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import override
 
-from meshd.core.node import DeviceClass
 from meshd.net.identity import Identity
 from meshd.net.session import Session
-from meshd.net.tls import TlsContexts
-from meshd.net.trust import TrustStore
+from meshd.net.tls import client_context, server_context
 from meshd.wire.messages import Hello, Infer, Message
 from meshd.wire.tensors import decode_tensors, encode_tensors
 
@@ -42,14 +41,17 @@ class BareEcho(asyncio.BufferedProtocol):
         self.on_turn = on_turn or BareEcho.reply
         self.transport: asyncio.Transport
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
-    def get_buffer(self, _sizehint: int) -> memoryview:  # noqa: D102
+    @override
+    def get_buffer(self, _sizehint: int) -> memoryview:
         return self.buffer[self.filled :]
 
-    def buffer_updated(self, nbytes: int) -> None:  # noqa: D102
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
         self.filled += nbytes
         if self.filled == len(self.buffer):
             self.filled = 0
@@ -73,7 +75,7 @@ async def serve(kind: str, context: ssl.SSLContext | None, n_bytes: int, tell_po
     def protocol() -> asyncio.BaseProtocol:
         if kind.startswith("bare"):
             return BareEcho(n_bytes)
-        session = Session(hello, dialled=False)
+        session = Session(hello, dialled=False, trusts=lambda _found: True)
         session.on_message = echo
         return session
 
@@ -122,7 +124,7 @@ async def time_session(port: int, context: ssl.SSLContext | None, n_bytes: int, 
         number = f"{len(moments):024d}"
         session.send(Infer(request_id=number, model="ecg-anomaly", tensors=headers, deadline_s=1.0), parts)
 
-    session = Session(hello, dialled=True)
+    session = Session(hello, dialled=True, trusts=lambda _found: True)
     session.on_message = turn
     await asyncio.get_running_loop().create_connection(lambda: session, "127.0.0.1", port, ssl=context)
     session.greet()
@@ -135,12 +137,9 @@ async def time_session(port: int, context: ssl.SSLContext | None, n_bytes: int, 
 
 
 def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return contexts of two nodes that trust each other: one to accept with and one to dial with."""
+    """Return contexts of two nodes: one to accept with and one to dial with."""
     with Identity.load_or_create(folder / "a") as one, Identity.load_or_create(folder / "b") as two:
-        ones, twos = TrustStore(folder / "a" / "trust.toml"), TrustStore(folder / "b" / "trust.toml")
-        ones.pin(two.certificate_pem, name="b", device_class=DeviceClass.HUB)
-        twos.pin(one.certificate_pem, name="a", device_class=DeviceClass.WATCH)
-        return TlsContexts(one, ones).server(), TlsContexts(two, twos).client()
+        return server_context(one), client_context(two)
 
 
 def measure(
@@ -187,7 +186,7 @@ def main() -> None:
         json.dump({"bytes": arguments.bytes, "count": arguments.count, "round_trips": found}, sys.stdout)
         return
     for kind, figures in found.items():
-        print(f"{kind:12}", *(f"{name} {value:7.1f}" for name, value in figures.items()))  # noqa: T201
+        print(f"{kind:12}", *(f"{name} {value:7.1f}" for name, value in figures.items()))
 
 
 if __name__ == "__main__":

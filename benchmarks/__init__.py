@@ -1,1 +1,0 @@
-"""Measurements that stand behind figures in docs/ and README."""
