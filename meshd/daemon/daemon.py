@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
 from msgspec import to_builtins
@@ -25,6 +25,9 @@ from meshd.documents import Problem
 from meshd.errors import Superseded
 from meshd.executor.executor import Executor
 from meshd.executor.profile_cache import ProfileCache
+from meshd.host.battery import battery_of
+from meshd.host.energy_meter import EnergyMeter
+from meshd.host.notifier import Notifier
 from meshd.mqtt.broker_address import BrokerAddress
 from meshd.mqtt.mqtt_edge import MqttEdge
 from meshd.mqtt.outbox import Outbox
@@ -49,6 +52,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._superseded: Superseded | None = None
         self._discovery: Discovery | None = None
+        self._notifier = Notifier()
         self._log = log.get_logger()
 
     def stop(self) -> None:
@@ -66,7 +70,9 @@ class Daemon:
             asyncio.get_running_loop().add_signal_handler(name, self.stop)
         async with AsyncExitStack() as stack:
             node, mqtt = await self._open(stack)
+            self._notifier.ready()
             await self._serve(node, mqtt)
+            self._notifier.stopping()
             left = await node.drain(_DRAIN_S)
             self._log.info(log.DAEMON_DRAINED, unfinished=left)
         self._log.info(log.DAEMON_STOPPED)
@@ -83,7 +89,7 @@ class Daemon:
             self._config.scheduler,
             executor=executor,
             catalogue=catalogue,
-            vitals=Vitals(self._config.power, executor.warm_artifacts),
+            vitals=self._vitals(executor),
             listener=mqtt,
             superseded=self._give_way,
             record=lambda scheduler: self._open_recorder(stack, scheduler),
@@ -129,6 +135,15 @@ class Daemon:
             slots=config.node.slots,
             power=config.power,
             hosted=executor.hosted_tiers(),
+        )
+
+    def _vitals(self, executor: Executor) -> Vitals:
+        power = self._config.power
+        return Vitals(
+            power,
+            battery=battery_of(power, simulate=self._config.energy.simulate_battery),
+            meter=EnergyMeter(power),
+            warm=executor.warm_artifacts,
         )
 
     async def _open_mqtt(self, stack: AsyncExitStack, profile: NodeProfile) -> MqttEdge:
@@ -192,7 +207,7 @@ class Daemon:
 
     async def _serve(self, node: Node, mqtt: MqttEdge) -> None:
         """Look at the machine with every heartbeat, and tell those outside now and then, until stopped."""
-        beat_s = self._config.scheduler.heartbeat_interval_s
+        beat_s = min(self._config.scheduler.heartbeat_interval_s, self._notifier.watchdog_interval_s or float("inf"))
         every = max(1, round(self._config.mqtt.telemetry_interval_s / beat_s))
         beats = 0
         while not self._stopping.is_set():
@@ -200,10 +215,9 @@ class Daemon:
             if beats % every == 0:
                 mqtt.publish_telemetry(to_builtins(node.scheduler.telemetry()))
             beats += 1
-            try:
+            self._notifier.alive()
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), beat_s)
-            except TimeoutError:
-                continue
 
     def _problems(self) -> list[Problem]:
         found = []

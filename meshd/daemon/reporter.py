@@ -8,7 +8,7 @@ from typing import Literal
 
 import meshd
 from meshd.config import Config
-from meshd.core.answer import Answer, Energy, Outcome
+from meshd.core.answer import Answer, Outcome
 from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.ids import ModelName, NodeId, RequestId
@@ -110,7 +110,7 @@ class Reporter:
                 backlog_s=telemetry.backlog_s,
             ),
             memory=MemoryState(resident_bytes=self._vitals.resident_bytes(), free_bytes=telemetry.free_memory_bytes),
-            energy=Energy(joules=self._vitals.joules, estimated=self._vitals.estimated),
+            energy=self._vitals.energy(),
         )
 
     def _peers(self) -> PeersDocument:

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from meshd.core.answer import Energy
 from meshd.core.events import HostChanged
 from meshd.core.ids import ArtifactHash
 from meshd.documents import BatteryState
 from meshd.host import memory
+from meshd.host.battery import Battery
+from meshd.host.energy_meter import EnergyMeter
 from model_registry.power import PowerModel
 
 
 class Vitals:
-    """Counts what this node spends and samples what its machine says."""
+    """Counts what requests take from this node and samples what its machine says."""
 
-    def __init__(self, power: PowerModel, warm: Callable[[], tuple[ArtifactHash, ...]]) -> None:
-        self.joules = 0.0
-        """Spent on requests since the start, above idling; an estimate by the power model."""
-        self.estimated = True
+    def __init__(
+        self,
+        power: PowerModel,
+        *,
+        battery: Battery,
+        meter: EnergyMeter,
+        warm: Callable[[], tuple[ArtifactHash, ...]],
+    ) -> None:
         self._power = power
+        self._battery = battery
+        self._meter = meter
         self._warm = warm
         self._loop = asyncio.get_running_loop()
 
@@ -33,15 +42,19 @@ class Vitals:
 
     def computed(self, macs: int) -> None:
         """Count a stage that ran."""
-        self.joules += self._power.compute_joules(macs)
+        self._spend(self._power.compute_joules(macs))
 
     def moved(self, n_bytes: int) -> None:
         """Count bytes that were sent or received for a request."""
-        self.joules += self._power.radio_joules(n_bytes, 0)
+        self._spend(self._power.radio_joules(n_bytes, 0))
 
     def battery(self) -> BatteryState | None:
-        """Return the battery; none on mains."""
-        return None
+        """Return how full the battery is; none on mains."""
+        return self._battery.state()
+
+    def energy(self) -> Energy:
+        """Return what this machine has used since the start, idling included."""
+        return Energy(joules=self._meter.joules(), estimated=self._meter.estimated)
 
     def resident_bytes(self) -> int:
         """Return what this process occupies in memory."""
@@ -49,6 +62,14 @@ class Vitals:
 
     def sample(self) -> HostChanged:
         """Return what the machine says now, for the scheduler."""
+        battery = self._battery.state()
         return HostChanged(
-            warm=self._warm(), battery_fraction=None, charging=False, free_memory_bytes=memory.free_bytes()
+            warm=self._warm(),
+            battery_fraction=battery.fraction if battery else None,
+            charging=battery.charging if battery else False,
+            free_memory_bytes=memory.free_bytes(),
         )
+
+    def _spend(self, joules: float) -> None:
+        self._battery.spend(joules)
+        self._meter.count(joules)
