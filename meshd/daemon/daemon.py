@@ -22,12 +22,13 @@ from meshd.daemon.recorder import Recorder
 from meshd.daemon.reporter import Reporter
 from meshd.daemon.vitals import Vitals
 from meshd.documents import Problem
-from meshd.errors import Superseded
+from meshd.errors import SetupError, Superseded
 from meshd.executor.executor import Executor
 from meshd.executor.profile_cache import ProfileCache
 from meshd.host.battery import battery_of
 from meshd.host.energy_meter import EnergyMeter
 from meshd.host.notifier import Notifier
+from meshd.mqtt.broker import EmbeddedBroker
 from meshd.mqtt.broker_address import BrokerAddress
 from meshd.mqtt.mqtt_edge import MqttEdge
 from meshd.mqtt.outbox import Outbox
@@ -52,6 +53,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._superseded: Superseded | None = None
         self._discovery: Discovery | None = None
+        self._standing_problems: list[Problem] = []
         self._notifier = Notifier()
         self._log = log.get_logger()
 
@@ -147,11 +149,24 @@ class Daemon:
         )
 
     async def _open_mqtt(self, stack: AsyncExitStack, profile: NodeProfile) -> MqttEdge:
-        outbox = Outbox(self._config.node.state_dir / "outbox.sqlite")
-        mqtt = MqttEdge(BrokerAddress.of(self._config.mqtt), profile, outbox)
+        address = BrokerAddress.of(self._config.mqtt)
+        if self._config.mqtt.embedded and address is not None:
+            self._open_broker(stack, address)
+        mqtt = MqttEdge(address, profile, Outbox(self._config.node.state_dir / "outbox.sqlite"))
         stack.push_async_callback(mqtt.aclose)
         mqtt.start()
         return mqtt
+
+    def _open_broker(self, stack: AsyncExitStack, address: BrokerAddress) -> None:
+        """Start the embedded broker; without it the mesh works and the status says what is wrong."""
+        broker = EmbeddedBroker(host=address.host, port=address.port)
+        try:
+            broker.start()
+        except SetupError as error:
+            self._log.warning(log.BROKER_REFUSED, reason=error.message)
+            self._standing_problems.append(Problem(sentence=error.message, hint=error.hint))
+        else:
+            stack.callback(broker.stop)
 
     def _open_recorder(self, stack: AsyncExitStack, scheduler: Scheduler) -> Record | None:
         path = self._config.record.events
@@ -220,7 +235,7 @@ class Daemon:
                 await asyncio.wait_for(self._stopping.wait(), beat_s)
 
     def _problems(self) -> list[Problem]:
-        found = []
+        found = [*self._standing_problems]
         if self._discovery is not None and self._discovery.problem:
             found.append(Problem(sentence=self._discovery.problem, hint="Static peers work meanwhile: peers.static."))
         return found
