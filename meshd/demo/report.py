@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from msgspec import Struct, field
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, energy, percent
 from meshd.core.node import DeviceClass
 from meshd.demo.scoreboard import Detection, Latency
@@ -94,24 +94,19 @@ def report_view(report: Report) -> RenderableType:
         f", {requests.degraded} degraded\n",
         f"escalated  {escalations.watch_to_phone} from watch to phone, {escalations.phone_to_hub} from phone to hub",
     )
-    return Group(lines, _latencies(report), _comparison(report))
+    return Group(lines, "", _latencies(report), "", _comparison(report))
 
 
 def _latencies(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("last word")
-    for name in ("windows", "p50", "p99"):
-        table.add_column(name, justify="right")
+    table = columns("last word by", "windows", "p50", "p99", right=("windows", "p50", "p99"))
     for tier, latency in report.tiers.items():
         table.add_row(str(tier), str(latency.answered), milliseconds(latency.p50_ms), milliseconds(latency.p99_ms))
     return table
 
 
 def _comparison(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("watched over by")
-    for name in ("sensitivity", "specificity", "energy (estimate)"):
-        table.add_column(name, justify="right")
+    figures = ("sensitivity", "specificity", "energy (estimate)")
+    table = columns("watched over by", *figures, right=figures)
     for name, detection, joules in _ways(report):
         style = "bold" if name == "the cascade" else ""
         table.add_row(name, percent(detection.sensitivity), percent(detection.specificity), energy(joules), style=style)

@@ -34,7 +34,7 @@ class Stream:
     def shipped(cls) -> Self:
         """Return the stream that comes with meshd: five real minutes among calm simulated ones."""
         stream = DemoStream.load()
-        source = "record 208 of the MIT-BIH Arrhythmia Database among sinus rhythm simulated with neurokit2"
+        source = "MIT-BIH record 208 among simulated sinus rhythm"
         return cls(source=source, windows=stream.windows, real=stream.real, anomalous=stream.anomalous)
 
     @classmethod

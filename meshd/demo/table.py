@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, energy, percent, short, standing
 from meshd.core.node import DeviceClass
 from meshd.demo.household import Household
@@ -29,14 +29,11 @@ class LiveTable:
         """What the watch knows of the others, refreshed by whoever asks it."""
 
     def __rich__(self) -> RenderableType:
-        return Group(self._devices(), self._progress(), *self._alarms())
+        return Group("", self._devices(), "", self._progress(), *self._alarms())
 
     def _devices(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in ("device", "id", "state", "link"):
-            table.add_column(name, no_wrap=True)
-        for name in ("last word", "p50", "p99"):
-            table.add_column(name, justify="right", no_wrap=True)
+        figures = ("last word", "p50", "p99")
+        table = columns("device", "id", "state", "link", *figures, right=figures)
         for name in HOUSEHOLD:
             table.add_row(*self._row(name))
         return table

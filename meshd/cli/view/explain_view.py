@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, energy, size
 from meshd.core.answer import Hop, Timings
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
@@ -28,12 +27,11 @@ def _decision(decision: ExplainedDecision) -> RenderableType:
         f"\ndecision {decision.decision} by {decision.policy or 'nobody'}, {duration(decision.remaining_s)} left",
         (f" ({decision.note})" if decision.note else "", "dim"),
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column("plan")
-    for name in ("time", "energy", "cost"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("forbidden because")
+    table = columns(
+        *("", "plan", "time", "energy", "cost in mJ", "forbidden because"),
+        right=("time", "energy", "cost in mJ"),
+        wrapping=("forbidden because",),
+    )
     for index, candidate in enumerate(decision.candidates):
         table.add_row(*_candidate(candidate, chosen=index == decision.chosen))
     return Group(title, table)

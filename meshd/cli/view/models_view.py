@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich import box
-from rich.console import RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, percent, size
 from meshd.documents import CalibratedBound, Model, ModelsDocument, ModelTier
 
@@ -15,18 +14,26 @@ def models_view(document: ModelsDocument) -> RenderableType:
     """Return one row for each tier of each model."""
     if not document.models:
         return Text("No node of the mesh hosts a model. `meshd config show` tells where this one looks for them.")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("model", "tier", "variant", "size", "accuracy", "passes on", "misses", "hosts (warm in bold)"):
-        table.add_column(name, justify="right" if name in ("size", "accuracy", "passes on") else "left")
+    table = columns(
+        *("model", "tier", "variant", "size", "accuracy", "passes on", "missed", "hosts"),
+        right=("size", "accuracy", "passes on"),
+        wrapping=("hosts",),
+    )
     for model in document.models:
         for index, tier in enumerate(model.tiers):
             table.add_row(*_row(model, tier, first=index == 0), end_section=tier is model.tiers[-1])
-    return table
+    return Group(
+        table,
+        Text(
+            "\nmissed: bound on anomalies neither told nor passed on (its confidence); hosts in bold have it warm",
+            "dim",
+        ),
+    )
 
 
 def _row(model: Model, tier: ModelTier, *, first: bool) -> tuple[str | Text, ...]:
     return (
-        f"{model.name} {model.version}" if first else "",
+        model.name if first else "",
         str(tier.tier),
         tier.variant,
         size(tier.size_bytes),
@@ -38,7 +45,7 @@ def _row(model: Model, tier: ModelTier, *, first: bool) -> tuple[str | Text, ...
 
 
 def _bound(bound: CalibratedBound | None) -> str:
-    return NOTHING if bound is None else f"≤ {bound.missed:.0%} at {bound.confidence:.0%}"
+    return NOTHING if bound is None else f"≤ {bound.missed:.0%} ({bound.confidence:.0%})"
 
 
 def _hosts(tier: ModelTier) -> Text:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, percent, standing
 from meshd.documents import Peer, PeersDocument
 
@@ -18,9 +17,11 @@ def peers_view(document: PeersDocument) -> RenderableType:
             f"{document.name} knows no other node. Start meshd on another device of this network, and pair them: "
             "`meshd id` there, `meshd trust add` here, and the other way round."
         )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("name", "class", "state", "link", "address", "rtt", "heard", "battery"):
-        table.add_column(name, no_wrap=name != "address", justify="right" if name in ("rtt", "heard") else "left")
+    table = columns(
+        *("name", "class", "state", "link", "address", "rtt", "heard", "battery"),
+        right=("rtt", "heard", "battery"),
+        wrapping=("address",),
+    )
     for peer in document.peers:
         table.add_row(*_row(peer))
     return Group(table, *(_trouble(peer) for peer in document.peers if peer.state != "alive" or not peer.link_up))
