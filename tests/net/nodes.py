@@ -11,6 +11,7 @@ from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import LinkError, Superseded
 from meshd.net.address import Address
+from meshd.net.discovery import Discovery
 from meshd.net.identity import Identity
 from meshd.net.peering import Peering
 from meshd.net.session import Session, SessionLimits
@@ -85,8 +86,8 @@ class Node:
     def address(self) -> Address:
         return Address("127.0.0.1", self.peering.port)
 
-    async def start(self, port: int = 0) -> None:
-        await self.peering.start("127.0.0.1", port)
+    async def start(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
+        await self.peering.start(host, port)
 
     async def stop(self) -> None:
         await self.peering.stop()
@@ -99,3 +100,16 @@ def pair(*nodes: Node) -> None:
         for other in nodes:
             if other is not node:
                 node.trust.pin(other.id, name=other.name)
+
+
+def discovery_of(node: Node, *, listen_host: str = "127.0.0.1", interfaces: tuple[str, ...] = ()) -> Discovery:
+    """Return a discovery that announces a node and tells its peering what it finds."""
+    return Discovery(
+        node.peering,
+        node_id=node.id,
+        device_class=DeviceClass.HUB,
+        incarnation=node.identity.incarnation,
+        listen_host=listen_host,
+        port=node.peering.port,
+        interfaces=interfaces,
+    )
