@@ -36,10 +36,8 @@ def identify(config: ConfigOption = None, json: JsonOption = False) -> None:
             }
         )
         return
-    print(f"{fingerprint}  {certificate}")
-    progress(
-        "On the other device: meshd trust add FILE, with a copy of this certificate, and the same here for its own."
-    )
+    print(fingerprint)
+    progress(f"Certificate: {certificate}\nOn the other device: meshd trust add {fingerprint}")
 
 
 @app.command()

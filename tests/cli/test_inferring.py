@@ -1,0 +1,84 @@
+"""`meshd infer` carries arrays from files to the daemon and back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meshd.core.request import Priority, Privacy
+from meshd.wire.messages import Infer
+from tests.cli import samples
+from tests.cli.conftest import Command
+from tests.cli.fake_daemon import FakeDaemon
+
+
+@pytest.fixture
+def window(tmp_path: Path) -> Path:
+    path = tmp_path / "window.npy"
+    np.save(path, np.arange(6, dtype=np.int16).reshape(1, 6))
+    return path
+
+
+@pytest.fixture
+def answering(daemon: FakeDaemon) -> FakeDaemon:
+    daemon.answer = samples.ANSWER
+    daemon.outputs = {"anomaly": np.array([0.97], np.float32), "beat_sample": np.arange(20, dtype=np.int32)}
+    return daemon
+
+
+def test_json_holds_the_answer_and_all_values(meshd: Command, answering: FakeDaemon, window: Path) -> None:
+    document = json.loads(meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", "--json").out)
+    assert document["answer"]["route"][0]["node"] == "kitchen"
+    assert document["outputs"]["beat_sample"] == {"dtype": "int32", "shape": [20], "values": list(range(20))}
+
+
+def test_options_and_arrays_reach_the_daemon(meshd: Command, answering: FakeDaemon, window: Path) -> None:
+    wishes = ("--deadline", "0.5", "--privacy", "device", "--priority", "emergency", "--min-tier", "hub")
+    assert meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", *wishes).code == 0
+    (asked,) = answering.asked
+    assert isinstance(asked, Infer)
+    assert (asked.deadline_s, asked.privacy, asked.priority, asked.min_tier) == (
+        0.5,
+        Privacy.DEVICE,
+        Priority.EMERGENCY,
+        "hub",
+    )
+    np.testing.assert_array_equal(answering.inputs["ecg"], np.load(window))
+
+
+def test_a_person_reads_outputs_route_and_price(meshd: Command, answering: FakeDaemon, window: Path) -> None:
+    out = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}").out
+    assert [" ".join(line.split()) for line in out.splitlines()][:4] == [
+        "anomaly float32[1] [0.97]",
+        "beat_sample int32[20] [ 0 1 2 ... 17 18 19]",
+        "",
+        "hub on kitchen · 3.50 ms · ~12.2 mJ",
+    ]
+
+
+def test_outputs_are_written_as_files(meshd: Command, answering: FakeDaemon, window: Path, tmp_path: Path) -> None:
+    ended = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", "--output", tmp_path / "out", "--json")
+    assert json.loads(ended.out)
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "beat_sample.npy"), np.arange(20))
+    assert f"wrote {tmp_path / 'out' / 'anomaly.npy'}" in ended.err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("ecg", "is not NAME=FILE"), ("ecg=absent.npy", "no readable .npy file"), ("=x.npy", "is not NAME=FILE")],
+)
+def test_an_input_that_is_none_is_a_mistake_in_usage(word: str, told: str, meshd: Command) -> None:
+    ended = meshd("infer", "ecg-anomaly", "--input", word)
+    assert (ended.code, ended.out) == (2, "")
+    assert told in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_a_pickled_array_is_never_opened(meshd: Command, tmp_path: Path) -> None:
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
+    assert meshd("infer", "ecg-anomaly", "--input", f"ecg={tmp_path / 'objects.npy'}").code == 2
+
+
+def test_a_refusal_ends_with_code_1(meshd: Command, daemon: FakeDaemon, window: Path) -> None:
+    ended = meshd("infer", "nothing", "--input", f"ecg={window}")
+    assert (ended.code, ended.out, ended.err) == (1, "", "meshd: no such model.\n")

@@ -1,0 +1,119 @@
+"""Reading commands print what the daemon says: for people by default, as one document with --json."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.cli import samples
+from tests.cli.conftest import Command
+from tests.cli.fake_daemon import FakeDaemon
+
+DOCUMENTS = {
+    "status": samples.STATUS,
+    "peers": samples.PEERS,
+    "models": samples.MODELS,
+    "explain": samples.EXPLAIN,
+}
+
+
+@pytest.mark.parametrize("subject", DOCUMENTS)
+def test_json_is_exactly_the_daemons_document_and_nothing_else(
+    subject: str, meshd: Command, daemon: FakeDaemon
+) -> None:
+    daemon.documents = dict(DOCUMENTS)
+    ended = meshd(subject, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert msgspec.json.decode(ended.out, type=type(DOCUMENTS[subject])) == DOCUMENTS[subject]
+
+
+def test_status_tells_who_how_and_what_is_wrong(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["status"] = samples.STATUS
+    assert [line.rstrip() for line in meshd("status").out.splitlines()] == [
+        "wrist  watch · aaaaaaaaaaaa · meshd 0.1.0 · healthy",
+        "up        62 min, listening on 127.0.0.1:47600",
+        "requests  8 answered of 9 · 1 failed · 2 degraded · 3 escalated · 0 alive",
+        "queue     0 of 32 waiting · 1 of 1 slots busy · 0 s behind",
+        "memory    81.0 MB resident",
+        "energy    ~12.5 mJ",
+        "battery   on mains",
+        "policy    least-expected-cost",
+        "mqtt      lost mqtt://hub:1883: connection refused",
+        "! The broker is away. Inference goes on.",
+    ]
+
+
+def test_status_of_an_unhealthy_daemon_ends_with_code_4(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, healthy=False)
+    ended = meshd("status", "--json")
+    assert (ended.code, json.loads(ended.out)["healthy"]) == (4, False)
+
+
+def test_peers_names_each_and_says_how_to_let_a_stranger_in(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["peers"] = samples.PEERS
+    assert [line.rstrip() for line in meshd("peers").out.splitlines()] == [
+        "name      class  state     link  address                rtt       heard  battery",
+        "kitchen   hub    alive     up    192.168.1.7:47600  2.70 ms  500 ms ago   25.0 %",
+        "stranger  hub    unpaired  down  192.168.1.7:47600        —  500 ms ago   25.0 %",
+        "! stranger: it was discovered and is not trusted. If it is yours: meshd trust",
+        "add cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
+    ]
+
+
+def test_peers_of_a_lonely_node_tells_how_to_pair(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["peers"] = msgspec.structs.replace(samples.PEERS, peers=())
+    assert "wrist knows no other node" in meshd("peers").out
+
+
+def test_models_shows_tiers_bounds_and_hosts_in_eighty_columns(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["models"] = samples.MODELS
+    lines = [line.rstrip() for line in meshd("models").out.splitlines()]
+    assert [" ".join(line.split()) for line in lines[1:3]] == [
+        "ecg-anomaly watch int8 93.0 kB 90.0 % 20.0 % ≤ 5% (95%) wrist",
+        "0.25 ms",
+    ]
+
+
+def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = samples.EXPLAIN
+    ended = meshd("explain", "r1")
+    assert [" ".join(line.split()) for line in ended.out.splitlines() if line.strip()] == [
+        "r1 ecg-anomaly · 7.20 kB in · normal · household · 500 ms to answer · at least",
+        "tier hub",
+        "decision 1 by least-expected-cost, 500 ms left",
+        "plan time energy cost in mJ forbidden because",
+        "watch tier on wrist 1.00 ms ~200 µJ 0.3 too_weak: the request",
+        "asks for tier hub or",
+        "above",
+        "→ hub tier on kitchen 4.00 ms ~12.0 mJ 10.8",
+        "answered by tier hub with score 0.970, ~12.2 mJ",
+        "hub tier on kitchen: fp32, 2.00 ms, score 0.970",
+        "3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
+    ]
+    assert daemon.asked[0].arguments == {"request_id": "r1"}  # type: ignore[union-attr]
+
+
+def test_a_request_that_failed_says_why(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = msgspec.structs.replace(
+        samples.EXPLAIN, outcome="failed", code="no_candidate", message="nobody may run it."
+    )
+    assert "failed (no_candidate): nobody may run it." in meshd("explain").out
+
+
+def test_no_daemon_ends_with_code_3_and_says_what_to_do(meshd: Command, tmp_path: Path) -> None:
+    ended = meshd("status", "--endpoint", tmp_path / "none.sock")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.splitlines()[0].startswith("meshd: no daemon answers at unix:")
+    assert "Start one with `meshd run`" in ended.err
+
+
+def test_a_daemons_refusal_ends_with_code_1(meshd: Command, daemon: FakeDaemon) -> None:
+    ended = meshd("explain", "nobody")
+    assert (ended.code, ended.out, ended.err) == (1, "", "meshd: it is not known.\n")
+
+
+def test_a_word_that_is_no_command_ends_with_code_2(meshd: Command) -> None:
+    ended = meshd("statsu")
+    assert (ended.code, ended.out) == (2, "")
+    assert "status" in ended.err
