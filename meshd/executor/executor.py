@@ -32,7 +32,7 @@ Array = NDArray[Any]
 INLINE_BELOW_S = 0.001
 """A thread hop costs 20 microseconds and more when cores are busy; blocking the loop costs everyone else up to this.
 
-Source: docs/decisions/0010-executor.md.
+Source: docs/decisions/0003-executor.md.
 """
 
 

@@ -120,8 +120,8 @@ def _reason(error: Exception) -> str:
 def _options(threads: int) -> Any:
     """Return settings for a small device that must stay quiet between requests.
 
-    Threads never spin: idle cores would burn battery. No arena and no memory patterns: as fast on every model tried
-    and up to 7 MB smaller. Source: docs/decisions/0010-executor.md.
+    Threads never spin: idle cores would burn battery. No arena and no memory patterns: as fast on every model tried,
+    and what a large batch took can be given back. Source: docs/decisions/0003-executor.md.
     """
     options = _onnxruntime().SessionOptions()
     options.intra_op_num_threads = threads

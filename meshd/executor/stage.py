@@ -21,8 +21,6 @@ class StageResult(Struct, frozen=True, kw_only=True):
     """Seconds spent on loading first; 0.0 when the model was warm."""
     score: float | None
     """What the escalation rule or the alarm reads; none when the tier has neither, or when outputs are malformed."""
-    anomalous: bool | None
-    """Whether the tier raises its alarm; none when it has none, or when the outputs are malformed."""
     anomalous: bool | None = None
     """Whether the tier raises its alarm; none when it has none, or when the outputs are malformed."""
     flaw: str = ""

@@ -1,0 +1,85 @@
+"""Measure what record 0003 states: what stands between a request and onnxruntime.
+
+Run: `.venv/bin/python docs/decisions/measure/executor.py [BUNDLE]`; without a bundle, on the model that ships.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+
+from meshd.core.ids import ModelName
+from meshd.executor.executor import Executor
+from meshd.executor.session import Session
+from model_registry.store import ModelStore
+
+RUNS = 3_000
+
+
+def quantiles_us(step: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:
+    """Return the median and the 99th percentile of a step."""
+    for _ in range(100):
+        step()
+    times = []
+    for _ in range(runs):
+        started = perf_counter()
+        step()
+        times.append(perf_counter() - started)
+    return _quantiles(times)
+
+
+def _quantiles(times: list[float]) -> tuple[float, float]:
+    times.sort()
+    return times[len(times) // 2] * 1e6, times[len(times) * 99 // 100] * 1e6
+
+
+def show(what: str, figures: tuple[float, float]) -> None:
+    """Print one line of the table."""
+    sys.stdout.write(f"{what:44} p50 {figures[0]:8.1f} us   p99 {figures[1]:8.1f} us\n")
+
+
+async def through_thread(executor: Executor, artifact: object, inputs: object, runs: int = RUNS) -> tuple[float, float]:
+    """Return the time from submit to done where the stage runs in a worker thread."""
+    loop = asyncio.get_running_loop()
+    times = []
+    for _ in range(runs):
+        ended = loop.create_future()
+        started = perf_counter()
+        executor.submit(artifact, inputs, ended.set_result)  # type: ignore[arg-type]
+        await ended
+        times.append(perf_counter() - started)
+    return _quantiles(times)
+
+
+async def main() -> None:
+    """Measure the weakest tier of a model."""
+    with TemporaryDirectory() as folder:
+        store = ModelStore(Path(folder))
+        manifest = store.add(Path(sys.argv[1])) if sys.argv[1:] else store.install_bundled("ecg-anomaly")
+        tier = manifest.tiers[0]
+        made = [Executor(store, slots=1, memory_budget_bytes=1 << 30, inline_below_s=s) for s in (1.0, 0.0)]
+        inline, threaded = made
+        hosted = inline.host(manifest, tier, tier.variants[0])
+        inline.profile(hosted)
+        threaded.host(manifest, tier, tier.variants[0])
+        inputs = {
+            name: np.random.default_rng(0).integers(-300, 300, array.shape).astype(array.dtype)
+            for name, array in hosted.inputs.smallest().items()
+        }
+        session = Session(store.read_artifact(tier.variants[0].artifact))
+        names = [output.name for output in tier.outputs]
+        model = ModelName(manifest.name)
+        show("session.run", quantiles_us(lambda: session.run(names, inputs)))
+        show("validate", quantiles_us(lambda: inline.validate(model, inputs)))
+        show("submit, inline, to done", quantiles_us(lambda: inline.submit(hosted.artifact, inputs, lambda _: None)))
+        show("submit, worker thread, to done", await through_thread(threaded, hosted.artifact, inputs))
+        for executor in made:
+            executor.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
