@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from time import monotonic, perf_counter
 from typing import Any, Protocol
@@ -219,6 +220,8 @@ class Executor:
             return self._store.read_artifact(artifact)
         except RegistryError as error:
             raise ModelUnusable(error.message, hint=error.hint) from error
+        except OSError as error:
+            raise ModelUnusable(f"Artifact {artifact} cannot be read: {error}.", hint="Check the disk.") from error
 
     def _measure(self, hosted: HostedModel) -> Profile:
         session, _ = self._load(hosted)
@@ -229,7 +232,8 @@ class Executor:
     def _remember(self, hosted: HostedModel, profile: Profile) -> None:
         if self._profiles is not None:
             self._profiles.put(hosted.artifact, profile)
-            self._profiles.save()
+            with suppress(OSError):  # On a full disk the next start measures again.
+                self._profiles.save()
 
 
 def _run(hosted: HostedModel, session: Session, inputs: Mapping[str, Array], *, load_s: float = 0.0) -> StageEnd:
@@ -242,4 +246,6 @@ def _run(hosted: HostedModel, session: Session, inputs: Mapping[str, Array], *, 
 def _end_of(future: Future[StageEnd]) -> StageEnd:
     if future.cancelled():
         return Cancelled("the run was called off before it began.")
+    if fault := future.exception():
+        return ExecutionFailed(f"the executor failed: {fault!r}")
     return future.result()

@@ -29,6 +29,8 @@ MOST_DELAY_S = 30.0
 """Longer, and a home's dashboard stays dark after the broker's restart; shorter, and a radio is woken for nothing."""
 BATCH = 32
 """Events published between two clean-ups of the outbox: what is sent again after a crash in between."""
+MOST_EVENT_BYTES = 65_536
+"""A broker refuses a message that it finds too large, and would refuse it for ever, with all others behind it."""
 FAREWELL_S = 1.0
 """How long a stop waits for the broker to take what is left; the rest is in the outbox."""
 
@@ -85,13 +87,13 @@ class MqttEdge:
 
     def publish_status(self, fields: Mapping[str, Any]) -> None:
         """Publish how the node is, retained; a later one replaces it."""
-        self._status = msgspec.json.encode({"state": "online", **self._who, **fields})
+        self._status = _json({"state": "online", **self._who, **fields})
         self._work.set()
 
     def publish_telemetry(self, fields: Mapping[str, Any]) -> None:
         """Publish a sample; lost when the broker is away."""
         if self._state == "connected":
-            self._telemetry = msgspec.json.encode({**self._who, "at": _now(), **fields})
+            self._telemetry = _json({**self._who, "at": _now(), **fields})
             self._work.set()
 
     def publish_anomaly(self, event: Mapping[str, Any]) -> str:
@@ -100,8 +102,10 @@ class MqttEdge:
         An ``id`` in the event is kept; the same one twice is one event. Durable once :meth:`settled` returns.
         """
         event_id = str(event.get("id") or uuid4().hex)
-        if self._address is not None:
-            payload = msgspec.json.encode({**self._who, "at": _now(), **event, "id": event_id})
+        payload = _json({**self._who, "at": _now(), **event, "id": event_id})
+        if len(payload) > MOST_EVENT_BYTES:
+            self._log.error(log.MESSAGE_DROPPED, reason="event too large", event_id=event_id, n_bytes=len(payload))
+        elif self._address is not None:
             self._events.put(Event(event_id=event_id, kind=ANOMALY, payload=payload))
         return event_id
 
@@ -128,6 +132,9 @@ class MqttEdge:
                     delays = _delays(self._jitter)
                     await self._converse(connection)
             except (BrokerFailed, sqlite3.Error) as error:
+                self._lost(error)
+            except Exception as error:  # noqa: BLE001 - the task's boundary: a fault must not end publishing for good.
+                self._log.error(log.TASK_FAILED, task="mqtt", exc_info=error)
                 self._lost(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), next(delays))
@@ -168,7 +175,7 @@ class MqttEdge:
                 await self._events.remove(taken)
 
     def _will(self) -> tuple[str, bytes]:
-        return self._topics.status, msgspec.json.encode({"state": "offline", **self._who})
+        return self._topics.status, _json({"state": "offline", **self._who})
 
     def _lost(self, error: Exception) -> None:
         self._last_error = str(error)
@@ -201,6 +208,10 @@ def _delays(jitter: Callable[[], float]) -> Iterator[float]:
     while True:
         yield delay_s * (0.5 + 0.5 * jitter())
         delay_s = min(2 * delay_s, MOST_DELAY_S)
+
+
+def _json(fields: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(fields, enc_hook=str)  # What JSON does not know becomes text: publishing never raises.
 
 
 def _now() -> str:

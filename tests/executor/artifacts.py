@@ -13,11 +13,14 @@ class MemoryStore:
     def __init__(self, *contents: bytes) -> None:
         self._contents = {hashlib.sha256(content).hexdigest(): content for content in contents}
         self.rotten = False
+        self.fault: Exception | None = None
         self.gate = Event()
         self.gate.set()
 
     def read_artifact(self, sha256: str) -> bytes:
         assert self.gate.wait(timeout=10)
+        if self.fault:
+            raise self.fault
         if self.rotten:
             raise ArtifactCorrupt(Path("artifacts", sha256), expected=sha256, found="f" * 64)
         if sha256 not in self._contents:

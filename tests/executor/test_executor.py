@@ -204,6 +204,28 @@ async def test_a_cold_model_found_corrupt_is_an_end_and_not_a_crash(host: MAKE) 
     assert "is corrupt" in end.message
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (OSError(5, "Input/output error"), "cannot be read: [Errno 5] Input/output error."),
+        (ZeroDivisionError("a bug"), "the executor failed: ZeroDivisionError('a bug')"),
+    ],
+)
+async def test_whatever_a_worker_thread_meets_is_an_end(host: MAKE, fault: Exception, message: str) -> None:
+    store = MemoryStore(mean_model())
+    executor, [toy] = host(mean_model(), store=store)
+    executor.cool(toy.artifact)
+    store.fault = fault
+    end = await run(executor, toy, items(1))
+    assert isinstance(end, ExecutionFailed)
+    assert end.message.endswith(message)
+
+
+def test_a_profile_that_cannot_be_kept_is_measured_all_the_same(host: MAKE, tmp_path: Path) -> None:
+    executor, [toy] = host(mean_model(), profiles=ProfileCache(tmp_path / "missing" / "profiles.json"))
+    assert executor.profile(toy).runs > 0
+
+
 def test_warming_tells_the_seconds_and_a_warm_model_takes_none(host: MAKE) -> None:
     executor, [toy] = host(mean_model())
     executor.cool(toy.artifact)

@@ -6,7 +6,7 @@ import pytest
 
 from meshd.documents import MqttState
 from meshd.mqtt.broker import EmbeddedBroker
-from meshd.mqtt.mqtt_edge import MqttEdge
+from meshd.mqtt.mqtt_edge import MOST_EVENT_BYTES, MqttEdge
 from tests.mqtt.conftest import PREFIX, WHO, Heard, MakeEdge, listening, publishing, until
 
 pytestmark = pytest.mark.slow
@@ -122,6 +122,22 @@ async def _swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     while await reader.read(4096):
         pass
     writer.close()
+
+
+async def test_an_event_that_brokers_would_refuse_for_ever_is_not_kept(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    broker.stop()
+    async with edge(broker.port) as node:
+        node.publish_anomaly({"route": "x" * MOST_EVENT_BYTES})
+        await node.settled()
+        assert node.state.queued == 0
+
+
+async def test_publishing_what_json_does_not_know_does_not_raise(edge: MakeEdge, broker: EmbeddedBroker) -> None:
+    async with listening(broker.port) as ear, edge(broker.port) as node:
+        node.publish_anomaly({"path": Path("here"), "score": float("nan")})
+        await ear.until(lambda _: ear.anomalies())
+        [event] = ear.anomalies()
+        assert (event["path"], event["score"]) == ("here", None)
 
 
 async def test_without_a_broker_configured_nothing_is_kept(edge: MakeEdge) -> None:
