@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from meshd import __version__
-from meshd.cli import configuring, demonstrating, inferring, reading, running, trusting
+from meshd.cli import benchmarking, configuring, demonstrating, inferring, reading, running, trusting
 from meshd.cli.exits import told_as_exit_code
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 app.command()(running.run)
 app.command()(demonstrating.demo)
+app.command()(benchmarking.bench)
 app.command()(inferring.infer)
 app.command()(reading.status)
 app.command()(reading.peers)

@@ -49,7 +49,13 @@ class Device:
         """Tell whether the process is there."""
         return self._process is not None and self._process.returncode is None
 
-    def configure(self, *, trusted: list[NodeId], mqtt: dict[str, Any]) -> None:
+    @property
+    def pid(self) -> int:
+        """Return the id of the process; AssertionError when it was never started."""
+        assert self._process is not None, "a device is started before anybody looks at its process"
+        return self._process.pid
+
+    def configure(self, *, trusted: list[NodeId], mqtt: dict[str, Any], models: dict[str, Any]) -> None:
         """Write the configuration file, a small one: everything else is the default of the class."""
         tables = {
             "node": {"name": self.name, "device_class": self.device_class.value, "state_dir": str(self._state_dir)},
@@ -58,6 +64,7 @@ class Device:
             "discovery": {"interfaces": ["127.0.0.1"]},
             "trust": {"pinned": trusted},
             "mqtt": mqtt,
+            "models": models,
             "log": {"level": "info", "format": "json"},
         }
         self._config.write_text(tomli_w.dumps(tables))

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from meshd.client import AsyncClient
 from meshd.core.node import DeviceClass
@@ -26,10 +26,12 @@ _PATIENCE_S = 20.0
 class Household:
     """A watch, a phone and a hub; the hub carries the MQTT broker.
 
-    Example: ``async with Household(folder) as household: await household.gathered("ecg-anomaly")``
+    They host the models that ship with meshd, or those of the directory ``models``.
+
+    Example: ``async with Household(folder) as household: await household.gather("ecg-anomaly")``
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, models: Path | None = None) -> None:
         # Sockets get a directory with a short name: a unix socket's path has room for 107 bytes.
         self._sockets = Path(tempfile.mkdtemp(prefix="meshd-"))
         self.folder = folder or self._sockets
@@ -37,13 +39,15 @@ class Household:
         self.devices = {name: Device(name, self.folder, self._sockets) for name in HOUSEHOLD}
         self.discovered_s: dict[DeviceClass, float] = {}
         self._clients: dict[DeviceClass, AsyncClient] = {}
+        self._models: dict[str, Any] = {"dir": str(models)} if models else {}
 
     async def __aenter__(self) -> Self:
         url = f"mqtt://127.0.0.1:{_free_port()}"
         try:
             for device in self.devices.values():
                 others = [other.node_id for other in self.devices.values() if other is not device]
-                device.configure(trusted=others, mqtt={"url": url, "embedded": device.device_class is DeviceClass.HUB})
+                mqtt = {"url": url, "embedded": device.device_class is DeviceClass.HUB}
+                device.configure(trusted=others, mqtt=mqtt, models=self._models)
                 await device.start()
         except BaseException:
             await self.close()

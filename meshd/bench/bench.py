@@ -1,0 +1,108 @@
+"""The benchmark from start to end: households are started, asked, watched in idleness, and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct
+
+from meshd.bench.footprint import Footprint, measure_footprint
+from meshd.bench.latency import Latencies, measure_latencies
+from meshd.bench.machine import this_machine
+from meshd.bench.report import Report
+from meshd.bench.throughput import measure_throughput_rps
+from meshd.bench.tiny import MODELS, NAME, TinyModel
+from meshd.cli.output import progress
+from meshd.client import Client
+from meshd.core.node import DeviceClass
+from meshd.demo.household import Household
+from meshd.demo.player import DEADLINE_S, INPUT, MODEL
+from meshd.demo.stream import Stream
+
+
+class Effort(Struct, frozen=True, kw_only=True):
+    """How long to measure."""
+
+    starts: int = 10
+    blocks: int = 20
+    calls: int = 200
+    """Of each way in each block."""
+    loaded_s: float = 5.0
+    idle_s: float = 20.0
+    """Long enough to tell 0.05 % of a core from nothing, by a clock of hundredths of a second."""
+    windows: int = 100
+
+    @classmethod
+    def quick(cls) -> Effort:
+        """Return an effort that shows that everything works, and no figure to rely on."""
+        return cls(starts=1, blocks=2, calls=20, loaded_s=0.5, idle_s=0.5, windows=5)
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, effort: Effort) -> None:
+        self._effort = effort
+
+    def run(self) -> Report:
+        """Measure everything.
+
+        Raises:
+            SetupError: the daemons did not come together.
+        """
+        return asyncio.run(self._measure())
+
+    async def _measure(self) -> Report:
+        machine = this_machine()
+        latencies, throughput_rps = await self._time()
+        discovery_s = [await self._discover() for _ in range(self._effort.starts - 1)]
+        last_s, footprint = await self._discover_and_rest()
+        return Report(
+            run_us=latencies.run,
+            local_us=latencies.local,
+            remote_us=latencies.remote,
+            throughput_rps=throughput_rps,
+            discovery_s=(*discovery_s, last_s),
+            resident_mb=footprint.resident_mb,
+            idle_cpu_percent=footprint.idle_cpu_percent,
+            machine=machine,
+        )
+
+    async def _time(self) -> tuple[Latencies, float]:
+        effort, model = self._effort, TinyModel()
+        async with Household(models=MODELS) as household:
+            await household.gather(NAME)
+            watch = str(household.devices[DeviceClass.WATCH].socket)
+            progress(f"timing {effort.blocks} blocks of {effort.calls} calls: bare, on the watch, on the hub ...")
+            with Client(watch) as client:
+                latencies = measure_latencies(model, client, blocks=effort.blocks, calls=effort.calls)
+            progress("asking the watch from 16 clients at once ...")
+            return latencies, await measure_throughput_rps(model, watch, seconds=effort.loaded_s)
+
+    async def _discover(self) -> float:
+        async with Household() as household:
+            return await _gathered_s(household)
+
+    async def _discover_and_rest(self) -> tuple[float, Footprint]:
+        async with Household() as household:
+            seconds = await _gathered_s(household)
+            await self._use(household)
+            progress(f"watching the daemons do nothing for {self._effort.idle_s:g} s ...")
+            return seconds, await measure_footprint(household, seconds=self._effort.idle_s)
+
+    async def _use(self, household: Household) -> None:
+        """Have every tier answer, so that memory is what a node in use takes."""
+        windows = Stream.shipped().windows[: self._effort.windows]
+        for tier in household.devices:
+            inputs = ({INPUT: window[None]} for window in windows)
+            watch = household.client(DeviceClass.WATCH)
+            async for _ in watch.infer_many(MODEL, inputs, deadline_s=DEADLINE_S, min_tier=tier):
+                pass
+
+
+async def _gathered_s(household: Household) -> float:
+    """Wait until all see each other; return how long the slowest node took from its own start."""
+    await household.gather(MODEL)
+    seconds = round(max(household.discovered_s.values()), 3)
+    progress(f"three daemons found each other within {seconds:.2f} s")
+    return seconds

@@ -1,0 +1,67 @@
+"""What the benchmark found, as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from msgspec import Struct
+
+from meshd.core.node import DeviceClass
+
+
+class Quantiles(Struct, frozen=True, kw_only=True):
+    """Median and 99th percentile, in microseconds."""
+
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """Return the quantiles of many times, each in seconds."""
+        p50, p99 = np.percentile(seconds, (50, 99)) * 1e6
+        return cls(p50=round(float(p50), 1), p99=round(float(p99), 1))
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """Where it was measured; figures of two machines, or of a busy and a quiet one, do not compare."""
+
+    cpu: str
+    cores: int
+    load: float
+    """Processes that wanted a core on average, over the minute before the benchmark began."""
+    system: str
+    python: str
+    onnxruntime: str
+    meshd: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All figures of one run."""
+
+    run_us: Quantiles
+    """The bare ``session.run`` of the tiny model."""
+    local_us: Quantiles
+    """Client in another process, to the watch and back, in full."""
+    remote_us: Quantiles
+    """The same with the hub's tier demanded: through the watch, by TLS to the hub, and back."""
+    throughput_rps: float
+    """Answers a second of the watch to 16 clients that each ask again as soon as they are answered."""
+    discovery_s: tuple[float, ...]
+    """For each start: seconds until each of the three nodes saw the other two."""
+    resident_mb: dict[DeviceClass, float]
+    """Million bytes that each daemon occupies, with the ECG models warm and used."""
+    idle_cpu_percent: dict[DeviceClass, float]
+    """Of one core, with peers and broker connected and no requests."""
+    machine: Machine
+
+    @property
+    def local_overhead_us(self) -> float:
+        """Return what the way to the model on this node takes, at the median."""
+        return self.local_us.p50 - self.run_us.p50
+
+    @property
+    def remote_overhead_us(self) -> float:
+        """Return what the way to the model on another node takes, at the median."""
+        return self.remote_us.p50 - self.run_us.p50
