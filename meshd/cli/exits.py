@@ -10,18 +10,17 @@ from enum import IntEnum
 
 from meshd.errors import DaemonUnreachable, MeshError
 from model_registry.errors import RegistryError
+from model_registry.zoo.ecg.errors import EcgError
 
 
 class Exit(IntEnum):
-    """Codes of all commands."""
+    """Codes of all commands; beside them, typer ends an interrupted one with 130, as shells have it."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     UNREACHABLE = 3
     UNHEALTHY = 4
-    INTERRUPTED = 130
-    """128 + SIGINT, as shells have it."""
 
 
 @contextmanager
@@ -35,8 +34,8 @@ def told_as_exit_code() -> Iterator[None]:
         _end(Exit.FAILED, error.message, error.hint)
     except RegistryError as error:
         _end(Exit.FAILED, error.message, error.hint)
-    except KeyboardInterrupt:
-        _end(Exit.INTERRUPTED, "interrupted.")
+    except EcgError as error:
+        _end(Exit.FAILED, f"{error}.")
     except BrokenPipeError:  # Whoever read our output has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.FAILED)
