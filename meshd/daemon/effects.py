@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
 from typing_extensions import Buffer
 
+from meshd import log
 from meshd.core import commands
 from meshd.core.answer import Answer
 from meshd.core.candidate import Observation
@@ -16,13 +18,16 @@ from meshd.core.ids import NodeId, RequestId
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
 from meshd.daemon.chronicle import Chronicle
-from meshd.daemon.ledger import Entry, Ledger, Outputs
+from meshd.daemon.intake import refusal_of
+from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
 from meshd.daemon.vitals import Vitals
-from meshd.errors import PeerLost
+from meshd.errors import InvalidInput, PeerLost
 from meshd.executor.executor import Executor
 from meshd.executor.stage import StageEnd, StageResult
 from meshd.wire.messages import Cancel, Heartbeat, Infer, Message, Refusal, Result
 from meshd.wire.tensors import encode_tensors
+
+_NO_INDEX = -1
 
 
 class Links(Protocol):
@@ -90,10 +95,18 @@ class Effects:
             PlanChosen(
                 request_id=observation.request_id,
                 decision=observation.decision,
-                index=self._policy.choose(observation),
+                index=self._chosen(observation),
                 policy=self._policy.name,
             )
         )
+
+    def _chosen(self, observation: Observation) -> int:
+        """Return the policy's index, or one that is none: then the scheduler falls back to its heuristic at once."""
+        try:
+            return operator.index(self._policy.choose(observation))
+        except Exception:  # noqa: BLE001 - a policy may come from elsewhere, and no defect of it costs an answer
+            log.get_logger().exception(log.TASK_FAILED, task=f"policy {self._policy.name}")
+            return _NO_INDEX
 
     def _run(self, command: commands.RunStage) -> None:
         entry = self._entry(command.request_id)
@@ -126,7 +139,7 @@ class Effects:
 
     def _dispatch(self, command: commands.Dispatch) -> None:
         entry = self._entry(command.request_id)
-        entry.out_at[command.node_id] = command.attempt
+        entry.out_at[command.node_id] = command
         request = entry.request
         message = Infer(
             request_id=request.request_id,
@@ -164,12 +177,12 @@ class Effects:
         entry = self._ledger.close(command.request_id)
         if entry is None:
             return
-        self._chronicle.finished(entry.request, command.outcome)
         message, parts = self._reply(entry, command)
         for asker in entry.askers:
-            asker.send(message, parts)
-        if not entry.request.delegated:
+            _tell(asker, command.request_id, message, parts)
+        if isinstance(message, Result) and not entry.request.delegated:
             self._ledger.keep(entry, message, parts)
+        self._chronicle.finished(entry.request, command.outcome)
 
     def _reply(self, entry: Entry, command: commands.Finish) -> tuple[Message, Sequence[Buffer]]:
         request_id, outcome = command.request_id, command.outcome
@@ -186,3 +199,11 @@ class Effects:
         entry = self._ledger.get(request_id)
         assert entry is not None, "the scheduler commands only what is alive"
         return entry
+
+
+def _tell(asker: Asker, request_id: RequestId, message: Message, parts: Sequence[Buffer]) -> None:
+    """Answer an asker; with the reason, where the answer is larger than a frame may be."""
+    try:
+        asker.send(message, parts)
+    except InvalidInput as error:
+        asker.send(refusal_of(request_id, error), ())

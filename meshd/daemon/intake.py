@@ -10,7 +10,7 @@ from meshd.core.request import Request
 from meshd.daemon.ledger import Array, Asker, Entry, Ledger
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, ProtocolError, UnknownModel
 from meshd.executor.executor import Executor
-from meshd.wire.messages import Infer, Refusal
+from meshd.wire.messages import MAX_HOPS, Infer, Refusal
 from meshd.wire.tensors import decode_tensors
 
 _MAX_MESSAGE = 2000
@@ -47,7 +47,7 @@ class Intake:
                 raise _already_used(infer)
             entry.askers.append(asker)
         elif kept := self._ledger.kept(infer.request_id):
-            if (kept.model, kept.headers) != (infer.model, infer.tensors):
+            if not kept.is_same(infer.model, infer.tensors, payload):
                 raise _already_used(infer)
             asker.send(kept.message, kept.parts)
         else:
@@ -56,6 +56,8 @@ class Intake:
     def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         if infer.start_tier is not None and not via:
             raise InvalidInput("start_tier is for peers.", hint="Ask for a stronger tier with min_tier.")
+        if len(via) >= MAX_HOPS:
+            raise InvalidInput(f"the request has been at {len(via)} nodes already.")
         try:
             inputs = decode_tensors(infer.tensors, payload)
         except ProtocolError as error:

@@ -6,11 +6,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from meshd.core.commands import Dispatch
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.request import Request
 from meshd.executor.stage import Stage
@@ -48,8 +50,8 @@ class Entry:
     askers: list[Asker]
     outputs: dict[int, Outputs] = field(default_factory=dict)
     stages: dict[int, Stage] = field(default_factory=dict)
-    out_at: dict[NodeId, int] = field(default_factory=dict)
-    """The attempt that is out at each peer."""
+    out_at: dict[NodeId, Dispatch] = field(default_factory=dict)
+    """What was asked of each peer that has not answered yet."""
 
     def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
         """Tell whether another asker asks for exactly this."""
@@ -58,17 +60,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A reply that was given, for a client that lost its connection before it read it."""
+    """An answer that was given, for a client that lost its connection before it read it."""
 
     model: str
     headers: tuple[TensorHeader, ...]
+    digest: bytes
+    """SHA-256 of the input: the input itself would take the memory of a live request."""
     message: Message
     parts: Sequence[Buffer]
     n_bytes: int
 
+    def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
+        """Tell whether another asker asks for exactly this."""
+        return (self.model, self.headers, self.digest) == (model, headers, sha256(payload).digest())
+
 
 class Ledger:
-    """Live requests by id, and a bounded memory of replies."""
+    """Live requests by id, and a bounded memory of answers."""
 
     def __init__(self, *, max_kept: int = 256, max_kept_bytes: int = 8 * 2**20) -> None:
         self.idle = asyncio.Event()
@@ -101,11 +109,12 @@ class Ledger:
         return [name for name, entry in self._live.items() if any(asker.key == key for asker in entry.askers)]
 
     def keep(self, entry: Entry, message: Message, parts: Sequence[Buffer]) -> None:
-        """Remember a reply; the oldest go when there are too many or they take too much memory."""
+        """Remember an answer; the oldest go when there are too many or they take too much memory."""
         n_bytes = sum(memoryview(part).nbytes for part in parts)
         if n_bytes > self._max_kept_bytes:
             return
-        kept = Kept(entry.request.model, entry.headers, message, parts, n_bytes)
+        digest = sha256(entry.payload).digest()
+        kept = Kept(entry.request.model, entry.headers, digest, message, parts, n_bytes)
         self._kept[entry.request.request_id] = kept
         self._kept_bytes += n_bytes
         while len(self._kept) > self._max_kept or self._kept_bytes > self._max_kept_bytes:
@@ -113,5 +122,5 @@ class Ledger:
             self._kept_bytes -= oldest.n_bytes
 
     def kept(self, request_id: str) -> Kept | None:
-        """Return the reply that was given under an id, while it is remembered."""
+        """Return the answer that was given under an id, while it is remembered."""
         return self._kept.get(RequestId(request_id))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing_extensions import Buffer
 
 from meshd import log
+from meshd.core.commands import Dispatch
 from meshd.core.events import Event, PeerAnswered, PeerConnected, PeerDisconnected, PeerHeard, PeerRefused
 from meshd.core.ids import NodeId
-from meshd.core.node import DeviceClass
 from meshd.core.scheduler import Scheduler
 from meshd.daemon.catalogue import Catalogue
 from meshd.daemon.intake import Intake
@@ -116,17 +116,17 @@ class Neighbourhood:
 
     def _answered(self, node_id: NodeId, message: Result, payload: memoryview) -> None:
         entry = self._ledger.get(message.request_id)
-        attempt = entry.out_at.pop(node_id, None) if entry else None
-        if entry is None or attempt is None:
+        asked = entry.out_at.pop(node_id, None) if entry else None
+        if entry is None or asked is None:
             return
-        if flaw := self._flaw_of(entry, message, payload):
-            self._refuse(node_id, entry, attempt, message, flaw)
+        if flaw := self._flaw_of(entry, asked, message, payload):
+            self._refuse(entry, asked, message, flaw)
             return
-        entry.outputs[attempt] = Outputs(message.tensors, (payload,))
+        entry.outputs[asked.attempt] = Outputs(message.tensors, (payload,))
         self._feed(
             PeerAnswered(
                 request_id=entry.request.request_id,
-                attempt=attempt,
+                attempt=asked.attempt,
                 node_id=node_id,
                 answer=message.answer,
                 transferred_bytes=entry.request.input_bytes + len(payload),
@@ -134,24 +134,24 @@ class Neighbourhood:
             )
         )
 
-    def _flaw_of(self, entry: Entry, message: Result, payload: memoryview) -> str:
-        """Return what is wrong with an answer, by the frame itself and by the manifest where it is known here."""
-        answer, wanted = message.answer, entry.request.min_tier or DeviceClass.WATCH
-        if answer.model != entry.request.model or answer.tier.rank < wanted.rank or not answer.route:
-            return f"the answer is from {answer.model}, tier {answer.tier}, route of {len(answer.route)}"
+    def _flaw_of(self, entry: Entry, asked: Dispatch, message: Result, payload: memoryview) -> str:
+        """Return what is wrong with an answer, by what was asked, and by the manifest where it is known here."""
+        answer = message.answer
+        if answer.model != entry.request.model or answer.tier.rank < asked.start_tier.rank:
+            return f"it is from {answer.model}, tier {answer.tier}, and not from {asked.start_tier} or above"
         try:
             outputs = decode_tensors(message.tensors, payload)
         except ProtocolError as error:
             return str(error)
         return self._catalogue.flaw_of(answer.model, answer.tier, outputs, entry.inputs)
 
-    def _refuse(self, node_id: NodeId, entry: Entry, attempt: int, message: Result, flaw: str) -> None:
-        self._log.warning(log.STAGE_FAILED, node_id=node_id, request_id=message.request_id, reason=flaw)
+    def _refuse(self, entry: Entry, asked: Dispatch, message: Result, flaw: str) -> None:
+        self._log.warning(log.STAGE_FAILED, node_id=asked.node_id, request_id=message.request_id, reason=flaw)
         self._feed(
             PeerRefused(
                 request_id=entry.request.request_id,
-                attempt=attempt,
-                node_id=node_id,
+                attempt=asked.attempt,
+                node_id=asked.node_id,
                 code=ExecutionFailed.code,
                 message=f"a peer's answer was not usable: {flaw}",
                 telemetry=message.telemetry,
@@ -160,13 +160,13 @@ class Neighbourhood:
 
     def _refused(self, node_id: NodeId, message: Refusal) -> None:
         entry = self._ledger.get(message.request_id)
-        attempt = entry.out_at.pop(node_id, None) if entry else None
-        if entry is None or attempt is None:
+        asked = entry.out_at.pop(node_id, None) if entry else None
+        if entry is None or asked is None:
             return
         self._feed(
             PeerRefused(
                 request_id=entry.request.request_id,
-                attempt=attempt,
+                attempt=asked.attempt,
                 node_id=node_id,
                 code=message.code,
                 message=message.message,

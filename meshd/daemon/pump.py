@@ -29,6 +29,7 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Event] = deque()
         self._is_pumping = False
+        self._is_stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._log = log.get_logger()
 
@@ -38,13 +39,16 @@ class Pump:
         self.feed(TimePassed())
 
     def stop(self) -> None:
-        """Let no more time pass; events may still be fed."""
+        """Take in nothing more: what ends after this, such as a stage in its thread, has nobody to hear of it."""
+        self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def feed(self, event: Event) -> None:
         """Take in an event, and everything that follows from it at once."""
+        if self._is_stopped:
+            return
         self._inbox.append(event)
         if self._is_pumping:
             return
@@ -61,10 +65,19 @@ class Pump:
         if self._record is not None:
             self._record(now, event)
         try:
-            for command in self._scheduler.handle(event, now):
-                self._perform(command)
+            commands = self._scheduler.handle(event, now)
         except Exception:  # noqa: BLE001 - the task boundary: a defect costs what it touches, never the daemon
             self._log.exception(log.TASK_FAILED, task="pump", event_type=type(event).__name__)
+            return
+        for command in commands:
+            self._perform_safely(command)
+
+    def _perform_safely(self, command: Command) -> None:
+        """Perform a command; one that fails takes none of those after it with it."""
+        try:
+            self._perform(command)
+        except Exception:  # noqa: BLE001 - the same boundary
+            self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
 
     def _set_timer(self) -> None:
         """Have a timer no later than the next deadline; an early one only looks and sets itself again."""

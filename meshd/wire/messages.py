@@ -20,6 +20,8 @@ MAX_NAME_LENGTH = 128
 MAX_TEXT_LENGTH = 2048
 MAX_TENSORS = 64
 MAX_RANK = 8
+MAX_HOPS = 8
+"""Nodes that a request may have been at: twice the tiers there are."""
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -92,7 +94,7 @@ class Infer(Struct, frozen=True, kw_only=True):
     privacy: Privacy = Privacy.HOUSEHOLD
     min_tier: DeviceClass | None = None
     start_tier: DeviceClass | None = None
-    via: Annotated[tuple[Fingerprint, ...], Meta(max_length=8)] = ()
+    via: Annotated[tuple[Fingerprint, ...], Meta(max_length=MAX_HOPS)] = ()
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -157,6 +159,7 @@ KINDS: dict[int, type[Any]] = {
 
 __all__ = [
     "KINDS",
+    "MAX_HOPS",
     "MAX_NAME_LENGTH",
     "MAX_RANK",
     "MAX_TENSORS",
