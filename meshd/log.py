@@ -65,7 +65,6 @@ IDENTITY_SUPERSEDED = "identity.superseded"
 TRUST_CHANGED = "trust.changed"
 TRUST_REFUSED = "trust.refused"
 ADVERT_REFUSED = "advert.refused"
-ADVERT_RENAMED = "advert.renamed"
 
 # --------------------------------------------------------------------------------------------------- executor
 MODEL_LOADED = "model.loaded"

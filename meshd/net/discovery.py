@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -74,7 +74,7 @@ class Discovery:
         self._local: tuple[str, ...] = ()
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
-        self._announcement: ServiceInfo | None = None
+        self._announcing: Awaitable[object] | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -93,6 +93,9 @@ class Discovery:
     # ----------------------------------------------------------------------------------------------- announcing
 
     async def _open(self) -> None:
+        if self._interfaces and not self._local:
+            self._degrade(f"no mDNS: this machine has no interface {' or '.join(self._interfaces)}")
+            return
         try:
             self._zeroconf = self._new_zeroconf()
             self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE, handlers=[self._heard])
@@ -112,14 +115,10 @@ class Discovery:
             return AsyncZeroconf(interfaces=chosen, ip_version=IPVersion.V4Only)
 
     async def _announce(self, zeroconf: AsyncZeroconf) -> None:
-        info = self._announced()
-        wanted = info.name
-        finished = await zeroconf.async_register_service(info, allow_name_change=True)
-        if info.name != wanted:
-            # The name is made of our fingerprint: only a copy of this node can have taken it.
-            log.get_logger().warning(log.ADVERT_RENAMED, wanted=wanted, name=info.name)
-        self._announcement = info
-        await finished
+        # No probing for the name: it is made of our fingerprint, so whoever else has it is a copy of us, which the
+        # incarnations settle. RFC 6762 section 8.1 wants no probes for names known to be unique; they would take
+        # 1.2 s, half of the time that a start may take until everybody has found everybody.
+        self._announcing = await zeroconf.async_register_service(self._announced(), cooperating_responders=True)
 
     def _announced(self) -> ServiceInfo:
         advert = Advert(
@@ -132,7 +131,7 @@ class Discovery:
         label = f"meshd-{self._node_id[:16]}"
         return ServiceInfo(
             SERVICE,
-            self._announcement.name if self._announcement else f"{label}.{SERVICE}",
+            f"{label}.{SERVICE}",
             port=advert.port,
             parsed_addresses=list(advert.addresses),
             properties=advert.txt(),
@@ -148,10 +147,12 @@ class Discovery:
         if self._browser is not None:
             await self._browser.async_cancel()
             self._browser = None
+        if self._announcing is not None:
+            await asyncio.gather(self._announcing, return_exceptions=True)
+            self._announcing = None
         if zeroconf is not None:
             await zeroconf.async_unregister_all_services()
             await zeroconf.async_close()
-        self._announcement = None
 
     def _degrade(self, problem: str) -> None:
         if problem != self.problem:
@@ -174,8 +175,7 @@ class Discovery:
     async def _follow_network(self, zeroconf: AsyncZeroconf) -> None:
         try:
             await zeroconf.zeroconf.async_update_interfaces(list(self._local) if self._interfaces else None)
-            self._announcement = self._announced()
-            await (await zeroconf.async_update_service(self._announcement))
+            self._announcing = await zeroconf.async_update_service(self._announced())
         except _FAILURES as error:
             await self._close()
             self._degrade(f"no mDNS after a change of network: {type(error).__name__}: {error}")
