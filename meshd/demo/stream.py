@@ -34,7 +34,9 @@ class Stream:
     def shipped(cls) -> Self:
         """Return the stream that comes with meshd: five real minutes among calm simulated ones."""
         stream = DemoStream.load()
-        source = "MIT-BIH record 208 among simulated sinus rhythm"
+        real = int(stream.real.sum())
+        calm = len(stream.real) - real
+        source = f"MIT-BIH record 208 ({real} real windows) among {calm} of simulated sinus rhythm"
         return cls(source=source, windows=stream.windows, real=stream.real, anomalous=stream.anomalous)
 
     @classmethod
