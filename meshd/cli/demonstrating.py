@@ -13,7 +13,10 @@ from meshd.cli.options import JsonOption
 
 def demo(
     duration: Annotated[
-        float | None, typer.Option("--duration", metavar="SECONDS", help="Stop after this long.", min=1.0)
+        float | None,
+        typer.Option(
+            "--duration", metavar="SECONDS", help="Play for this long; the whole stream once unless given.", min=1.0
+        ),
     ] = None,
     speed: Annotated[
         str, typer.Option("--speed", metavar="N|max", help="Ten-second windows played each second, or 'max'.")
