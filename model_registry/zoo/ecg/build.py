@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from model_registry import manifest as manifests
 from model_registry.manifest import Lifecycle, Manifest
 from model_registry.tensor import Axis, Tensor
-from model_registry.tier import Escalation, Tier, Variant
-from model_registry.zoo.ecg import calibrate, emphasis, export, sigmoid
-from model_registry.zoo.ecg.cascade import flags
-from model_registry.zoo.ecg.export import MOST_BEATS, OUTPUTS, Fitted, TierName
+from model_registry.tier import Alarm, Escalation, Tier, Variant
+from model_registry.zoo.ecg import calibrate, export
+from model_registry.zoo.ecg.cascade import ANOMALOUS, flags
+from model_registry.zoo.ecg.export import MOST_BEATS, OUTPUTS, TierName
 from model_registry.zoo.ecg.network import Committee, FrameNet
 from model_registry.zoo.ecg.recording import WINDOW_SAMPLES, Windows
+from model_registry.zoo.ecg.sigmoid import Sigmoid, fit
 from model_registry.zoo.ecg.statistics import auroc, share
 
 TIERS: tuple[TierName, ...] = ("watch", "phone", "hub")
@@ -122,6 +123,7 @@ def _tier(tier: TierName, network: Committee, learned_from: Windows, held_out: H
         "auroc": auroc(chosen.score, truth),
         "sensitivity": share(said[truth]),
         "specificity": share(~said[~truth]),
+        "balanced_accuracy": float((said[truth].mean() + (~said[~truth]).mean()) / 2.0),
     }
     return Tier(
         name=tier,
@@ -138,6 +140,7 @@ def _tier(tier: TierName, network: Committee, learned_from: Windows, held_out: H
             ),
         ),
         escalation=_escalation(tier, evidence),
+        alarm=Alarm(output="anomaly", at_least=ANOMALOUS),
     )
 
 
@@ -167,7 +170,7 @@ def _candidates(
     tier: TierName, network: Committee, learned_from: Windows, held_out: Windows, folder: Path
 ) -> Iterator[_Candidate]:
     fp32, int8 = folder / f"{tier}-fp32.onnx", folder / f"{tier}-int8.onnx"
-    export.to_fp32(network, tier, _fitted(network, held_out), fp32)
+    export.to_fp32(network, tier, _probability(network, held_out), fp32)
     every = max(len(learned_from.ecg) // RANGE_WINDOWS, 1)
     export.to_int8(fp32, learned_from.ecg[::every], int8)
     macs = export.macs(fp32)
@@ -175,13 +178,11 @@ def _candidates(
     yield _Candidate(path=fp32, precision="fp32", macs=macs, score=_scores(fp32, held_out.ecg))
 
 
-def _fitted(network: Committee, held_out: Windows) -> Fitted:
-    assert held_out.beats is not None
+def _probability(network: Committee, held_out: Windows) -> Sigmoid:
     with torch.no_grad():
         parts = [network(torch.from_numpy(part.astype(np.float32))) for part in np.array_split(held_out.ecg, 16)]
-    window = torch.cat([window for window, _ in parts])[:, 0].numpy()
-    klass = torch.cat([beat for _, beat in parts])[:, 1:].numpy()
-    return Fitted(probability=sigmoid.fit(window, held_out.anomalous), emphasis=emphasis.fit(klass, held_out.beats))
+    logit = torch.cat([window for window, _ in parts])[:, 0].numpy()
+    return fit(logit, held_out.anomalous)
 
 
 def _scores(path: Path, ecg: NDArray[np.int16]) -> NDArray[np.float32]:

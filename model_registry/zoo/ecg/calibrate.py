@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_registry.tier import Bound, Escalation
 from model_registry.zoo.ecg.errors import CalibrationError
-from model_registry.zoo.ecg.statistics import clopper_pearson_upper, specificity_threshold
+from model_registry.zoo.ecg.statistics import clopper_pearson_upper, clustered_upper, specificity_threshold
 
 MISSED = 0.05
 CONFIDENCE = 0.95
 """Issue's promise: at most this share of anomalies is dismissed, at this confidence."""
-
-METHOD = "Clopper-Pearson, one-sided, over windows"
 
 WATCH_CALM_SHARE = 0.12
 """Share of calm windows that the watch may pass on: of a stream with 5 % anomalies, at most 16 % then leave."""
@@ -48,17 +47,17 @@ def highest_safe(evidence: Evidence) -> float:
     Raises: CalibrationError when there are too few anomalies to show it for any threshold.
     """
     positives = np.sort(evidence.score[evidence.truth])
-    safe = [
-        misses
-        for misses in range(len(positives))
-        if clopper_pearson_upper(misses, len(positives), CONFIDENCE) <= MISSED
-    ]
+    safe = list(takewhile(lambda misses: _keeps_promise(misses, len(positives)), range(len(positives))))
     if not safe:
         raise CalibrationError(
             f"{len(positives)} anomalous windows are too few to show at most {MISSED:.0%} missed at {CONFIDENCE:.0%}; "
             "at least 59 are needed: hold out more patients"
         )
     return float(positives[safe[-1]])
+
+
+def _keeps_promise(misses: int, positives: int) -> bool:
+    return clopper_pearson_upper(misses, positives, CONFIDENCE) <= MISSED
 
 
 def rule(evidence: Evidence, *, calm_share: float, high: float | None = None) -> Escalation:
@@ -86,10 +85,11 @@ def phone_rule(evidence: Evidence) -> Escalation:
 
 def _bound(evidence: Evidence, low: float) -> Bound:
     missed = evidence.missed_below(low)
+    clustered = clustered_upper(missed, evidence.patient[evidence.truth], CONFIDENCE)
     return Bound(
         missed=clopper_pearson_upper(int(missed.sum()), len(missed), CONFIDENCE),
         confidence=CONFIDENCE,
-        method=METHOD,
+        method=f"Clopper-Pearson over windows; with whole patients drawn again (bootstrap) {clustered:.3f}",
         measured_missed=float(missed.mean()),
         positives=len(missed),
         dataset_sha256=evidence.dataset_sha256,

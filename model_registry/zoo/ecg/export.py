@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +31,11 @@ OPSET = 17
 MOST_BEATS = 40
 """Beats a window can name: 240 a minute."""
 
+EMPHASIS = (0.0, 2.0, 2.5, 0.0)
+"""Added to the logits of N, S, V, F before a beat is named: ectopic beats are rare, and missing one costs more than a
+false one. Chosen once, by looking at held-out patients of one fold; see docs/ecg-anomaly.md for what it buys and costs.
+"""
+
 PEAK_FRAMES = 7
 """A beat is the highest of this many frames, 233 ms: the ventricle cannot beat again sooner."""
 
@@ -39,21 +43,13 @@ PEAK_PRESENCE = 0.35
 """Least presence of a beat; the presence of half a frame's error is trained towards 0.5."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
-    """What held-out patients added: the anomaly's probability, and how readily each class is named."""
-
-    probability: Sigmoid
-    emphasis: tuple[float, ...]
-
-
 class TierNet(nn.Module):
     """What a tier's artifact computes: int16[batch, 3600] to its outputs, calibration and beat decoding inside."""
 
-    def __init__(self, network: Committee, tier: TierName, fitted: Fitted) -> None:
+    def __init__(self, network: Committee, tier: TierName, probability: Sigmoid) -> None:
         super().__init__()
-        self.network, self.tier, self.probability = network, tier, fitted.probability
-        self.register_buffer("emphasis", torch.tensor(fitted.emphasis).reshape(1, -1, 1))
+        self.network, self.tier, self.probability = network, tier, probability
+        self.register_buffer("emphasis", torch.tensor(EMPHASIS).reshape(1, -1, 1))
 
     def forward(self, ecg: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of OUTPUTS[tier], in that order."""
@@ -85,11 +81,11 @@ def _decoded(present: Tensor, klass_logits: Tensor) -> tuple[Tensor, Tensor, Ten
     return sample, label, confidence
 
 
-def to_fp32(network: Committee, tier: TierName, fitted: Fitted, path: Path) -> None:
+def to_fp32(network: Committee, tier: TierName, probability: Sigmoid, path: Path) -> None:
     """Write the tier's network as float32 ONNX."""
     names = list(OUTPUTS[tier])
     torch.onnx.export(
-        TierNet(network.eval(), tier, fitted).eval(),
+        TierNet(network.eval(), tier, probability).eval(),
         (torch.zeros(2, WINDOW_SAMPLES, dtype=torch.int16),),
         path,
         input_names=["ecg"],

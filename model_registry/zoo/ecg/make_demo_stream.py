@@ -27,6 +27,14 @@ ADC_ZERO = 1024
 """Source: header of record 208."""
 
 CALM_PER_REAL = 9
+
+PQRS_SIZE = (0.9, -3.0, 30.0, -5.0)
+T_SIZE = (0.25, 0.55)
+BREADTH = (0.2, 0.1, 0.1, 0.1, 0.4)
+"""Sizes and breadths of P, Q, R, S, T for the simulator. Its own T (0.75) is 0.4 of R, and its P is broad as a sick one; in
+lead II most people show T at an eighth to a third of R, and a P of 80 to 100 ms.
+"""
+
 MINUTE_S = 60
 
 
@@ -59,6 +67,8 @@ def _minute(rng: np.random.Generator) -> NDArray[np.int16]:
         noise=0.0,
         heart_rate=int(rng.integers(54, 100)),
         heart_rate_std=float(rng.uniform(0.5, 2.5)),
+        ai=(*PQRS_SIZE, rng.uniform(*T_SIZE)),
+        bi=BREADTH,
         random_state=int(rng.integers(2**31)),
     )[: MINUTE_S * SAMPLE_RATE_HZ]
     time_s = np.arange(len(clean)) / SAMPLE_RATE_HZ

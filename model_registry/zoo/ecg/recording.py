@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,14 @@ def load_npz(path: Path, records: Sequence[str] | None = None) -> list[Recording
     Raises: RecordingError when the file, a record or a key is missing, or a signal is not what the key promises.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = [key.removeprefix("sig_") for key in archive.files if key.startswith("sig_")]
             if not names:
                 raise RecordingError(f"{path} holds no key sig_NNN; it has {', '.join(archive.files[:6]) or 'nothing'}")
             return [_from_archive(archive, path, name) for name in _chosen(names, records, path)]
     except FileNotFoundError:
         raise RecordingError(f"{path} does not exist; docs/ecg-anomaly.md describes the form of the file") from None
-    except (OSError, ValueError, EOFError) as cause:
+    except (OSError, ValueError, EOFError, BadZipFile) as cause:
         raise RecordingError(f"{path} is no readable npz file ({cause})") from cause
 
 
