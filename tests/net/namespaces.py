@@ -55,6 +55,14 @@ class Namespace:
             ["ip", "netns", "exec", self.name, *command], text=True, **options
         )
 
+    def take_address(self) -> None:
+        """Leave this machine without an address, as before DHCP has answered."""
+        _ip("-n", self.name, "address", "flush", "dev", "eth0")
+
+    def give_address(self, address: str) -> None:
+        """Give this machine an address."""
+        _ip("-n", self.name, "address", "add", f"{address}/24", "dev", "eth0")
+
     def unplug(self) -> None:
         """Cut the cable."""
         _ip("-n", self.name, "link", "set", "eth0", "down")

@@ -223,7 +223,7 @@ class Machine:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tests.net.node_program", str(self.state_dir), self.namespace.address]
+        command = [sys.executable, "-m", "tests.net.node_program", str(self.state_dir), "0.0.0.0"]
         self.process = self.namespace.start(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         return self.process
 
@@ -283,5 +283,18 @@ def test_a_machine_that_was_unplugged_for_its_start_is_found_when_it_is_plugged_
     hub.start()
     hub.wait_for(set())
     hub.namespace.plug_in()
+    hub.wait_for({"watch", "phone"})
+    watch.wait_for({"phone", "hub"})
+
+
+def test_a_machine_that_gets_its_address_late_is_found_under_it(machines: list[Machine]) -> None:
+    watch, _, hub = machines
+    watch.wait_for({"phone", "hub"})
+    hub.kill()
+    watch.wait_for({"phone"})
+    hub.namespace.take_address()
+    hub.start()
+    hub.wait_for(set())
+    hub.namespace.give_address("10.77.0.99")
     hub.wait_for({"watch", "phone"})
     watch.wait_for({"phone", "hub"})
