@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from model_registry.zoo.ecg.dataset import Dataset
 from model_registry.zoo.ecg.errors import EcgError
@@ -15,6 +14,7 @@ from model_registry.zoo.ecg.family import Family
 from model_registry.zoo.ecg.learning import Recipe
 from model_registry.zoo.ecg.opinions import Opinions
 from model_registry.zoo.ecg.patients import FOLDS, fold
+from model_registry.zoo.ecg.plots import draw_roc
 from model_registry.zoo.ecg.tables import show
 from model_registry.zoo.ecg.train import learn, restored, save
 
@@ -31,10 +31,10 @@ def examine(dataset: Dataset, index: int, recipe: Recipe, scratch: Path) -> tupl
     return Opinions.of(family, dataset.windows(split.test)), family
 
 
-def crossvalidate(dataset: Dataset, recipe: Recipe, scratch: Path) -> dict[str, Any]:
-    """Return the figures over all patients, each judged by a family that never met him."""
+def crossvalidate(dataset: Dataset, recipe: Recipe, scratch: Path) -> tuple[Opinions, dict[str, int]]:
+    """Return what is said about all patients, each judged by a family that never met him, and the tiers' MACs."""
     parts = [examine(dataset, index, recipe, scratch) for index in range(len(FOLDS))]
-    return extended(Opinions.join([opinions for opinions, _ in parts]), parts[0][1].macs)
+    return Opinions.join([opinions for opinions, _ in parts]), parts[0][1].macs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,13 +45,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--seed", type=int, default=Recipe().seed)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, help="draw the ROC curves into this SVG")
     asked = parser.parse_args(argv)
     try:
-        figures = crossvalidate(Dataset(asked.data), Recipe(seed=asked.seed, steps=asked.steps), asked.scratch)
+        recipe = Recipe(seed=asked.seed, steps=asked.steps)
+        opinions, macs = crossvalidate(Dataset(asked.data), recipe, asked.scratch)
     except EcgError as error:
         print(f"crossvalidate: {error}", file=sys.stderr)
         return 1
+    figures = extended(opinions, macs)
     print(json.dumps(figures)) if asked.json else show(figures)
+    if asked.plot:
+        draw_roc(opinions, asked.plot)
     return 0
 
 

@@ -31,8 +31,9 @@ CALM_PER_REAL = 9
 PQRS_SIZE = (0.9, -3.0, 30.0, -5.0)
 T_SIZE = (0.25, 0.55)
 BREADTH = (0.2, 0.1, 0.1, 0.1, 0.4)
-"""Sizes and breadths of P, Q, R, S, T for the simulator. Its own T (0.75) is 0.4 of R, and its P is broad as a sick one; in
-lead II most people show T at an eighth to a third of R, and a P of 80 to 100 ms.
+"""Sizes and breadths of P, Q, R, S, T for the simulator. Its own T (0.75) is 0.4 of R, and its P nearly as broad as T.
+
+Lead II of most people shows T at an eighth to a third of R, and a P of 80 to 100 ms.
 """
 
 MINUTE_S = 60
