@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from meshd.core.ids import ModelName, NodeId
-from meshd.core.node import DeviceClass
+from meshd.core.node import DeviceClass, Seconds
+
+Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
+"""Any finite number."""
 
 
 class Hop(Struct, frozen=True, kw_only=True):
@@ -16,24 +21,24 @@ class Hop(Struct, frozen=True, kw_only=True):
     """The node's human name."""
     tier: DeviceClass
     variant: str
-    compute_s: float
-    score: float | None = None
+    compute_s: Seconds
+    score: Score | None = None
     anomalous: bool | None = None
 
 
 class Timings(Struct, frozen=True, kw_only=True):
     """Where the time went; total_s also holds what none of the parts names."""
 
-    queue_s: float = 0.0
-    compute_s: float = 0.0
-    transfer_s: float = 0.0
-    total_s: float = 0.0
+    queue_s: Seconds = 0.0
+    compute_s: Seconds = 0.0
+    transfer_s: Seconds = 0.0
+    total_s: Seconds = 0.0
 
 
 class Energy(Struct, frozen=True, kw_only=True):
     """Joules that a request took on all nodes of its route."""
 
-    joules: float = 0.0
+    joules: Annotated[float, Meta(ge=0.0, le=1e12)] = 0.0
     estimated: bool = True
     """True unless every part was measured by the platform."""
 
@@ -45,15 +50,15 @@ class Answer(Struct, frozen=True, kw_only=True):
     version: str
     tier: DeviceClass
     variant: str
-    score: float | None
+    score: Score | None
     anomalous: bool | None
     """Whether the tier raises an alarm, by the threshold in its manifest; none where it has none."""
-    confidence: float | None
+    confidence: Score | None
     """max(score, 1 - score) where the tier has a score; none otherwise."""
     degraded: bool
     """A larger model should have looked again and could not be reached in time."""
-    escalations: int
-    route: tuple[Hop, ...]
+    escalations: Annotated[int, Meta(ge=0, le=64)]
+    route: Annotated[tuple[Hop, ...], Meta(min_length=1, max_length=64)]
     timings: Timings
     energy: Energy
 

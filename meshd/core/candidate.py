@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from meshd.core.ids import NodeId, RequestId
-from meshd.core.node import HostedTier
+from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.request import Priority
 
 
@@ -17,6 +17,7 @@ class Mask(StrEnum):
     PRIVACY = "privacy"
     NOT_ALIVE = "not_alive"
     VISITED = "visited"
+    DELEGATED = "delegated"
     SHUNNED = "shunned"
     TOO_WEAK = "too_weak"
     BATTERY = "battery"
@@ -52,9 +53,14 @@ class Prediction(Struct, frozen=True, kw_only=True):
     cost: float
 
     @property
+    def first_s(self) -> float:
+        """Return the expected seconds until the first answer, if it does not escalate."""
+        return self.queue_s + self.load_s + self.compute_s + self.transfer_s
+
+    @property
     def total_s(self) -> float:
         """Return the expected seconds until the final answer."""
-        return self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.escalation_s
+        return self.first_s + self.escalation_s
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -85,7 +91,14 @@ class Observation(Struct, frozen=True, kw_only=True):
     decision: int
     remaining_s: float
     priority: Priority
+    above: DeviceClass | None = None
+    """The tier whose answer escalated; none for a first decision."""
     candidates: tuple[Candidate, ...]
+
+    @property
+    def offers_any(self) -> bool:
+        """Tell whether anything may be chosen at all."""
+        return any(candidate.reason is None for candidate in self.candidates)
 
     @property
     def mask(self) -> tuple[bool, ...]:

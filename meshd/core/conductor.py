@@ -3,6 +3,7 @@
 Rules of this file:
 
 - an admitted request ends by its deadline at the latest, a smaller answer before no answer;
+- a delegated request is run here or refused; only what it turns out to need beyond that is looked for elsewhere;
 - ``Life.attempt`` is set while something is under way for a request and at no other time, so whatever ends an
   attempt clears it first;
 - a report about anything but the current attempt of a live request changes no request.
@@ -10,35 +11,32 @@ Rules of this file:
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-
 from msgspec.structs import replace
 
 from meshd import errors
 from meshd.core import events
+from meshd.core.admission import why_not_admit
 from meshd.core.answer import Answer, Failure, Hop, Outcome
-from meshd.core.candidate import Candidate, Mask, Observation
-from meshd.core.cascade import escalates
+from meshd.core.candidate import Candidate, Observation
+from meshd.core.cascade import escalates, is_malformed
 from meshd.core.commands import ChoosePlan, Command, Dispatch, DropStage, Finish, Recall, RunStage
-from meshd.core.explanation import Choice, Explanation, Explanations
+from meshd.core.explanation import Choice, Explanations
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import Itinerary
 from meshd.core.life import Attempt, Given, Life, State, Step
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
-from meshd.core.planner import Planner
+from meshd.core.patience import last_call_s, margin_s, patience_s, seconds_there
+from meshd.core.planner import Here, Planner
 from meshd.core.policy import LeastExpectedCost
-from meshd.core.privacy import why_not_send
+from meshd.core.refusal import failure, no_way, too_late
 from meshd.core.request import Request
 from meshd.core.run_queue import RunQueue
 from meshd.core.settings import Settings
+from meshd.core.timers import Timers
 
 _POLICY_PATIENCE_S = 0.05
 """A policy that has not answered by then is passed over: 500 times what a good one takes."""
-
-_MARGIN = 0.05
-"""Share of the deadline kept back, at most _MARGIN_MOST_S, so that a degraded answer still arrives in time."""
-_MARGIN_MOST_S = 0.02
 
 _DEATHS_TOO_MANY = 2
 """A request that took two executors with it gets no third: it may be what kills them."""
@@ -46,8 +44,10 @@ _DEATHS_TOO_MANY = 2
 _FINAL = frozenset({errors.InvalidInput.code, errors.DuplicateRequest.code})
 """Refusals that any other node would repeat."""
 
-_TIMERS_PER_LIFE = 16
-"""More timers than this per live request means that most belong to the dead: time to sweep."""
+_DEADLY = frozenset({errors.ExecutionFailed.code, errors.PeerLost.code})
+"""Failures that may mean that the request took its executor with it."""
+
+_LOOKED_ALREADY = "it has looked, and could not reach the larger tier that its answer asked for"
 
 
 class Conductor:
@@ -62,7 +62,8 @@ class Conductor:
         self._planner = Planner(view, settings)
         self._heuristic = LeastExpectedCost()
         self._lives: dict[RequestId, Life] = {}
-        self._timers: list[tuple[float, RequestId, int]] = []
+        self._timers = Timers(self._lives)
+        self._decisions = 0
         self._draining = False
 
     @property
@@ -73,7 +74,7 @@ class Conductor:
     @property
     def next_timer_s(self) -> float:
         """Return when :meth:`wake` is due; infinity when nothing waits."""
-        return self._timers[0][0] if self._timers else float("inf")
+        return self._timers.next_s
 
     def drain(self) -> None:
         """Take no new requests; those alive go on."""
@@ -82,32 +83,35 @@ class Conductor:
     def arrive(self, request: Request, now: float) -> None:
         """Admit a request and look for a plan, or refuse it with the reason."""
         assert request.request_id not in self._lives, "the daemon joins requests of the same id"
-        life = Life(request=request, arrived_s=now, itinerary=Itinerary())
+        room = self._settings.max_requests - len(self._lives)
+        refusal = why_not_admit(request, self._view.own.profile.device_class, draining=self._draining, room=room)
+        story = self.explanations.begin(request)
+        life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story)
         self._lives[request.request_id] = life
-        self.explanations.begin(request)
-        if refusal := self._why_not_admit(request):
+        if refusal:
             self._fail(life, refusal)
             return
         life.advance(Step.ADMIT)
         if request.delegated:
-            self._view.radio_used(now)
-            life.itinerary.joules += self._view.own.profile.power.radio_joules(request.input_bytes, 0)
-        self._wake_at(life.deadline_s - _margin_s(request.deadline_s), life)
-        self._wake_at(life.deadline_s, life)
+            self._use_radio(life, now)
+        self._timers.wake_at(life.deadline_s - margin_s(request.deadline_s), life)
+        self._timers.wake_at(life.deadline_s, life)
         self._choose(life, now)
 
     def cancel(self, request_id: RequestId) -> None:
         """End a request that nobody waits for any more."""
         if life := self._lives.get(request_id):
-            self._fail(life, _failure(errors.Cancelled, "the asker withdrew the request"))
+            self._fail(life, failure(errors.Cancelled, "the asker withdrew the request"))
 
     def plan(self, chosen: events.PlanChosen, now: float) -> None:
         """Follow the policy if its answer is fresh and allowed; the heuristic otherwise."""
         life = self._lives.get(chosen.request_id)
-        if life is None or life.state is not State.CHOOSING or life.decision != chosen.decision:
+        if life is None or life.state is not State.CHOOSING or life.decision != chosen.decision or life.choice is None:
             return
-        mask = self._story(life).choices[-1].observation.mask
-        if 0 <= chosen.index < len(mask) and mask[chosen.index]:
+        candidates = life.choice.observation.candidates
+        if self._time_is_up(life, now):
+            self._settle(life, too_late(life), now)
+        elif 0 <= chosen.index < len(candidates) and candidates[chosen.index].allowed:
             self._follow(life, chosen.index, chosen.policy, now=now)
         else:
             self._follow_heuristic(life, f"{chosen.policy} chose {chosen.index}, which is not allowed", now)
@@ -131,27 +135,26 @@ class Conductor:
             return
         life.attempt = None
         tier = attempt.candidate.tier
-        own_id = self._view.own.profile.node_id
-        self._view.learn_compute(own_id, tier, done.compute_s / life.request.batch, now)
-        escalated = escalates(tier, done.score, malformed=done.malformed)
+        malformed = done.malformed or is_malformed(tier, done.score)
+        self._note_run(life, tier, done, now)
+        escalated = malformed or escalates(tier, done.score)
         self._view.learn_escalation(tier, escalated=escalated, now=now)
-        answer = self._compose(life, tier, done, now)
-        if not escalated:
-            self._answer(life, answer, done.attempt)
-        elif done.malformed:
-            failure = _failure(errors.ExecutionFailed, f"the {tier.tier} model gave a malformed output")
-            self._lose(life, own_id, failure, now)
-        else:
+        answer = life.itinerary.compose(tier, total_s=now - life.arrived_s)
+        if malformed:
+            self._distrust(life, tier, now)
+        elif escalated:
             self._escalate(life, Given(answer=answer, attempt=done.attempt), now)
+        else:
+            self._answer(life, answer, done.attempt)
 
     def stage_failed(self, failed: events.StageFailed, now: float) -> None:
         """Look for another way after a stage could not be run here."""
         self._queue.ended((failed.request_id, failed.attempt))
-        life, _ = self._under_way(failed.request_id, failed.attempt)
-        if life is not None:
+        life, attempt = self._under_way(failed.request_id, failed.attempt)
+        if life is not None and attempt is not None:
             life.attempt = None
-            failure = Failure(code=failed.code, message=failed.message)
-            self._lose(life, self._view.own.profile.node_id, failure, now)
+            life.broken[attempt.candidate.tier.artifact] = failed.message
+            self._lose(life, Failure(code=failed.code, message=failed.message), now)
 
     def peer_answered(self, answered: events.PeerAnswered, now: float) -> None:
         """Accept a peer's answer; a degraded one only if no larger tier can be reached from here either."""
@@ -161,9 +164,11 @@ class Conductor:
         self._end_attempt_there(life, answered.node_id)
         self._view.radio_used(now)
         transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
-        self._learn_from(answered, transfer_s, life.request.batch, now)
+        self._view.link_to(answered.node_id).measured(answered.transferred_bytes, transfer_s, now)
+        self._view.learn_from(answered.answer, life.request.batch, now)
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
         if answer.degraded:
+            life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)
             self._escalate(life, Given(answer=answer, attempt=answered.attempt), now)
         else:
             self._answer(life, answer, answered.attempt)
@@ -174,62 +179,60 @@ class Conductor:
         if life is None or attempt is None or attempt.candidate.node_id != refused.node_id:
             return
         self._end_attempt_there(life, refused.node_id)
-        self._lose(life, refused.node_id, Failure(code=refused.code, message=refused.message), now)
+        life.shunned[refused.node_id] = refused.message
+        self._lose(life, Failure(code=refused.code, message=refused.message), now)
 
-    def peer_lost(self, node_id: NodeId, reason: str, now: float) -> None:
+    def peer_lost(self, node_id: NodeId, why: Failure, now: float) -> None:
         """Look for another way for every request that is out at a peer that is gone."""
-        failure = _failure(errors.PeerLost, reason)
         for life in list(self._lives.values()):
             if life.state is State.AWAITING and life.attempt and life.attempt.candidate.node_id == node_id:
                 self._end_attempt(life)
-                self._lose(life, node_id, failure, now)
+                life.shunned[node_id] = why.message
+                self._lose(life, why, now)
 
     def wake(self, now: float) -> None:
         """Look at every request whose timer has come."""
-        while self._timers and self._timers[0][0] <= now:
-            _, request_id, decision = heappop(self._timers)
-            if life := self._lives.get(request_id):
-                self._look_at(life, decision, now)
-
-    def _why_not_admit(self, request: Request) -> Failure | None:
-        if self._draining:
-            return _failure(errors.Draining, "this node is shutting down and takes no new requests")
-        if not request.deadline_s > 0.0:  # also true for NaN
-            return _failure(errors.DeadlineExceeded, f"the deadline was past on arrival ({request.deadline_s:g} s)")
-        own_class = self._view.own.profile.device_class
-        if request.delegated and (rule := why_not_send(request.privacy, own_class)):
-            return _failure(errors.RefusedByPrivacy, f"{rule}; the sender should never have sent it")
-        if len(self._lives) > self._settings.max_requests:
-            return _failure(errors.Overloaded, f"{self._settings.max_requests} requests are alive here already")
-        return None
+        for life, decision in self._timers.due(now):
+            self._look_at(life, decision, now)
 
     def _choose(self, life: Life, now: float) -> None:
-        life.decision += 1
-        observation = self._observe(life, now)
-        self._story(life).choices.append(Choice(observation=observation))
-        if any(observation.mask):
-            self._wake_at(now + _POLICY_PATIENCE_S, life)
-            self._commands.append(ChoosePlan(observation=observation))
+        if self._time_is_up(life, now):
+            self._settle(life, too_late(life), now)
+            return
+        self._decisions += 1
+        life.decision = self._decisions
+        life.choice = Choice(observation=self._observe(life, now))
+        life.story.choices.append(life.choice)
+        if life.choice.observation.offers_any:
+            self._timers.wake_at(now + _POLICY_PATIENCE_S, life)
+            self._commands.append(ChoosePlan(observation=life.choice.observation))
         else:
-            self._settle(life, _why_none(observation, life), now)
+            self._settle(life, no_way(life, life.choice.observation), now)
 
     def _observe(self, life: Life, now: float) -> Observation:
-        above = life.given.answer.tier if life.given else None
-        full = not self._queue.can_take(life.request.priority)
-        return self._planner.observe(life, above=above, here_is_full=full, now=now)
+        """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
+        priority = life.request.priority
+        here = Here(is_full=not self._queue.can_take(priority), wait_s=self._queue.wait_s(priority))
+        observation = self._planner.observe(life, above=life.looked_tier, here=here, now=now)
+        if life.flawed is not None and life.given is None and not observation.offers_any:
+            return self._planner.observe(life, above=None, here=here, now=now)
+        return observation
 
     def _follow_heuristic(self, life: Life, note: str, now: float) -> None:
-        index = self._heuristic.choose(self._story(life).choices[-1].observation)
+        assert life.choice is not None, "a choosing request has a choice"
+        index = self._heuristic.choose(life.choice.observation)
         self._follow(life, index, self._heuristic.name, note=note, now=now)
 
     def _follow(self, life: Life, index: int, policy: str, *, now: float, note: str = "") -> None:
-        choice = self._story(life).choices[-1]
-        choice.index, choice.policy, choice.note = index, policy, note
-        candidate = choice.observation.candidates[index]
-        life.attempt = Attempt(number=life.decision, candidate=candidate, since_s=now)
+        assert life.choice is not None, "a choosing request has a choice"
+        life.choice.index, life.choice.policy, life.choice.note = index, policy, note
+        candidate = life.choice.observation.candidates[index]
         if candidate.here:
+            life.attempt = Attempt(number=life.decision, candidate=candidate, since_s=now, until_s=life.deadline_s)
             self._queue_here(life, candidate, now)
         else:
+            until_s = now + self._patience_s(life, life.choice.observation, candidate)
+            life.attempt = Attempt(number=life.decision, candidate=candidate, since_s=now, until_s=until_s)
             self._dispatch(life, candidate, now)
 
     def _queue_here(self, life: Life, candidate: Candidate, now: float) -> None:
@@ -238,34 +241,42 @@ class Conductor:
         token = (life.request.request_id, life.decision)
         shed = self._queue.push(token, life.request.priority, life.deadline_s, expected_s)
         if shed and (victim := self._lives.get(shed[0])):
-            self._settle(victim, _failure(errors.Overloaded, "shed: more urgent requests filled the queue"), now)
+            self._push_out(victim, now)
+
+    def _push_out(self, victim: Life, now: float) -> None:
+        """Look elsewhere for a place for a request that more urgent ones pushed out of the queue."""
+        victim.attempt = None
+        victim.advance(Step.LOSE)
+        self._choose(victim, now)
 
     def _dispatch(self, life: Life, candidate: Candidate, now: float) -> None:
         life.advance(Step.PLAN_THERE)
-        own = self._view.own.profile
         self._view.link_to(candidate.node_id).outstanding += 1
-        wakes = self._view.radio_wakes(now)
-        life.itinerary.joules += own.power.radio_joules(life.request.input_bytes, wakes)
-        self._view.radio_used(now)
-        self._wake_at(now + self._patience_s(candidate), life)
-        remaining_s = life.remaining_s(now)
+        self._use_radio(life, now)
+        assert life.attempt is not None, "what is dispatched is an attempt"
+        self._timers.wake_at(life.attempt.until_s, life)
         self._commands.append(
             Dispatch(
                 request_id=life.request.request_id,
                 attempt=life.decision,
                 node_id=candidate.node_id,
                 start_tier=candidate.tier.tier,
-                deadline_s=remaining_s - _margin_s(remaining_s),
-                via=(*life.request.via, own.node_id),
+                deadline_s=seconds_there(life.remaining_s(now), candidate.prediction),
+                via=(*life.request.via, self._view.own.profile.node_id),
             )
         )
 
-    def _patience_s(self, candidate: Candidate) -> float:
-        expected = candidate.prediction
-        wait_s = self._settings.patience_factor * expected.total_s + 3.0 * expected.deviation_s
-        return max(wait_s, self._settings.patience_floor_s)
+    def _use_radio(self, life: Life, now: float) -> None:
+        """Account for the input's way over this node's radio, in or out."""
+        wakes = self._view.radio_wakes(now)
+        life.itinerary.joules += self._view.own.profile.power.radio_joules(life.request.input_bytes, wakes)
+        self._view.radio_used(now)
 
-    def _compose(self, life: Life, tier: HostedTier, done: events.StageFinished, now: float) -> Answer:
+    def _patience_s(self, life: Life, observation: Observation, chosen: Candidate) -> float:
+        wait_s = patience_s(self._settings, chosen)
+        return wait_s if life.given is not None else min(wait_s, last_call_s(observation, chosen))
+
+    def _note_run(self, life: Life, tier: HostedTier, done: events.StageFinished, now: float) -> None:
         own = self._view.own.profile
         hop = Hop(
             node_id=own.node_id,
@@ -273,50 +284,51 @@ class Conductor:
             tier=tier.tier,
             variant=tier.variant,
             compute_s=done.compute_s,
-            score=done.score,
+            score=None if is_malformed(tier, done.score) else done.score,
             anomalous=done.anomalous,
         )
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(tier.macs * life.request.batch))
-        return life.itinerary.compose(tier, total_s=now - life.arrived_s)
-
-    def _learn_from(self, answered: events.PeerAnswered, transfer_s: float, batch: int, now: float) -> None:
-        self._view.link_to(answered.node_id).measured(answered.transferred_bytes, transfer_s, now)
-        route = answered.answer.route
-        for position, hop in enumerate(route):
-            if hosted := self._view.hosted_at(hop, answered.answer.model):
-                self._view.learn_compute(hop.node_id, hosted, hop.compute_s / batch, now)
-                escalated = position < len(route) - 1 or answered.answer.degraded
-                self._view.learn_escalation(hosted, escalated=escalated, now=now)
+        self._view.learn_compute(own.node_id, tier, done.compute_s / life.request.batch, now)
 
     def _escalate(self, life: Life, given: Given, now: float) -> None:
         life.given = given
         life.advance(Step.ESCALATE)
         self._choose(life, now)
 
-    def _lose(self, life: Life, node_id: NodeId, failure: Failure, now: float) -> None:
-        """Note that an attempt came to nothing, and choose again unless that is pointless."""
-        life.shunned[node_id] = failure.message
-        life.deaths += failure.code in {errors.ExecutionFailed.code, errors.PeerLost.code}
-        life.last_failure = failure
-        if failure.code in _FINAL or life.deaths >= _DEATHS_TOO_MANY:
-            self._settle(life, failure, now)
+    def _distrust(self, life: Life, tier: HostedTier, now: float) -> None:
+        """Let a larger tier look where one gave no sensible output."""
+        what = f"the {tier.tier} model gave a malformed output"
+        life.flawed = tier.tier
+        life.broken[tier.artifact] = what
+        life.last_failure = failure(errors.ExecutionFailed, what)
+        life.advance(Step.ESCALATE)
+        self._choose(life, now)
+
+    def _lose(self, life: Life, why: Failure, now: float) -> None:
+        """Choose again after an attempt came to nothing, unless that is pointless."""
+        life.deaths += why.code in _DEADLY
+        life.last_failure = why
+        if why.code in _FINAL or life.deaths >= _DEATHS_TOO_MANY:
+            self._settle(life, why, now)
             return
         life.advance(Step.LOSE)
         self._choose(life, now)
 
     def _answer(self, life: Life, answer: Answer, attempt: int) -> None:
+        if life.flawed is not None and answer.tier.rank < life.flawed.rank:
+            answer = replace(answer, degraded=True)
         life.advance(Step.ANSWER)
         self._finish(life, answer, attempt)
 
-    def _fail(self, life: Life, failure: Failure) -> None:
+    def _fail(self, life: Life, why: Failure) -> None:
         self._end_attempt(life)
         life.advance(Step.FAIL)
-        self._finish(life, failure, None)
+        self._finish(life, why, None)
 
-    def _settle(self, life: Life, failure: Failure, now: float) -> None:
+    def _settle(self, life: Life, why: Failure, now: float) -> None:
         """End a request that can get no further: with its smaller answer, marked degraded, or with the failure."""
         if life.given is None:
-            self._fail(life, failure)
+            self._fail(life, why)
             return
         self._end_attempt(life)
         answer = life.given.answer
@@ -327,7 +339,7 @@ class Conductor:
     def _finish(self, life: Life, outcome: Outcome, attempt: int | None) -> None:
         request_id = life.request.request_id
         del self._lives[request_id]
-        self._story(life).outcome = outcome
+        life.story.outcome = outcome
         self._commands.append(Finish(request_id=request_id, outcome=outcome, attempt=attempt))
 
     def _end_attempt(self, life: Life) -> None:
@@ -355,64 +367,33 @@ class Conductor:
         current = life.current(attempt) if life else None
         return (life, current) if current else (None, None)
 
-    def _wake_at(self, at_s: float, life: Life) -> None:
-        heappush(self._timers, (at_s, life.request.request_id, life.decision))
-        if len(self._timers) > _TIMERS_PER_LIFE * (len(self._lives) + 4):
-            self._timers = [timer for timer in self._timers if timer[1] in self._lives]
-            heapify(self._timers)
+    def _time_is_up(self, life: Life, now: float) -> bool:
+        """Tell whether a request has to end now: at its deadline, or a little before it if an answer is at hand."""
+        return now >= life.deadline_s or (
+            life.given is not None and now >= life.deadline_s - margin_s(life.request.deadline_s)
+        )
 
     def _look_at(self, life: Life, decision: int, now: float) -> None:
         """See whether a request has waited too long: for its deadline, its policy or its peer."""
-        margin_s = _margin_s(life.request.deadline_s)
-        if now >= life.deadline_s or (life.given and now >= life.deadline_s - margin_s):
-            late = f"no answer within {life.request.deadline_s:g} s"
-            if life.last_failure:
-                late += f"; before that: {life.last_failure.message}"
-            self._settle(life, _failure(errors.DeadlineExceeded, late), now)
+        if self._time_is_up(life, now):
+            self._settle(life, too_late(life), now)
         elif decision == life.decision and life.state is State.CHOOSING:
             self._follow_heuristic(life, "the policy did not answer in time", now)
         elif decision == life.decision and life.state is State.AWAITING:
             self._lose_patience(life, now)
 
     def _lose_patience(self, life: Life, now: float) -> None:
-        """Try elsewhere if there is an elsewhere; a slow peer is better than none."""
-        assert life.attempt is not None, "an awaiting request has an attempt"
+        """Try elsewhere if there is an elsewhere; a slow peer is better than none, for as long again."""
         attempt = life.attempt
-        if now < attempt.since_s + self._patience_s(attempt.candidate):
+        assert attempt is not None, "an awaiting request has an attempt"
+        if now < attempt.until_s:
             return
-        node_id = attempt.candidate.node_id
-        life.shunned[node_id] = f"no answer within {(now - attempt.since_s) * 1e3:.0f} ms"
-        if any(self._observe(life, now).mask):
+        node_id, waited_s = attempt.candidate.node_id, now - attempt.since_s
+        life.shunned[node_id] = f"no answer within {waited_s * 1e3:.0f} ms"
+        if self._observe(life, now).offers_any:
             self._end_attempt(life)
             life.advance(Step.LOSE)
             self._choose(life, now)
         else:
             del life.shunned[node_id]
-
-    def _story(self, life: Life) -> Explanation:
-        story = self.explanations.get(life.request.request_id)
-        return story if story is not None else self.explanations.begin(life.request)
-
-
-def _margin_s(deadline_s: float) -> float:
-    return min(_MARGIN * deadline_s, _MARGIN_MOST_S)
-
-
-def _failure(error: type[errors.MeshError], message: str) -> Failure:
-    return Failure(code=error.code, message=message)
-
-
-def _why_none(observation: Observation, life: Life) -> Failure:
-    """Return what to tell the asker when every candidate is masked."""
-    if life.last_failure:
-        return life.last_failure
-    model = life.request.model
-    if not observation.candidates:
-        return _failure(errors.UnknownModel, f"no node of the mesh hosts a model {model!r}; `meshd models` lists all")
-    told = "; ".join(f"{c.label}: {c.reason.sentence}" for c in observation.candidates if c.reason)
-    masks = {c.reason.mask for c in observation.candidates if c.reason}
-    if Mask.PRIVACY in masks and masks <= {Mask.PRIVACY, Mask.TOO_WEAK}:
-        return _failure(errors.RefusedByPrivacy, f"{model}: {told}")
-    if Mask.QUEUE_FULL in masks:
-        return _failure(errors.Overloaded, f"{model}: {told}")
-    return _failure(errors.NoCandidate, f"{model}: nothing may run it now. {told}")
+            self._timers.wake_at(now + max(waited_s, self._settings.patience_floor_s), life)

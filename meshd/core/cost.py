@@ -7,7 +7,7 @@ from math import erfc, hypot, sqrt
 from msgspec import Struct
 
 from meshd.core.candidate import Prediction
-from meshd.core.mesh_view import MeshView, NodeView
+from meshd.core.mesh_view import Link, MeshView, NodeView
 from meshd.core.node import HostedTier
 from meshd.core.request import Request
 from meshd.core.settings import Settings
@@ -49,17 +49,18 @@ class CostModel:
         hosted: HostedTier,
         *,
         onward: Onward,
+        wait_here_s: float,
         remaining_s: float,
         now: float,
     ) -> Prediction:
         """Return what it takes to start the request with this tier on this node."""
         rate = self._view.escalation_rate(hosted)
-        compute = self._view.compute_s(node.profile.node_id, hosted, now)
-        queue_s = self._queue_s(node, compute.mean, now)
+        compute = node.compute_s(hosted, now)
+        queue_s = wait_here_s if node.link is None else _wait_there_s(node, node.link, compute.mean, now)
         load_s = 0.0 if hosted.artifact in node.telemetry.warm else hosted.load_s
         compute_s = compute.mean * request.batch
         transfer_s = node.link.transfer_s(request.input_bytes) if node.link else 0.0
-        link_deviation_s = node.link.rtt_s.deviation(now) if node.link else 0.0
+        link_deviation_s = node.link.deviation_s(request.input_bytes, now) if node.link else 0.0
         deviation_s = hypot(compute.deviation(now) * request.batch, link_deviation_s, rate * onward.deviation_s)
         joules, weighted = self._joules(request, node, hosted, now)
         weighted += rate * onward.weighted_joules
@@ -78,13 +79,6 @@ class CostModel:
             cost=weighted + self._settings.latency_price_watts * total_s + self._settings.miss_price_joules * miss,
         )
 
-    def _queue_s(self, node: NodeView, compute_s: float, now: float) -> float:
-        """Return the wait there: what it said, less the time since; or what we know we sent, if that is more."""
-        if node.link is None:
-            return node.telemetry.backlog_s
-        said_s = max(0.0, node.telemetry.backlog_s - (now - node.heard_s))
-        return max(said_s, node.link.outstanding * compute_s / node.profile.slots)
-
     def _joules(self, request: Request, node: NodeView, hosted: HostedTier, now: float) -> tuple[float, float]:
         """Return joules on all nodes touched, plain and weighted by where they come from."""
         there = node.profile.power.compute_joules(hosted.macs * request.batch)
@@ -97,6 +91,12 @@ class CostModel:
     def _weight(self, node: NodeView) -> float:
         on_mains = node.profile.power.battery_joules is None or node.telemetry.charging
         return self._settings.mains_joule_weight if on_mains else 1.0
+
+
+def _wait_there_s(node: NodeView, link: Link, compute_s: float, now: float) -> float:
+    """Return the wait at a peer: what it said, less the time since; or what we know we sent, if that is more."""
+    said_s = max(0.0, node.telemetry.backlog_s - (now - node.heard_s))
+    return max(said_s, link.outstanding * compute_s / node.profile.slots)
 
 
 def _probability_above(limit_s: float, mean_s: float, deviation_s: float) -> float:

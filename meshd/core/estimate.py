@@ -46,5 +46,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return max(0.0, now - self.at_s)
 
     def deviation(self, now: float) -> float:
-        """Return the standard deviation, grown with age: what was seen long ago is less sure."""
-        return sqrt(self.variance) * (1.0 + self.age_s(now) / _STALE_AFTER_S)
+        """Return the standard deviation, grown with age, up to that of a figure nobody has measured yet.
+
+        Without that bound a peer that was idle for a day would look so unsure that it would never be tried again.
+        """
+        measured = sqrt(self.variance)
+        return min(measured * (1.0 + self.age_s(now) / _STALE_AFTER_S), max(measured, self.mean * _PRIOR_SPREAD))

@@ -75,7 +75,6 @@ class PeerRefused(_Event, frozen=True, kw_only=True):
     node_id: NodeId
     code: str
     message: str
-    retryable: bool
     telemetry: Telemetry | None
 
 

@@ -39,6 +39,7 @@ class Explanations:
     def begin(self, request: Request) -> Explanation:
         """Open the story of a request."""
         story = Explanation(request=request)
+        self._stories.pop(request.request_id, None)
         self._stories[request.request_id] = story
         while len(self._stories) > self._capacity:
             self._stories.popitem(last=False)

@@ -14,8 +14,10 @@ from msgspec import Struct
 
 from meshd.core.answer import Answer, Failure
 from meshd.core.candidate import Candidate
-from meshd.core.ids import NodeId
+from meshd.core.explanation import Choice, Explanation
+from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.itinerary import Itinerary
+from meshd.core.node import DeviceClass
 from meshd.core.request import Request
 
 
@@ -85,6 +87,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     number: int
     candidate: Candidate
     since_s: float
+    until_s: float
+    """When patience with it ends."""
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -100,14 +104,21 @@ class Life(Struct, kw_only=True):
     request: Request
     arrived_s: float
     itinerary: Itinerary
+    story: Explanation
     state: State = State.NEW
     decision: int = 0
-    """Counts the plans asked for; a policy's answer to an older one is stale."""
+    """Number of the latest plan asked for, never used twice on a node; an answer to an older one is stale."""
+    choice: Choice | None = None
+    """What that decision is about."""
     attempt: Attempt | None = None
     given: Given | None = None
     """Best answer so far: what is returned, as degraded, when nothing larger can be reached."""
+    flawed: DeviceClass | None = None
+    """Tier that gave a malformed output last: a larger one should look, and a smaller one's answer is degraded."""
     shunned: dict[NodeId, str] = {}
-    """Nodes that failed this request, with the reason; they are not asked again for it."""
+    """Peers that failed this request, with the reason; they are not asked again for it."""
+    broken: dict[ArtifactHash, str] = {}
+    """Models that failed this request here, with the reason; other tiers of this node may still be fine."""
     deaths: int = 0
     """Executors that ended while they held this request."""
     last_failure: Failure | None = None
@@ -119,6 +130,12 @@ class Life(Struct, kw_only=True):
         if following is None:
             raise AssertionError(f"{self.request.request_id}: no step {step} from {self.state}")
         self.state = following
+
+    @property
+    def looked_tier(self) -> DeviceClass | None:
+        """Return the strongest tier that has looked and asks for a larger one."""
+        looked = (self.given.answer.tier if self.given is not None else None, self.flawed)
+        return max((tier for tier in looked if tier is not None), key=lambda tier: tier.rank, default=None)
 
     @property
     def deadline_s(self) -> float:

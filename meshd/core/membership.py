@@ -73,13 +73,14 @@ class Membership:
         return member is not None and member.standing is Standing.ALIVE and member.connected
 
     def connected(self, node_id: NodeId, incarnation: int, now: float) -> list[Change]:
-        """Note a session; the newest incarnation counts, an older one is ignored."""
+        """Note a session; the newest incarnation counts, an older one is ignored, and so is one peer too many."""
         member = self._members.get(node_id)
         if member is not None and incarnation < member.incarnation:
             return []
+        if member is None and not self._make_room():
+            return []
         changed = member is None or member.standing is not Standing.ALIVE
         self._members[node_id] = Member(incarnation=incarnation, standing=Standing.ALIVE, heard_s=now, connected=True)
-        self._forget_beyond_bound()
         return [Change(node_id=node_id, standing=Standing.ALIVE)] if changed else []
 
     def heard(self, node_id: NodeId, now: float) -> list[Change]:
@@ -94,8 +95,11 @@ class Membership:
         """Note the end of a session: on purpose, or suspiciously."""
         if node_id not in self._members:
             return []
-        self._members[node_id].connected = False
-        return self._become(node_id, Standing.LEFT if left else Standing.SUSPECT)
+        member = self._members[node_id]
+        member.connected = False
+        if left:
+            return self._become(node_id, Standing.LEFT)
+        return self._become(node_id, Standing.SUSPECT) if member.standing is Standing.ALIVE else []
 
     def check(self, now: float) -> list[Change]:
         """Look for silence; call it at :attr:`next_check_s`, later is noticed and forgiven."""
@@ -112,7 +116,7 @@ class Membership:
         if late_s > self._settings.heartbeat_interval_s:
             self._awareness = min(self._awareness + 1, _WORST_AWARENESS)
             for member in self._members.values():
-                member.heard_s += late_s
+                member.heard_s = min(now, member.heard_s + late_s)
         else:
             self._awareness = max(self._awareness - 1, 0)
 
@@ -131,7 +135,11 @@ class Membership:
         member.standing = standing
         return [Change(node_id=node_id, standing=standing)]
 
-    def _forget_beyond_bound(self) -> None:
-        while len(self._members) > self._settings.max_nodes:
-            oldest = min(self._members, key=lambda n: (self._members[n].connected, self._members[n].heard_s))
-            del self._members[oldest]
+    def _make_room(self) -> bool:
+        """Forget the longest silent peer if there are too many; those in session stay, for work may be out there."""
+        if len(self._members) < self._settings.max_nodes:
+            return True
+        gone = [node_id for node_id, member in self._members.items() if not member.connected]
+        if gone:
+            del self._members[min(gone, key=lambda node_id: self._members[node_id].heard_s)]
+        return bool(gone)

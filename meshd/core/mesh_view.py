@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import hypot
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from meshd.core.answer import Hop
+from meshd.core.answer import Answer, Hop
 from meshd.core.estimate import Estimate
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.membership import Change, Membership
@@ -28,20 +30,25 @@ class Link(Struct, kw_only=True):
     """The directed pair from this node to a peer."""
 
     rtt_s: Estimate
-    bps: Estimate
+    byte_s: Estimate
+    """Seconds per byte beyond the round trip. Times average well; one lucky rate would outweigh a hundred others."""
     outstanding: int = 0
     """Requests of ours that are there now; younger than any telemetry."""
 
     def transfer_s(self, n_bytes: int) -> float:
         """Return the expected seconds to move this many bytes, both directions together."""
-        return self.rtt_s.mean + n_bytes * 8.0 / self.bps.mean
+        return self.rtt_s.mean + n_bytes * self.byte_s.mean
+
+    def deviation_s(self, n_bytes: int, now: float) -> float:
+        """Return the standard deviation of :meth:`transfer_s`."""
+        return hypot(self.rtt_s.deviation(now), n_bytes * self.byte_s.deviation(now))
 
     def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
         """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``."""
         if n_bytes < _BANDWIDTH_SAMPLE_BYTES:
             self.rtt_s = self.rtt_s.updated(transfer_s, now)
-        elif transfer_s > self.rtt_s.mean:
-            self.bps = self.bps.updated(n_bytes * 8.0 / (transfer_s - self.rtt_s.mean), now)
+        else:
+            self.byte_s = self.byte_s.updated(max(0.0, transfer_s - self.rtt_s.mean) / n_bytes, now)
 
 
 class NodeView(Struct, kw_only=True):
@@ -52,6 +59,17 @@ class NodeView(Struct, kw_only=True):
     heard_s: float
     link: Link | None
     """None for this node itself."""
+    learned: dict[ArtifactHash, Estimate] = {}
+    """Seconds for one item, as measured."""
+
+    def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
+        """Return what one item takes there: learned, or as announced."""
+        known = self.learned.get(hosted.artifact)
+        return known if known is not None else Estimate.prior(hosted.compute_s, now)
+
+    def learned_of(self, hosted: tuple[HostedTier, ...]) -> dict[ArtifactHash, Estimate]:
+        """Return what was learned of these models; the rest is gone, and not worth its memory."""
+        return {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}
 
 
 class MeshView:
@@ -61,7 +79,7 @@ class MeshView:
         self.membership = Membership(settings, now)
         self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None)
         self._peers: dict[NodeId, NodeView] = {}
-        self._compute_s: dict[tuple[NodeId, ArtifactHash], Estimate] = {}
+        self._hosts: dict[ModelName, Sequence[tuple[NodeView, HostedTier]]] = {}
         self._escalation: dict[tuple[ModelName, DeviceClass], Estimate] = {}
         self._radio_used_s = float("-inf")
 
@@ -74,21 +92,42 @@ class MeshView:
         """Return what is known of a peer; none if it was never met."""
         return self._peers.get(node_id)
 
-    def hosts_of(self, model: ModelName) -> Iterator[tuple[NodeView, HostedTier]]:
-        """Yield every (node, tier) that announces the model."""
-        for node in self.nodes():
-            for hosted in node.profile.hosted:
-                if hosted.model == model:
-                    yield node, hosted
+    def hosts_of(self, model: ModelName) -> Sequence[tuple[NodeView, HostedTier]]:
+        """Return every (node, tier) that announces the model, weakest tier first, this node before its peers."""
+        known = self._hosts.get(model)
+        if known is None:
+            found = ((node, hosted) for node in self.nodes() for hosted in node.profile.hosted if hosted.model == model)
+            known = sorted(found, key=lambda host: host[1].tier.rank)
+            if known:  # Whoever asks for models that nobody has must not fill this node's memory.
+                self._hosts[model] = known
+        return known
+
+    def keeps_input(self, model: ModelName) -> bool:
+        """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""
+        return any(not hosted.raw_input_may_leave for hosted in self.own.profile.hosted if hosted.model == model)
+
+    def models_changed(self, hosted: tuple[HostedTier, ...]) -> None:
+        """Take in what this node hosts from now on."""
+        self.own.profile = replace(self.own.profile, hosted=hosted)
+        self.own.learned = self.own.learned_of(hosted)
+        self._hosts.clear()
+
+    def is_reborn(self, profile: NodeProfile) -> bool:
+        """Tell whether a peer has started anew since it was last met: it knows of nothing that was sent before."""
+        known = self._peers.get(profile.node_id)
+        return known is not None and known.profile.incarnation < profile.incarnation
 
     def connected(self, profile: NodeProfile, telemetry: Telemetry, now: float) -> list[Change]:
         """Take in the capability document that a session opens with, or a newer one."""
         changes = self.membership.connected(profile.node_id, profile.incarnation, now)
-        if profile.incarnation < self.membership[profile.node_id].incarnation:
+        if profile.node_id not in self.membership or profile.incarnation < self.membership[profile.node_id].incarnation:
             return []
         known = self._peers.get(profile.node_id)
         link = known.link if known is not None and known.link is not None else self._new_link(profile, now)
-        self._peers[profile.node_id] = NodeView(profile=profile, telemetry=telemetry, heard_s=now, link=link)
+        learned = known.learned_of(profile.hosted) if known is not None else {}
+        self._peers[profile.node_id] = NodeView(
+            profile=profile, telemetry=telemetry, heard_s=now, link=link, learned=learned
+        )
         self._forget_strangers()
         return changes
 
@@ -106,11 +145,13 @@ class MeshView:
         assert link is not None, "only this node itself has no link"
         return link
 
-    def hosted_at(self, hop: Hop, model: ModelName) -> HostedTier | None:
-        """Return what a peer announced about the stage that it ran; none if it has changed since."""
-        peer = self._peers.get(hop.node_id)
-        tiers = peer.profile.tiers_of(model) if peer is not None else ()
-        return next((h for h in tiers if h.tier is hop.tier and h.variant == hop.variant), None)
+    def learn_from(self, answer: Answer, batch: int, now: float) -> None:
+        """Take in how long the stages behind a peer's answer took, and which of them escalated."""
+        for position, hop in enumerate(answer.route):
+            if hosted := self._hosted_at(hop, answer.model):
+                self.learn_compute(hop.node_id, hosted, hop.compute_s / batch, now)
+                escalated = position < len(answer.route) - 1 or answer.degraded
+                self.learn_escalation(hosted, escalated=escalated, now=now)
 
     def learn_rtt(self, node_id: NodeId, rtt_s: float | None, now: float) -> None:
         """Take in a round trip that a heartbeat and its echo measured."""
@@ -118,15 +159,10 @@ class MeshView:
             link = self.link_to(node_id)
             link.rtt_s = link.rtt_s.updated(rtt_s, now)
 
-    def compute_s(self, node_id: NodeId, hosted: HostedTier, now: float) -> Estimate:
-        """Return what one item takes there: learned, or as announced."""
-        known = self._compute_s.get((node_id, hosted.artifact))
-        return known if known is not None else Estimate.prior(hosted.compute_s, now)
-
     def learn_compute(self, node_id: NodeId, hosted: HostedTier, item_s: float, now: float) -> None:
         """Take in one measured execution, in seconds for one item."""
-        believed = self.compute_s(node_id, hosted, now)
-        self._compute_s[node_id, hosted.artifact] = believed.updated(item_s, now)
+        node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
+        node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now)
 
     def escalation_rate(self, hosted: HostedTier) -> float:
         """Return the share of this tier's answers that escalate: observed, or from its manifest."""
@@ -147,12 +183,17 @@ class MeshView:
         """Note that this node's radio is awake."""
         self._radio_used_s = now
 
+    def _hosted_at(self, hop: Hop, model: ModelName) -> HostedTier | None:
+        """Return what a peer announced about the stage that it ran; none if it has changed since."""
+        peer = self._peers.get(hop.node_id)
+        hosted = peer.profile.hosted if peer is not None else ()
+        return next((h for h in hosted if (h.model, h.tier, h.variant) == (model, hop.tier, hop.variant)), None)
+
     def _new_link(self, profile: NodeProfile, now: float) -> Link:
         slower_bps = min(self.own.profile.power.radio_bps, profile.power.radio_bps)
-        return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), bps=Estimate.prior(slower_bps, now))
+        return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=Estimate.prior(8.0 / slower_bps, now))
 
     def _forget_strangers(self) -> None:
-        for node_id in [n for n in self._peers if n not in self.membership]:
-            del self._peers[node_id]
-            for key in [k for k in self._compute_s if k[0] == node_id]:
-                del self._compute_s[key]
+        self._hosts.clear()
+        for stranger in [node_id for node_id in self._peers if node_id not in self.membership]:
+            del self._peers[stranger]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from model_registry.power import PowerModel
+
+Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""Bounds also keep out NaN and infinity: a peer that announces one would spoil every prediction."""
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class DeviceClass(StrEnum):
@@ -35,13 +41,13 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     tier: DeviceClass
     variant: str
     artifact: ArtifactHash
-    accuracy: float
+    accuracy: Share
     """Balanced accuracy in its manifest, 0..1; ranks variants for emergencies."""
-    macs: int
+    macs: Count
     """Multiply-accumulates for one item of the batch."""
-    compute_s: float
+    compute_s: Seconds
     """Median seconds for one item, measured on that node."""
-    load_s: float
+    load_s: Seconds
     """Seconds from cold to warm, measured on that node."""
     score_output: str | None = None
     """Output that the escalation rule reads; none when the tier never escalates."""
@@ -51,7 +57,7 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """None: every score at or above escalate_low escalates."""
     calibrated: bool = True
     """False when the rule was shown to hold for another artifact: then every answer escalates."""
-    escalation_rate: float = 0.0
+    escalation_rate: Share = 0.0
     """Share of requests expected to escalate, from the manifest; observed rates replace it."""
     raw_input_may_leave: bool = True
     """False when the manifest's privacy level is ``device``."""
@@ -63,28 +69,24 @@ class NodeProfile(Struct, frozen=True, kw_only=True):
     node_id: NodeId
     name: str
     device_class: DeviceClass
-    incarnation: int
+    incarnation: Count
     """Grows with every start of the node; the newest one counts."""
-    slots: int
+    slots: Annotated[int, Meta(ge=1, le=4096)]
     """Stages that run at once."""
     power: PowerModel
     hosted: tuple[HostedTier, ...] = ()
-
-    def tiers_of(self, model: ModelName) -> tuple[HostedTier, ...]:
-        """Return what this node hosts of a model, weakest tier first."""
-        return tuple(sorted((h for h in self.hosted if h.model == model), key=lambda h: h.tier.rank))
 
 
 class Telemetry(Struct, frozen=True, kw_only=True):
     """A sample of a node's state; rides on every heartbeat and every reply."""
 
-    queued: int = 0
-    running: int = 0
-    backlog_s: float = 0.0
+    queued: Count = 0
+    running: Count = 0
+    backlog_s: Seconds = 0.0
     """Predicted seconds until a stage that arrives now would start."""
     warm: tuple[ArtifactHash, ...] = ()
-    battery_fraction: float | None = None
+    battery_fraction: Share | None = None
     """0..1; none on mains."""
     charging: bool = False
     radio_awake: bool = True
-    free_memory_bytes: int | None = None
+    free_memory_bytes: Count | None = None

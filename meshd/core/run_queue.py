@@ -46,10 +46,9 @@ class RunQueue:
         return not self.is_full or max(self._waiting)[0] > _URGENCY[priority]
 
     def push(self, token: Token, priority: Priority, deadline_s: float, expected_s: float) -> Token | None:
-        """Queue a stage; return the one that had to go for it, if the queue was full."""
-        shed = self._pop_least_urgent() if self.is_full else None
+        """Queue a stage; return the least urgent one if that is one too many, which may be the new one itself."""
         heappush(self._waiting, (_URGENCY[priority], deadline_s, token, expected_s))
-        return shed
+        return self._pop_least_urgent() if len(self._waiting) > self._capacity else None
 
     def start(self) -> Token | None:
         """Give the next stage a slot; none when there is no slot or no stage."""
@@ -71,10 +70,15 @@ class RunQueue:
             heapify(self._waiting)
 
     def backlog_s(self) -> float:
-        """Return the predicted seconds until a stage that arrives now would start."""
+        """Return the predicted seconds until a stage that arrives now would start, if it is not urgent."""
+        return self.wait_s(Priority.BACKGROUND)
+
+    def wait_s(self, priority: Priority) -> float:
+        """Return the same for a stage of this priority, which the less urgent ones let pass."""
         if len(self._running) < self._slots and not self._waiting:
             return 0.0
-        return (sum(self._running.values()) + sum(entry[3] for entry in self._waiting)) / self._slots
+        before_s = sum(entry[3] for entry in self._waiting if entry[0] <= _URGENCY[priority])
+        return (sum(self._running.values()) + before_s) / self._slots
 
     def _pop_least_urgent(self) -> Token:
         entry = max(self._waiting)

@@ -22,8 +22,10 @@ from meshd.core.explanation import Explanations
 from meshd.core.membership import Change, Standing
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import NodeProfile, Telemetry
+from meshd.core.refusal import failure
 from meshd.core.run_queue import RunQueue
 from meshd.core.settings import Settings
+from meshd.errors import Draining, PeerLost
 
 
 class Scheduler:
@@ -36,6 +38,7 @@ class Scheduler:
         self._commands: list[Command] = []
         self._conductor = Conductor(self.view, settings, self._queue, self._commands)
         self._beat_s = now
+        self._now = now
 
     @property
     def profile(self) -> NodeProfile:
@@ -54,14 +57,13 @@ class Scheduler:
 
     def telemetry(self) -> Telemetry:
         """Return a fresh sample of this node's state, to be sent along with whatever leaves."""
-        own = self.view.own
-        own.telemetry = replace(
-            own.telemetry,
+        return replace(
+            self.view.own.telemetry,
             queued=self._queue.queued,
             running=self._queue.running,
             backlog_s=self._queue.backlog_s(),
+            radio_awake=not self.view.radio_wakes(self._now),
         )
-        return own.telemetry
 
     def next_deadline(self) -> float:
         """Return when TimePassed is due if nothing else happens."""
@@ -69,7 +71,7 @@ class Scheduler:
 
     def handle(self, event: events.Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds of any steady clock) and return what to do about it."""
-        self.telemetry()
+        self._now = now
         self._take_in(event, now)
         self._pass_time(now)
         self._conductor.start_stages(now)
@@ -91,22 +93,22 @@ class Scheduler:
             case events.StageFailed():
                 conductor.stage_failed(event, now)
             case events.PeerAnswered():
-                self._changed(self.view.heard(event.node_id, event.telemetry, now), now)
+                self._tell(self.view.heard(event.node_id, event.telemetry, now))
                 conductor.peer_answered(event, now)
             case events.PeerRefused():
-                self._changed(self.view.heard(event.node_id, event.telemetry, now), now)
+                self._tell(self.view.heard(event.node_id, event.telemetry, now))
                 conductor.peer_refused(event, now)
             case events.PeerConnected():
-                self._changed(self.view.connected(event.profile, event.telemetry, now), now)
+                self._connected(event, now)
             case events.PeerHeard():
                 self.view.learn_rtt(event.node_id, event.rtt_s, now)
-                self._changed(self.view.heard(event.node_id, event.telemetry, now), now)
+                self._tell(self.view.heard(event.node_id, event.telemetry, now))
             case events.PeerDisconnected():
                 self._disconnected(event, now)
             case events.HostChanged():
                 self._host_changed(event)
             case events.ModelsChanged():
-                self.view.own.profile = replace(self.profile, hosted=event.hosted)
+                self.view.models_changed(event.hosted)
             case events.DrainRequested():
                 conductor.drain()
             case events.TimePassed():
@@ -114,16 +116,27 @@ class Scheduler:
             case _:
                 assert_never(event)
 
-    def _disconnected(self, gone: events.PeerDisconnected, now: float) -> None:
-        self._changed(self.view.membership.disconnected(gone.node_id, left=gone.left), now)
-        self._conductor.peer_lost(gone.node_id, f"the session to it ended: {gone.reason}", now)
+    def _connected(self, met: events.PeerConnected, now: float) -> None:
+        is_reborn = self.view.is_reborn(met.profile)
+        self._tell(self.view.connected(met.profile, met.telemetry, now))
+        if is_reborn:
+            self._conductor.peer_lost(met.profile.node_id, failure(PeerLost, "it started anew"), now)
 
-    def _changed(self, changes: list[Change], now: float) -> None:
+    def _disconnected(self, gone: events.PeerDisconnected, now: float) -> None:
+        self._tell(self.view.membership.disconnected(gone.node_id, left=gone.left))
+        code = Draining if gone.left else PeerLost  # A peer that says goodbye did not die of what it held.
+        self._conductor.peer_lost(gone.node_id, failure(code, f"the session to it ended: {gone.reason}"), now)
+
+    def _look_for_silence(self, now: float) -> None:
+        changes = self.view.membership.check(now)
+        self._tell(changes)
         for change in changes:
-            self._commands.append(StandingChanged(node_id=change.node_id, standing=change.standing))
-            if change.standing in {Standing.SUSPECT, Standing.DEAD}:
-                reason = f"it became {change.standing} while it had the request"
-                self._conductor.peer_lost(change.node_id, reason, now)
+            if change.standing is not Standing.ALIVE:
+                silent = f"it became {change.standing} while it had the request"
+                self._conductor.peer_lost(change.node_id, failure(PeerLost, silent), now)
+
+    def _tell(self, changes: list[Change]) -> None:
+        self._commands += [StandingChanged(node_id=change.node_id, standing=change.standing) for change in changes]
 
     def _host_changed(self, sampled: events.HostChanged) -> None:
         own = self.view.own
@@ -137,7 +150,7 @@ class Scheduler:
 
     def _pass_time(self, now: float) -> None:
         if now >= self.view.membership.next_check_s:
-            self._changed(self.view.membership.check(now), now)
+            self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
             self._commands.append(Announce(telemetry=self.telemetry()))
