@@ -16,8 +16,12 @@ from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
 from meshd.errors import ExecutionFailed, LinkError, PeerLeft, ProtocolError, Superseded
 from meshd.net.session import Session
-from meshd.wire.messages import Cancel, Capability, Heartbeat, Hello, Infer, Message, Refusal, Result
+from meshd.wire.messages import MAX_HOPS, Cancel, Capability, Heartbeat, Hello, Infer, Message, Refusal, Result
 from meshd.wire.tensors import decode_tensors
+
+_MAX_ROUTE = 2 * MAX_HOPS
+"""A cascade has a stage for each tier and a few more for tries that were degraded; what is put before a peer's route
+has to leave the whole short enough for a message."""
 
 
 class Neighbourhood:
@@ -139,6 +143,8 @@ class Neighbourhood:
         answer = message.answer
         if answer.model != entry.request.model or answer.tier.rank < asked.start_tier.rank:
             return f"it is from {answer.model}, tier {answer.tier}, and not from {asked.start_tier} or above"
+        if len(answer.route) > _MAX_ROUTE:
+            return f"its route has {len(answer.route)} stages"
         try:
             outputs = decode_tensors(message.tensors, payload)
         except ProtocolError as error:

@@ -194,7 +194,9 @@ class Member:
             "alive": self.node.scheduler.alive_requests,
             "queued": telemetry.queued,
             "running": telemetry.running,
-            "outstanding": [n.link.outstanding for n in self.node.scheduler.view.nodes() if n.link and n.link.outstanding],
+            "outstanding": [
+                n.link.outstanding for n in self.node.scheduler.view.nodes() if n.link and n.link.outstanding
+            ],
             "timer": self.node._pump._timer,
         }
         assert left == {"held": [], "alive": 0, "queued": 0, "running": 0, "outstanding": [], "timer": None}
@@ -229,7 +231,7 @@ class Asker:
         await self.session.opened()
         request_id = request_id or new_request_id()
         message, parts = infer_message(RequestId(request_id), model, inputs, convert(options, Options))
-        self._replies.setdefault(request_id, Reply([], asyncio.Event()))
+        self.expect(request_id)
         assert self.session.send(message, parts)
         return request_id
 
@@ -237,13 +239,24 @@ class Asker:
         """Ask for a document."""
         await self.session.opened()
         message = query_message(subject, arguments)
-        self._replies[message.request_id] = Reply([], asyncio.Event())
+        self.expect(message.request_id)
         assert self.session.send(message)
         outcome = await self.outcome(message.request_id)
         if isinstance(outcome, MeshError):
             raise outcome
         assert isinstance(outcome, memoryview)
         return msgspec.json.decode(outcome)
+
+    def expect(self, request_id: str) -> None:
+        """Be ready for replies to a request."""
+        self._replies.setdefault(request_id, Reply([], asyncio.Event()))
+
+    async def latest(self, request_id: str, number: int) -> Result:
+        """Wait until this many replies to a request have come and return the last, a result."""
+        await until(lambda: len(self.outcomes(request_id)) >= number)
+        outcome = self.outcomes(request_id)[-1]
+        assert isinstance(outcome, Result)
+        return outcome
 
     async def outcome(self, request_id: str) -> Result | memoryview | MeshError:
         """Wait for the first reply to a request."""

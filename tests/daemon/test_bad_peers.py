@@ -1,0 +1,245 @@
+"""What a trusted peer may get wrong, or do on purpose: another plan or a typed error, never a wrong answer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec import to_builtins
+from msgspec.msgpack import encode as pack
+from msgspec.structs import replace
+
+from meshd.core.node import DeviceClass, Telemetry
+from meshd.errors import ExecutionFailed, InvalidInput, MeshError, Overloaded
+from meshd.wire.frame import HEADER, MAGIC
+from meshd.wire.messages import (
+    MAX_HOPS,
+    Cancel,
+    Capability,
+    Document,
+    Heartbeat,
+    Infer,
+    Query,
+    Refusal,
+    Result,
+    TensorHeader,
+)
+from tests.daemon.conftest import MakeMember
+from tests.daemon.mesh import node_id_of, until
+from tests.daemon.puppet import Puppet
+from tests.daemon.toys import CALM, GRAVE, MODEL, window
+
+SCORE = TensorHeader(name="score", dtype="float32", shape=(1,))
+
+LONG_ROUTE = Puppet("hub", "hub").answer().route * 64
+
+BAD_ANSWERS: dict[str, dict[str, Any]] = {
+    "another model": {"model": "other"},
+    "a weaker tier than was asked": {"tier": DeviceClass.WATCH},
+    "another shape": {"tensors": (replace(SCORE, shape=(2,)),), "payload": bytes(8)},
+    "another dtype": {"tensors": (replace(SCORE, dtype="int32"),)},
+    "another name": {"tensors": (replace(SCORE, name="scroe"),)},
+    "no tensors": {"tensors": (), "payload": b""},
+    "too few bytes": {"payload": bytes(3)},
+    "a route without end": {"route": LONG_ROUTE},
+    "NaN": {"payload": np.full(1, np.nan, np.float32).tobytes()},
+}
+
+
+@pytest.mark.parametrize("flaw", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+async def test_an_answer_that_breaks_the_promise_is_not_passed_on(member: MakeMember, flaw: dict[str, Any]) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(GRAVE), request_id="r1")
+    hub.say(*hub.result((await hub.next_request()).request_id, **flaw))
+    outcome = await client.outcome("r1")
+    assert not isinstance(outcome, MeshError | memoryview)
+    assert (outcome.tier, outcome.degraded) == (DeviceClass.WATCH, True)
+    assert outcome.outputs["score"] == np.float32(GRAVE)
+
+
+async def test_a_bad_answer_leads_to_another_peer(member: MakeMember) -> None:
+    watch, bad, good = member("watch"), Puppet("bad", "hub"), Puppet("good", "hub")
+    await bad.meet(watch)
+    client = watch.client()
+    await client.send(window(CALM), request_id="r1", min_tier="hub")
+    request = await bad.next_request()
+    await good.meet(watch)
+    bad.say(*bad.result(request.request_id, **BAD_ANSWERS["NaN"]))
+    good.say(*good.result((await good.next_request()).request_id))
+    outcome = await client.outcome("r1")
+    assert not isinstance(outcome, MeshError | memoryview)
+    assert [hop.node for hop in outcome.route] == ["good"]
+
+
+async def test_a_bad_answer_without_an_alternative_is_an_error_that_says_so(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(CALM), request_id="r1", min_tier="hub")
+    hub.say(*hub.result((await hub.next_request()).request_id, **BAD_ANSWERS["another shape"]))
+    outcome = await client.outcome("r1")
+    assert isinstance(outcome, ExecutionFailed)
+    assert "a peer's answer was not usable" in str(outcome)
+
+
+async def test_an_answer_without_a_route_ends_the_session_and_the_request_goes_on(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(GRAVE), request_id="r1")
+    message, parts = hub.result((await hub.next_request()).request_id)
+    raw = to_builtins(message)
+    raw["answer"]["route"] = []
+    metadata = pack(raw)
+    hub.session._transport.write(HEADER.pack(MAGIC, 1, 5, len(metadata), 4) + metadata + parts[0])
+    outcome = await client.outcome("r1")
+    assert not isinstance(outcome, MeshError | memoryview)
+    assert (outcome.tier, outcome.degraded) == (DeviceClass.WATCH, True)
+    assert hub.session.goodbye is not None
+    assert hub.session.goodbye.code == "protocol_error"
+
+
+async def test_only_the_peer_that_was_asked_may_answer(member: MakeMember) -> None:
+    watch, asked, other = member("watch"), Puppet("asked", "hub"), Puppet("other", "phone")
+    await asked.meet(watch)
+    await other.meet(watch)
+    client = watch.client()
+    await client.send(window(CALM), request_id="r1", min_tier="hub")
+    await asked.next_request()
+    other.say(*asked.result("r1"))
+    other.say(Refusal(request_id="r1", code="overloaded", message="so I say"))
+    other.say(Cancel(request_id="r1"))
+    asked.say(*asked.result("r1", score=0.5))
+    outcome = await client.outcome("r1")
+    assert not isinstance(outcome, MeshError | memoryview)
+    assert outcome.answer.score == 0.5
+
+
+async def test_an_answer_counts_once(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(CALM), request_id="r1", min_tier="hub")
+    await hub.next_request()
+    hub.say(*hub.result("r1", score=0.25))
+    hub.say(*hub.result("r1", score=0.75))
+    hub.say(Refusal(request_id="r1", code="overloaded", message="after all"))
+    await pong(hub)
+    assert [outcome.answer.score for outcome in client.outcomes("r1")] == [0.25]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Refusal(request_id="r1", code="overloaded", message="nobody asked"),
+        Cancel(request_id="r1"),
+        Query(request_id="r1", subject="status"),
+        Document(request_id="r1"),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+async def test_what_nobody_asked_for_is_ignored(member: MakeMember, message: Any) -> None:
+    watch, peer = member("watch"), Puppet("peer", "hub")
+    await peer.meet(watch)
+    peer.say(message)
+    peer.say(*peer.result("r2"))
+    await pong(peer)
+    assert [m for m, _ in peer.received if not isinstance(m, Capability | Heartbeat)] == []
+    assert (await watch.client().infer(window(CALM))).tier is DeviceClass.WATCH
+
+
+async def test_a_peer_may_not_speak_for_another_node(member: MakeMember) -> None:
+    watch, liar = member("watch"), Puppet("liar", "hub")
+    forged = Capability(profile=replace(liar.profile(), node_id=node_id_of("somebody")), telemetry=Telemetry())
+    await liar.meet(watch, forged)
+    await pong(liar)
+    peers = (await watch.client().query("peers"))["peers"]
+    assert peers == []
+
+
+async def test_a_peer_without_an_introduction_gets_no_work_and_does_no_harm(member: MakeMember) -> None:
+    watch, silent = member("watch"), Puppet("silent", "hub")
+    await silent.meet(watch, Heartbeat(sequence=1, telemetry=Telemetry()))  # type: ignore[arg-type]
+    result = await watch.client().infer(window(GRAVE), deadline_s=1.0)
+    assert (result.degraded, silent.asked) == (True, [])
+    silent.session.abort()
+
+
+async def test_a_refusal_leads_to_another_peer(member: MakeMember) -> None:
+    watch, full, free = member("watch"), Puppet("full", "hub"), Puppet("free", "hub")
+    await full.meet(watch)
+    client = watch.client()
+    await client.send(window(CALM), request_id="r1", min_tier="hub")
+    await full.next_request()
+    await free.meet(watch)
+    full.say(Refusal(request_id="r1", code=Overloaded.code, message="the queue is full"))
+    free.say(*free.result((await free.next_request()).request_id))
+    outcome = await client.outcome("r1")
+    assert not isinstance(outcome, MeshError | memoryview)
+    assert [hop.node for hop in outcome.route] == ["free"]
+
+
+async def test_a_peer_cannot_hide_that_it_has_had_a_request(member: MakeMember) -> None:
+    phone, asker = member("phone"), Puppet("asker", "hub")
+    await asker.meet(phone)
+    # It asks for what only a hub can answer, and is itself the only hub.
+    asker.say(*infer("r1", GRAVE, start_tier="phone"))
+    await until(lambda: any(isinstance(message, Result) for message, _ in asker.received))
+    assert asker.asked == []
+    answer = next(message.answer for message, _ in asker.received if isinstance(message, Result))
+    assert (answer.tier, answer.degraded) == (DeviceClass.PHONE, True)
+
+
+async def test_a_request_that_has_been_everywhere_is_refused(member: MakeMember) -> None:
+    phone, asker, hub = member("phone"), Puppet("asker", "watch"), Puppet("hub", "hub")
+    await asker.meet(phone)
+    await hub.meet(phone)
+    asker.say(*infer("r1", GRAVE, via=tuple(node_id_of(f"hop {n}") for n in range(MAX_HOPS))))
+    await until(lambda: any(isinstance(message, Refusal) for message, _ in asker.received))
+    refusal = next(message for message, _ in asker.received if isinstance(message, Refusal))
+    assert refusal.code == InvalidInput.code
+    assert hub.asked == []
+
+
+async def test_a_delegated_input_is_checked_like_any_other(member: MakeMember) -> None:
+    phone, asker = member("phone"), Puppet("asker", "watch")
+    await asker.meet(phone)
+    asker.say(*infer("r1", float("nan")))
+    await until(lambda: any(isinstance(message, Refusal) for message, _ in asker.received))
+    refusal = next(message for message, _ in asker.received if isinstance(message, Refusal))
+    assert (refusal.code, "16 NaN" in refusal.message) == (InvalidInput.code, True)
+
+
+async def test_an_answer_that_fits_no_frame_any_more_is_told_as_an_error(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(GRAVE), request_id="r1")
+    request = await hub.next_request()
+    sound = hub.answer().route[0]
+    # It fits into the peer's frame; with this node's part of the route in front it fits into none.
+    room = 2**16 - 1 - len(pack(hub.result(request.request_id)[0]))
+    hub.say(*hub.result(request.request_id, route=(replace(sound, node="n" * room),)))
+    outcome = await client.outcome("r1")
+    assert isinstance(outcome, InvalidInput)
+    assert "bytes of metadata" in str(outcome)
+
+
+def infer(request_id: str, mean: float, **changes: Any) -> tuple[Infer, tuple[bytes]]:
+    """Return a delegated request as an honest peer would send it, but for the changes."""
+    message = Infer(
+        request_id=request_id,
+        model=MODEL,
+        tensors=(TensorHeader(name="ecg", dtype="float32", shape=(1, 16)),),
+        deadline_s=1.0,
+    )
+    if "start_tier" in changes:
+        changes["start_tier"] = DeviceClass(changes["start_tier"])
+    return replace(message, **changes), (window(mean)["ecg"].tobytes(),)
+
+
+async def pong(peer: Puppet) -> None:
+    """Wait until the node has taken in everything that was sent so far."""
+    peer.say(Heartbeat(sequence=2**40, telemetry=Telemetry()))
+    await until(lambda: any(isinstance(m, Heartbeat) and m.echo and m.sequence == 2**40 for m, _ in peer.received))
