@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,6 @@ from meshd.client.conversation import (
     checked_options,
     hello,
     infer_message,
-    is_lost_link,
     new_request_id,
     overdue,
     query_message,
@@ -31,9 +30,18 @@ from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
-from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLost, RequestError
-from meshd.net.session import Session
-from meshd.wire.messages import Hello, Infer, Message, Query
+from meshd.errors import (
+    Cancelled,
+    DaemonUnreachable,
+    DuplicateRequest,
+    LinkError,
+    MeshError,
+    PeerLeft,
+    PeerLost,
+    RequestError,
+)
+from meshd.net.session import Session, State
+from meshd.wire.messages import Cancel, Hello, Infer, Message, Query
 
 _RETRY_S = 0.1
 """Between two tries to reach a daemon that went away while a request of ours was there: it may be restarting."""
@@ -57,7 +65,8 @@ class AsyncClient:
         self._connect_timeout_s = connect_timeout_s
         self._session: Session | None = None
         self._connecting = asyncio.Lock()
-        self._pending: dict[str, Future[Result | memoryview]] = {}
+        self._is_closed = False
+        self._pending: dict[str, tuple[Session, Future[Result | memoryview]]] = {}
 
     async def __aenter__(self) -> Self:
         await self._connected()
@@ -69,10 +78,12 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; requests in flight fail with PeerLost."""
-        if self._session is not None:
-            self._session.close()
-            await self._session.closed()
+        """End the connection for good; requests in flight fail with Cancelled."""
+        self._is_closed = True
+        async with self._connecting:
+            if self._session is not None:
+                self._session.close()
+                await self._session.closed()
 
     async def infer(
         self,
@@ -171,21 +182,32 @@ class AsyncClient:
         assert isinstance(content, memoryview), "a Query is answered by a Document"
         return content
 
-    async def _ask(self, message: Infer | Query, parts: Iterable[Buffer]) -> Result | memoryview:
-        """Send and wait; on a lost connection once more under the same id, until the caller's time is over."""
-        session = self._session or await self._connected()
+    async def _ask(self, message: Infer | Query, parts: Sequence[Buffer]) -> Result | memoryview:
+        """Send and wait; on a lost connection again under the same id, until the caller's time is over."""
+        session = await self._connected()
         while True:
-            answer: Future[Result | memoryview] = asyncio.get_running_loop().create_future()
-            self._pending[message.request_id] = answer
             try:
-                if session.send(message, tuple(parts)):
-                    return await answer
-            except MeshError as error:
-                if not is_lost_link(error):
+                return await self._exchange(session, message, parts)
+            except LinkError as error:
+                if not error.retryable:
                     raise
-            finally:
-                self._pending.pop(message.request_id, None)
             session = await self._reconnected()
+
+    async def _exchange(self, session: Session, message: Infer | Query, parts: Sequence[Buffer]) -> Result | memoryview:
+        """Send on one connection and wait for what comes back on it."""
+        if message.request_id in self._pending:
+            raise DuplicateRequest(f"this client waits for {message.request_id!r} already.", hint="Share its result.")
+        answer: Future[Result | memoryview] = asyncio.get_running_loop().create_future()
+        self._pending[message.request_id] = session, answer
+        try:
+            if not session.send(message, parts):
+                raise PeerLost("the connection was closed.")
+            return await answer
+        except asyncio.CancelledError:
+            session.send(Cancel(request_id=message.request_id))
+            raise
+        finally:
+            del self._pending[message.request_id]
 
     async def _reconnected(self) -> Session:
         """Try until it works: only the caller's deadline ends a request that the daemon has accepted."""
@@ -197,7 +219,9 @@ class AsyncClient:
 
     async def _connected(self) -> Session:
         async with self._connecting:
-            if self._session is None:
+            if self._is_closed:
+                raise Cancelled("this client was closed.")
+            if self._session is None or self._session.state is not State.OPEN:
                 self._session = await self._open()
             return self._session
 
@@ -211,7 +235,7 @@ class AsyncClient:
                     _, session = await loop.create_connection(self._new_session, self.endpoint.host, self.endpoint.port)
                 session.greet()
                 await session.opened()
-        except (OSError, TimeoutError, PeerLost) as error:
+        except (OSError, TimeoutError, PeerLeft, PeerLost) as error:
             raise unreachable(self.endpoint, str(error) or "it did not answer in time") from error
         return session
 
@@ -229,7 +253,7 @@ class AsyncClient:
         if ended is None:
             return
         request_id, outcome = ended
-        answer = self._pending.get(request_id)
+        _, answer = self._pending.get(request_id, (None, None))
         if answer is None or answer.done():
             return
         if isinstance(outcome, MeshError):
@@ -238,9 +262,7 @@ class AsyncClient:
             answer.set_result(outcome)
 
     def _lost(self, session: Session, error: LinkError | None) -> None:
-        if session is self._session:
-            self._session = None
         lost = error if error is not None else PeerLost("the connection was closed while the request was out.")
-        for answer in self._pending.values():
-            if not answer.done():
+        for asked, answer in self._pending.values():
+            if asked is session and not answer.done():
                 answer.set_exception(lost)

@@ -23,6 +23,7 @@ from meshd.client.conversation import (
     overdue,
     query_message,
     read_document,
+    said_goodbye,
     understand,
     unreachable,
 )
@@ -32,7 +33,7 @@ from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
-from meshd.errors import DaemonUnreachable, LinkError, MeshError, RequestError, from_code
+from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLeft, PeerLost, RequestError
 from meshd.wire.frame import FrameReader, decode, encode
 from meshd.wire.messages import Goodbye, Hello, Infer, Message, Query
 
@@ -197,6 +198,9 @@ class Client:
                 if isinstance(error, LinkError) and not error.retryable:
                     raise
                 connection = self._reconnected(due_s)
+            except BaseException:  # Ctrl-C may have come in the middle of a frame: nothing can follow it.
+                self._disconnect()
+                raise
         return outcomes
 
     def _reconnected(self, due_s: float) -> _Connection:
@@ -212,7 +216,7 @@ class Client:
         if self._connection is None:
             try:
                 self._connection = _Connection.open(self.endpoint, self._name, self._connect_timeout_s)
-            except OSError as error:
+            except (OSError, PeerLeft, PeerLost) as error:
                 raise unreachable(self.endpoint, error) from error
         return self._connection
 
@@ -277,7 +281,7 @@ class _Connection:
         for frame in self._reader.received(n_bytes):
             message = decode(frame)
             if isinstance(message, Goodbye):
-                raise from_code(message.code, message.message)
+                raise said_goodbye(message)
             yield message, frame.payload
 
 

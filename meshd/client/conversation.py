@@ -18,8 +18,29 @@ from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
-from meshd.errors import DaemonUnreachable, DeadlineExceeded, InvalidInput, LinkError, MeshError, from_code
-from meshd.wire.messages import Document, Hello, Infer, Message, Query, Refusal
+from meshd.errors import (
+    DaemonUnreachable,
+    DeadlineExceeded,
+    InvalidInput,
+    LinkError,
+    NoCandidate,
+    PeerLost,
+    RequestError,
+    from_code,
+)
+from meshd.wire.frame import MAX_PAYLOAD_BYTES
+from meshd.wire.messages import (
+    MAX_DEADLINE_S,
+    MAX_KEY_LENGTH,
+    MAX_NAME_LENGTH,
+    Document,
+    Goodbye,
+    Hello,
+    Infer,
+    Message,
+    Query,
+    Refusal,
+)
 from meshd.wire.messages import Result as ResultMessage
 from meshd.wire.tensors import decode_tensors, encode_tensors
 
@@ -49,9 +70,11 @@ def checked_options(
 
     Raises:
         DeadlineExceeded: the deadline is already past.
-        InvalidInput: a word is none of those that are possible.
+        InvalidInput: a word is none of those that are possible, or the deadline lies beyond any use.
     """
-    if not 0.0 < deadline_s < float("inf"):
+    if not deadline_s <= MAX_DEADLINE_S:  # also true for NaN
+        raise InvalidInput(f"a deadline of {deadline_s} s is too far away; {MAX_DEADLINE_S:g} s at most.")
+    if deadline_s <= 0.0:
         raise DeadlineExceeded(f"the deadline is already past ({deadline_s} s).", hint="Give seconds above zero.")
     return Options(
         deadline_s=deadline_s,
@@ -77,9 +100,16 @@ def infer_message(
     """Return the message and its payload parts.
 
     Raises:
-        InvalidInput: an array cannot be sent.
+        InvalidInput: an array cannot be sent, there are too many bytes of them, or a name is too long.
     """
+    _check_length("request id", request_id, MAX_KEY_LENGTH)
+    _check_length("model's name", model, MAX_NAME_LENGTH)
     headers, parts = encode_tensors(inputs)
+    if (n_bytes := sum(map(len, parts))) > MAX_PAYLOAD_BYTES:
+        raise InvalidInput(
+            f"the inputs take {n_bytes:,} bytes, and a message has room for {MAX_PAYLOAD_BYTES:,}.",
+            hint="Ask for fewer items at a time.",
+        )
     message = Infer(
         request_id=request_id,
         model=model,
@@ -97,7 +127,7 @@ def query_message(subject: str, arguments: dict[str, str]) -> Query:
     return Query(request_id=new_request_id(), subject=subject, arguments=arguments)
 
 
-def understand(message: Message, payload: Buffer) -> tuple[str, Result | memoryview | MeshError] | None:
+def understand(message: Message, payload: Buffer) -> tuple[str, Result | memoryview | RequestError] | None:
     """Return which request a message ends and how; none when it ends none."""
     match message:
         case ResultMessage():
@@ -107,7 +137,7 @@ def understand(message: Message, payload: Buffer) -> tuple[str, Result | memoryv
         case Document():
             return message.request_id, memoryview(payload)
         case Refusal():
-            return message.request_id, from_code(message.code, message.message)
+            return message.request_id, _reason_of(message)
         case _:
             return None
 
@@ -130,9 +160,23 @@ def overdue(request_id: str, options: Options) -> DeadlineExceeded:
     return DeadlineExceeded(f"the daemon gave no answer to {request_id} within {options.deadline_s:g} s.")
 
 
-def is_lost_link(error: MeshError) -> bool:
-    """Tell whether asking again, under the same id, on a new connection may help."""
-    return isinstance(error, LinkError) and error.retryable
+def said_goodbye(goodbye: Goodbye) -> LinkError:
+    """Return why the daemon ended the connection."""
+    error = from_code(goodbye.code, goodbye.message or "the daemon said goodbye.")
+    return error if isinstance(error, LinkError) else PeerLost(str(error))
+
+
+def _reason_of(refusal: Refusal) -> RequestError:
+    """Return why there is no answer. That a peer was lost is such a reason; the daemon itself is there."""
+    error = from_code(refusal.code, refusal.message)
+    if isinstance(error, LinkError):
+        return NoCandidate(error.message)
+    return error if isinstance(error, RequestError) else RequestError(str(error))
+
+
+def _check_length(what: str, text: str, longest: int) -> None:
+    if not 1 <= len(text) <= longest:
+        raise InvalidInput(f"a {what} has 1 to {longest} characters, and this one {len(text)}.")
 
 
 def _word(value: str, words: type[W]) -> W:

@@ -17,18 +17,20 @@ from meshd.core.request import Priority, Privacy
 
 PROTOCOL_VERSION = 1
 MAX_NAME_LENGTH = 128
+MAX_KEY_LENGTH = 64
 MAX_TEXT_LENGTH = 2048
 MAX_TENSORS = 64
 MAX_RANK = 8
+MAX_DEADLINE_S = 86_400.0
 MAX_HOPS = 8
 """Nodes that a request may have been at: twice the tiers there are."""
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
-Key = Annotated[str, Meta(min_length=1, max_length=64)]
+Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 Dimension = Annotated[int, Meta(ge=0, le=2**31)]
-Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+Seconds = Annotated[float, Meta(gt=0.0, le=MAX_DEADLINE_S)]
 DType = Literal[
     "bool",
     "int8",
@@ -159,7 +161,9 @@ KINDS: dict[int, type[Any]] = {
 
 __all__ = [
     "KINDS",
+    "MAX_DEADLINE_S",
     "MAX_HOPS",
+    "MAX_KEY_LENGTH",
     "MAX_NAME_LENGTH",
     "MAX_RANK",
     "MAX_TENSORS",
