@@ -1,4 +1,8 @@
-"""What a policy sees: every way to run a request, with what it would take, or the reason why it is not allowed."""
+"""What a policy sees: every way to run a request, with what it would take, or the reason why it is not allowed.
+
+A decision among a thousand nodes makes a thousand of these, and they cannot form a cycle: the garbage collector need
+not look at them (``gc=False``).
+"""
 
 from __future__ import annotations
 
@@ -26,14 +30,14 @@ class Mask(StrEnum):
     LESS_ACCURATE = "less_accurate"
 
 
-class Reason(Struct, frozen=True, kw_only=True):
+class Reason(Struct, frozen=True, kw_only=True, gc=False):
     """Why a candidate is masked: the rule, and a sentence for a person."""
 
     mask: Mask
     sentence: str
 
 
-class Prediction(Struct, frozen=True, kw_only=True):
+class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     """What running a candidate is expected to take, its likely escalations included.
 
     Seconds are means; ``deviation_s`` is one standard deviation of their sum. ``joules`` counts every node touched,
@@ -63,7 +67,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
         return self.first_s + self.escalation_s
 
 
-class Candidate(Struct, frozen=True, kw_only=True):
+class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """Start the cascade with one tier on one node."""
 
     node_id: NodeId

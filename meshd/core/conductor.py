@@ -202,7 +202,7 @@ class Conductor:
         self._decisions += 1
         life.decision = self._decisions
         life.choice = Choice(observation=self._observe(life, now))
-        life.story.choices.append(life.choice)
+        self.explanations.add(life.story, life.choice)
         if life.choice.observation.offers_any:
             self._timers.wake_at(now + _POLICY_PATIENCE_S, life)
             self._commands.append(ChoosePlan(observation=life.choice.observation))

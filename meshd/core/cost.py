@@ -36,57 +36,67 @@ NOTHING_ONWARD = Onward()
 
 
 class CostModel:
-    """Predicts candidates from a mesh view; pure arithmetic, no decisions."""
+    """Predicts the candidates of one request at one moment; pure arithmetic, no decisions."""
 
-    def __init__(self, view: MeshView, settings: Settings) -> None:
-        self._view = view
-        self._settings = settings
-
-    def predict(
+    def __init__(
         self,
+        view: MeshView,
+        settings: Settings,
         request: Request,
-        node: NodeView,
-        hosted: HostedTier,
         *,
-        onward: Onward,
         wait_here_s: float,
         remaining_s: float,
         now: float,
-    ) -> Prediction:
+    ) -> None:
+        self._view = view
+        self._settings = settings
+        self._request = request
+        self._wait_here_s = wait_here_s
+        self._remaining_s = remaining_s
+        self._now = now
+        own = view.own
+        self._sending_joules = own.profile.power.radio_joules(request.input_bytes, view.radio_wakes(now))
+        self._sending_weighted = self._sending_joules * self._weight(own)
+
+    def predict(self, node: NodeView, hosted: HostedTier, onward: Onward) -> Prediction:
         """Return what it takes to start the request with this tier on this node."""
+        request, settings, link, now = self._request, self._settings, node.link, self._now
         rate = self._view.escalation_rate(hosted)
-        compute = node.compute_s(hosted, now)
-        queue_s = wait_here_s if node.link is None else _wait_there_s(node, node.link, compute.mean, now)
+        item = node.compute_s(hosted, now)
+        compute_s = item.mean * request.batch
         load_s = 0.0 if hosted.artifact in node.telemetry.warm else hosted.load_s
-        compute_s = compute.mean * request.batch
-        transfer_s = node.link.transfer_s(request.input_bytes) if node.link else 0.0
-        link_deviation_s = node.link.deviation_s(request.input_bytes, now) if node.link else 0.0
-        deviation_s = hypot(compute.deviation(now) * request.batch, link_deviation_s, rate * onward.deviation_s)
-        joules, weighted = self._joules(request, node, hosted, now)
+        queue_s, transfer_s, link_deviation_s = self._wait_here_s, 0.0, 0.0
+        if link is not None:
+            queue_s = _wait_there_s(node, link, item.mean, now)
+            transfer_s = link.transfer_s(request.input_bytes)
+            link_deviation_s = link.deviation_s(request.input_bytes, now)
+        escalation_s = rate * onward.seconds
+        total_s = queue_s + load_s + compute_s + transfer_s + escalation_s
+        deviation_s = hypot(item.deviation(now) * request.batch, link_deviation_s, rate * onward.deviation_s)
+        miss = _probability_above(self._remaining_s, total_s, deviation_s)
+        joules, weighted = self._joules(node, hosted)
         weighted += rate * onward.weighted_joules
-        total_s = queue_s + load_s + compute_s + transfer_s + rate * onward.seconds
-        miss = _probability_above(remaining_s, total_s, deviation_s)
         return Prediction(
             queue_s=queue_s,
             load_s=load_s,
             compute_s=compute_s,
             transfer_s=transfer_s,
-            escalation_s=rate * onward.seconds,
+            escalation_s=escalation_s,
             deviation_s=deviation_s,
             joules=joules + rate * onward.joules,
             weighted_joules=weighted,
             miss_probability=miss,
-            cost=weighted + self._settings.latency_price_watts * total_s + self._settings.miss_price_joules * miss,
+            cost=weighted + settings.latency_price_watts * total_s + settings.miss_price_joules * miss,
         )
 
-    def _joules(self, request: Request, node: NodeView, hosted: HostedTier, now: float) -> tuple[float, float]:
+    def _joules(self, node: NodeView, hosted: HostedTier) -> tuple[float, float]:
         """Return joules on all nodes touched, plain and weighted by where they come from."""
-        there = node.profile.power.compute_joules(hosted.macs * request.batch)
+        power, request = node.profile.power, self._request
+        there = power.compute_joules(hosted.macs * request.batch)
         if node.link is None:
             return there, there * self._weight(node)
-        own_radio = self._view.own.profile.power.radio_joules(request.input_bytes, self._view.radio_wakes(now))
-        there += node.profile.power.radio_joules(request.input_bytes, int(not node.telemetry.radio_awake))
-        return own_radio + there, own_radio * self._weight(self._view.own) + there * self._weight(node)
+        there += power.radio_joules(request.input_bytes, not node.telemetry.radio_awake)
+        return self._sending_joules + there, self._sending_weighted + there * self._weight(node)
 
     def _weight(self, node: NodeView) -> float:
         on_mains = node.profile.power.battery_joules is None or node.telemetry.charging

@@ -17,7 +17,7 @@ _STALE_AFTER_S = 30.0
 """An age at which the spread has doubled: radios and loads at home change within tens of seconds."""
 
 
-class Estimate(Struct, frozen=True, kw_only=True):
+class Estimate(Struct, frozen=True, kw_only=True, gc=False):
     """Exponentially weighted mean and variance of a non-negative quantity, with the time of the last sample."""
 
     mean: float
@@ -41,14 +41,14 @@ class Estimate(Struct, frozen=True, kw_only=True):
         variance = (1.0 - _WEIGHT) * (self.variance + difference * step)
         return Estimate(mean=self.mean + step, variance=variance, at_s=now, samples=self.samples + 1)
 
-    def age_s(self, now: float) -> float:
-        """Return the seconds since the last sample."""
-        return max(0.0, now - self.at_s)
-
     def deviation(self, now: float) -> float:
         """Return the standard deviation, grown with age, up to that of a figure nobody has measured yet.
 
         Without that bound a peer that was idle for a day would look so unsure that it would never be tried again.
         """
         measured = sqrt(self.variance)
-        return min(measured * (1.0 + self.age_s(now) / _STALE_AFTER_S), max(measured, self.mean * _PRIOR_SPREAD))
+        unmeasured = self.mean * _PRIOR_SPREAD
+        if measured >= unmeasured:
+            return measured
+        grown = measured * (1.0 + (now - self.at_s) / _STALE_AFTER_S)
+        return min(unmeasured, grown)

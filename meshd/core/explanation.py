@@ -11,6 +11,9 @@ from meshd.core.candidate import Observation
 from meshd.core.ids import RequestId
 from meshd.core.request import Request
 
+_MOST_CANDIDATES = 16_384
+"""Candidates kept over all stories, about 8 MB: in a mesh of a thousand nodes each decision has a thousand."""
+
 
 class Choice(Struct, kw_only=True):
     """One decision: what was on offer, what was chosen and by whom, and what came of it."""
@@ -28,6 +31,11 @@ class Explanation(Struct, kw_only=True):
     choices: list[Choice] = []
     outcome: Outcome | None = None
 
+    @property
+    def n_candidates(self) -> int:
+        """Return how many candidates it tells of."""
+        return sum(len(choice.observation.candidates) for choice in self.choices)
+
 
 class Explanations:
     """A bounded memory of stories; the oldest is forgotten first."""
@@ -35,15 +43,23 @@ class Explanations:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._stories: OrderedDict[RequestId, Explanation] = OrderedDict()
+        self._n_candidates = 0
 
     def begin(self, request: Request) -> Explanation:
         """Open the story of a request."""
         story = Explanation(request=request)
-        self._stories.pop(request.request_id, None)
+        if outdated := self._stories.pop(request.request_id, None):
+            self._n_candidates -= outdated.n_candidates
         self._stories[request.request_id] = story
-        while len(self._stories) > self._capacity:
-            self._stories.popitem(last=False)
+        self._forget_oldest()
         return story
+
+    def add(self, story: Explanation, choice: Choice) -> None:
+        """Continue a story."""
+        story.choices.append(choice)
+        if self._stories.get(story.request.request_id) is story:
+            self._n_candidates += len(choice.observation.candidates)
+            self._forget_oldest()
 
     def get(self, request_id: RequestId) -> Explanation | None:
         """Return a story, finished or not; none when it is forgotten or never was."""
@@ -52,3 +68,8 @@ class Explanations:
     def latest(self) -> Explanation | None:
         """Return the story that began last."""
         return next(reversed(self._stories.values()), None)
+
+    def _forget_oldest(self) -> None:
+        while len(self._stories) > self._capacity or (self._n_candidates > _MOST_CANDIDATES and len(self._stories) > 1):
+            _, oldest = self._stories.popitem(last=False)
+            self._n_candidates -= oldest.n_candidates

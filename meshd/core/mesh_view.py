@@ -80,6 +80,7 @@ class MeshView:
         self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None)
         self._peers: dict[NodeId, NodeView] = {}
         self._hosts: dict[ModelName, Sequence[tuple[NodeView, HostedTier]]] = {}
+        self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Estimate] = {}
         self._radio_used_s = float("-inf")
 
@@ -104,12 +105,13 @@ class MeshView:
 
     def keeps_input(self, model: ModelName) -> bool:
         """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""
-        return any(not hosted.raw_input_may_leave for hosted in self.own.profile.hosted if hosted.model == model)
+        return model in self._kept_inputs
 
     def models_changed(self, hosted: tuple[HostedTier, ...]) -> None:
         """Take in what this node hosts from now on."""
         self.own.profile = replace(self.own.profile, hosted=hosted)
         self.own.learned = self.own.learned_of(hosted)
+        self._kept_inputs = _kept_inputs(hosted)
         self._hosts.clear()
 
     def is_reborn(self, profile: NodeProfile) -> bool:
@@ -197,3 +199,7 @@ class MeshView:
         self._hosts.clear()
         for stranger in [node_id for node_id in self._peers if node_id not in self.membership]:
             del self._peers[stranger]
+
+
+def _kept_inputs(hosted: tuple[HostedTier, ...]) -> frozenset[ModelName]:
+    return frozenset(tier.model for tier in hosted if not tier.raw_input_may_leave)

@@ -34,7 +34,6 @@ class Planner:
     def __init__(self, view: MeshView, settings: Settings) -> None:
         self._view = view
         self._settings = settings
-        self._cost = CostModel(view, settings)
 
     def observe(self, life: Life, *, above: DeviceClass | None, here: Here, now: float) -> Observation:
         """Return the decision to take for a request; ``above`` is the tier whose answer escalated, if one did."""
@@ -57,20 +56,19 @@ class Planner:
         The escalation is priced as if it started here. A peer that escalates has a link of its own, which this node
         cannot see; its own answers correct the figure.
         """
-        remaining_s = life.remaining_s(now)
+        cost = CostModel(
+            self._view,
+            self._settings,
+            life.request,
+            wait_here_s=here.wait_s,
+            remaining_s=life.remaining_s(now),
+            now=now,
+        )
         ladder = _Ladder()
         candidates: list[Candidate] = []
         for node, hosted in reversed(self._view.hosts_of(life.request.model)):
             reason = self._forbids(node, hosted, life, above, here)
-            prediction = self._cost.predict(
-                life.request,
-                node,
-                hosted,
-                onward=ladder.above(hosted.tier.rank),
-                wait_here_s=here.wait_s,
-                remaining_s=remaining_s,
-                now=now,
-            )
+            prediction = cost.predict(node, hosted, ladder.above(hosted.tier.rank))
             if reason is None or reason.mask is Mask.DELEGATED:
                 ladder.offer(hosted.tier.rank, prediction)
             candidates.append(
@@ -177,9 +175,9 @@ def _mask_late(candidates: list[Candidate], remaining_s: float) -> list[Candidat
     To go well is also not to escalate: what a smaller tier says in time is better than nothing. Predictions can be
     wrong, and a node that refuses all work for being slow would never learn that it is fast again.
     """
-    allowed = [candidate for candidate in candidates if candidate.allowed]
-    if not allowed:
+    if not any(candidate.reason is None and _best_s(candidate) > remaining_s for candidate in candidates):
         return candidates
+    allowed = (candidate for candidate in candidates if candidate.allowed)
     soonest = min(allowed, key=lambda candidate: candidate.prediction.first_s)
     return [
         candidate if candidate is soonest or not candidate.allowed else _unless_late(candidate, remaining_s)
@@ -187,8 +185,12 @@ def _mask_late(candidates: list[Candidate], remaining_s: float) -> list[Candidat
     ]
 
 
+def _best_s(candidate: Candidate) -> float:
+    return candidate.prediction.first_s - 2.0 * candidate.prediction.deviation_s
+
+
 def _unless_late(candidate: Candidate, remaining_s: float) -> Candidate:
-    best_s = candidate.prediction.first_s - 2.0 * candidate.prediction.deviation_s
+    best_s = _best_s(candidate)
     if best_s <= remaining_s:
         return candidate
     sentence = f"it would take {best_s * 1e3:.0f} ms at best, and {remaining_s * 1e3:.0f} ms are left"

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
+from typing_extensions import override
 
 from meshd.core import events
 from meshd.core.answer import Answer
@@ -78,7 +79,8 @@ class Mesh(RuleBasedStateMachine):
 
     def _wild_policy(self, observation: Observation) -> int | None:
         """Masked candidates, none at all, indices from nowhere, and now and then a sensible one."""
-        return self.chance.choice((None, -1, 99, *range(len(observation.candidates))))
+        index: int | None = self.chance.choice((None, -1, 99, *range(len(observation.candidates))))
+        return index
 
     def _opinion(self, name: RequestId, hosted: HostedTier) -> Verdict:
         if self.chance.random() < 0.1:
@@ -164,7 +166,7 @@ class Mesh(RuleBasedStateMachine):
     def no_hard_rule_is_broken_by_what_is_sent(self) -> None:
         for sender, sent, asked in self.world.dispatched[self.seen_dispatches :]:
             assert asked.privacy is not Privacy.DEVICE
-            assert asked.privacy is Privacy.PUBLIC or sent.node_id != UPSTREAM_TIER
+            assert asked.privacy is Privacy.PUBLIC or sent.node_id != UPSTREAM_TIER.value
             assert sent.via == (*asked.via, sender)
             assert sent.node_id not in sent.via
             assert len(sent.via) <= len(PROFILES)
@@ -181,9 +183,12 @@ class Mesh(RuleBasedStateMachine):
             assert made.telemetry().queued <= TIGHT.max_queued
             assert made.telemetry().running <= host.profile.slots
             assert len(conductor._timers._heap) <= 16 * (TIGHT.max_requests + 4)
-            assert len(made.explanations._stories) <= TIGHT.max_explained
+            stories = made.explanations._stories.values()
+            assert len(stories) <= TIGHT.max_explained
+            assert made.explanations._n_candidates == sum(story.n_candidates for story in stories)
             assert len(list(made.view.nodes())) <= 1 + TIGHT.max_nodes
 
+    @override
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
