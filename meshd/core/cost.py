@@ -61,7 +61,7 @@ class CostModel:
     def predict(self, node: NodeView, hosted: HostedTier, onward: Onward) -> Prediction:
         """Return what it takes to start the request with this tier on this node."""
         request, settings, link, now = self._request, self._settings, node.link, self._now
-        rate = self._view.escalation_rate(hosted)
+        rate = self._view.escalation_rate(hosted, now)
         item = node.compute_s(hosted, now)
         compute_s = item.mean * request.batch
         load_s = 0.0 if hosted.artifact in node.telemetry.warm else hosted.load_s

@@ -13,13 +13,14 @@ from meshd.core.estimate import Estimate
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.membership import Change, Membership
 from meshd.core.node import DeviceClass, HostedTier, NodeProfile, Telemetry
+from meshd.core.rate import Rate
 from meshd.core.settings import Settings
 
 _FIRST_RTT_S = 0.02
 """Round trip believed of a link before the first answer: a home's Wi-Fi, at the slow end."""
 
-_BANDWIDTH_SAMPLE_BYTES = 32_768
-"""Smaller transfers take a round trip and little more, so they say nothing about bandwidth."""
+_SHORTEST_TRANSFER_S = 1e-6
+"""Clocks tell no less; without a floor one exchange of no length would make a link free for good."""
 
 _RADIO_TAIL_S = 1.0
 """How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
@@ -44,11 +45,14 @@ class Link(Struct, kw_only=True):
         return hypot(self.rtt_s.deviation(now), n_bytes * self.byte_s.deviation(now))
 
     def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
-        """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``."""
-        if n_bytes < _BANDWIDTH_SAMPLE_BYTES:
-            self.rtt_s = self.rtt_s.updated(transfer_s, now)
-        else:
-            self.byte_s = self.byte_s.updated(max(0.0, transfer_s - self.rtt_s.mean) / n_bytes, now)
+        """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``.
+
+        One sum cannot tell round trip from bandwidth, so both are taken to be off by the same factor; heartbeats and
+        exchanges of other sizes tell them apart.
+        """
+        factor = max(transfer_s, _SHORTEST_TRANSFER_S) / self.transfer_s(n_bytes)
+        self.rtt_s = self.rtt_s.updated(factor * self.rtt_s.mean, now)
+        self.byte_s = self.byte_s.updated(factor * self.byte_s.mean, now)
 
 
 class NodeView(Struct, kw_only=True):
@@ -81,7 +85,7 @@ class MeshView:
         self._peers: dict[NodeId, NodeView] = {}
         self._hosts: dict[ModelName, Sequence[tuple[NodeView, HostedTier]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
-        self._escalation: dict[tuple[ModelName, DeviceClass], Estimate] = {}
+        self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
         self._radio_used_s = float("-inf")
 
     def nodes(self) -> Iterator[NodeView]:
@@ -166,16 +170,16 @@ class MeshView:
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
         node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now)
 
-    def escalation_rate(self, hosted: HostedTier) -> float:
+    def escalation_rate(self, hosted: HostedTier, now: float) -> float:
         """Return the share of this tier's answers that escalate: observed, or from its manifest."""
         known = self._escalation.get((hosted.model, hosted.tier))
-        return known.mean if known is not None else hosted.escalation_rate
+        return known.at(now) if known is not None else hosted.escalation_rate
 
     def learn_escalation(self, hosted: HostedTier, *, escalated: bool, now: float) -> None:
         """Take in whether one answer of the tier had to be looked at again."""
         key = (hosted.model, hosted.tier)
-        believed = self._escalation.get(key) or Estimate.prior(hosted.escalation_rate, now)
-        self._escalation[key] = believed.updated(float(escalated), now)
+        known = self._escalation.get(key) or Rate.believed(hosted.escalation_rate, now)
+        self._escalation[key] = known.updated(happened=escalated, now=now)
 
     def radio_wakes(self, now: float) -> int:
         """Return 1 if this node's radio would have to be woken now, else 0."""

@@ -165,7 +165,7 @@ class Reporter:
             artifact=hosted.artifact,
             size_bytes=variant.size_bytes if variant else None,
             accuracy=hosted.accuracy,
-            escalation_rate=self._scheduler.view.escalation_rate(hosted),
+            escalation_rate=self._scheduler.view.escalation_rate(hosted, self._vitals.now()),
             bound=CalibratedBound(missed=bound.missed, confidence=bound.confidence) if bound else None,
             hosts=tuple(self._host(node, there) for node, there in hosts),
         )

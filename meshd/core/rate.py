@@ -1,0 +1,36 @@
+"""How often something happens: learned slowly from yes and no, and forgotten when nothing is heard."""
+
+from __future__ import annotations
+
+from math import exp
+
+from msgspec import Struct
+
+_WEIGHT = 0.02
+"""Share of a new sample: fifty samples count. At 0.2 a run of five alarms made a tier look useless to the policy, and a
+tier that is no longer used gives no samples to correct that."""
+
+_FORGET_S = 300.0
+"""Time after which two thirds of what was learned are forgotten: a tier given up for a burst is tried again soon."""
+
+
+class Rate(Struct, frozen=True, kw_only=True, gc=False):
+    """A probability: its prior from elsewhere, and what was learned since."""
+
+    prior: float
+    learned: float
+    at_s: float
+
+    @classmethod
+    def believed(cls, prior: float, now: float) -> Rate:
+        """Believe a figure from a manifest until samples come."""
+        return cls(prior=prior, learned=prior, at_s=now)
+
+    def at(self, now: float) -> float:
+        """Return the probability, on its way back to the prior since the last sample."""
+        return self.prior + (self.learned - self.prior) * exp(-max(0.0, now - self.at_s) / _FORGET_S)
+
+    def updated(self, *, happened: bool, now: float) -> Rate:
+        """Take in one sample."""
+        current = self.at(now)
+        return Rate(prior=self.prior, learned=current + _WEIGHT * (happened - current), at_s=now)
