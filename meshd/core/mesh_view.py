@@ -47,12 +47,15 @@ class Link(Struct, kw_only=True):
     def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
         """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``.
 
-        One sum cannot tell round trip from bandwidth, so both are taken to be off by the same factor; heartbeats and
-        exchanges of other sizes tell them apart.
+        One sum cannot tell round trip from bandwidth. The error is shared out as a Kalman filter would, both parts being
+        equally unsure relative to their size: a small exchange corrects the round trip, a large one the bandwidth.
         """
-        factor = max(transfer_s, _SHORTEST_TRANSFER_S) / self.transfer_s(n_bytes)
-        self.rtt_s = self.rtt_s.updated(factor * self.rtt_s.mean, now)
-        self.byte_s = self.byte_s.updated(factor * self.byte_s.mean, now)
+        n_bytes = max(n_bytes, 1)
+        rtt_s, bytes_s = max(self.rtt_s.mean, _SHORTEST_TRANSFER_S), n_bytes * self.byte_s.mean
+        error_s = max(transfer_s, _SHORTEST_TRANSFER_S) - rtt_s - bytes_s
+        share = rtt_s**2 / (rtt_s**2 + bytes_s**2)
+        self.rtt_s = self.rtt_s.updated(max(0.0, rtt_s + share * error_s), now)
+        self.byte_s = self.byte_s.updated(max(0.0, bytes_s + (1.0 - share) * error_s) / n_bytes, now)
 
 
 class NodeView(Struct, kw_only=True):
