@@ -1,12 +1,15 @@
 """Nodes that are stopped and looked over at the end of every test."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from tests.daemon.mesh import Member, introduced, join
+from tests.daemon.processes import Household
+from tests.daemon.processes import household as household_of
 
 MakeMember = Callable[..., Member]
 
@@ -36,3 +39,19 @@ async def household(member: MakeMember) -> tuple[Member, Member, Member]:
     join(watch, hub)
     await introduced(watch, phone, hub)
     return watch, phone, hub
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Household]:
+    """Return an empty household of real daemons; all that it started is ended."""
+    with household_of(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def trio(home: Household) -> Household:
+    """Return a watch, a phone and a hub that run and see each other."""
+    for name in ("watch", "phone", "hub"):
+        home.add(name)
+    home.start()
+    return home

@@ -1,0 +1,146 @@
+"""Three real daemons: they find each other, and what happens to one of them costs the others nothing."""
+
+import asyncio
+import signal
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from meshd.client import AsyncClient, Result
+from meshd.core.commands import Finish
+from meshd.core.journal import replay
+from meshd.errors import MeshError, RequestError
+from tests.daemon.processes import Device, Household, until
+from tests.daemon.toys import CALM, GRAVE, MODEL, ODD, window
+
+pytestmark = pytest.mark.slow
+
+MEANS = (CALM, ODD, GRAVE)
+
+
+def test_three_daemons_find_each_other_and_answer_a_cascade(trio: Household) -> None:
+    with trio.devices["watch"].client() as client:
+        routes = [[hop.node for hop in client.infer(MODEL, window(mean)).route] for mean in MEANS]
+    assert routes == [["watch"], ["watch", "phone"], ["watch", "phone", "hub"]]
+
+
+@pytest.mark.parametrize("victim", ["phone", "hub"])
+async def test_a_crash_under_load_loses_nothing_and_doubles_nothing(trio: Household, victim: str) -> None:
+    watch, lost = trio.devices["watch"], trio.devices[victim]
+    async with AsyncClient(str(watch.socket)) as client:
+        stream = Stream(client)
+        await stream.until_answered(60)
+        await asyncio.to_thread(lost.kill)
+        await asyncio.to_thread(until, lambda: lost.name not in alive(watch), "the end of the session")
+        await stream.until_answered(60)
+        without = await client.infer(MODEL, window(GRAVE if victim == "hub" else ODD), deadline_s=2.0)
+        before = lost.outcomes().total()
+        lost.start()
+        await asyncio.to_thread(trio.gather)
+        await asyncio.to_thread(until, lambda: lost.outcomes().total() > before, "work for the one that returned")
+        again = await client.infer(MODEL, window(GRAVE), deadline_s=2.0)
+        results = await stream.end()
+    assert without.degraded is (victim == "hub"), "without a phone, the hub answers for it"
+    assert (again.tier, again.degraded) == ("hub", False)
+    assert [error for error in results if not isinstance(error, Result)] == []
+    assert set(watch.outcomes().values()) == {1}
+    assert len(watch.outcomes()) == len(results) + 2
+
+
+async def test_a_peer_that_stalls_is_suspected_and_returns(trio: Household) -> None:
+    watch, hub = trio.devices["watch"], trio.devices["hub"]
+    async with AsyncClient(str(watch.socket)) as client:
+        hub.send(signal.SIGSTOP)
+        at_once = await client.infer(MODEL, window(GRAVE), deadline_s=1.0)
+        for device in (watch, trio.devices["phone"]):
+            await asyncio.to_thread(until, lambda device=device: device.peers()["hub"].state != "alive", "suspicion")
+        during = await client.infer(MODEL, window(GRAVE), deadline_s=1.0)
+        hub.send(signal.SIGCONT)
+        await asyncio.to_thread(trio.gather)
+        after = await client.infer(MODEL, window(GRAVE), deadline_s=2.0)
+    assert at_once.degraded
+    assert (during.tier, during.degraded) == ("phone", True)
+    assert (after.tier, after.degraded) == ("hub", False)
+    assert set(watch.outcomes().values()) == {1}
+
+
+def test_a_daemon_that_is_told_to_stop_says_goodbye(trio: Household) -> None:
+    watch, hub = trio.devices["watch"], trio.devices["hub"]
+    hub.send(signal.SIGTERM)
+    assert hub.wait() == 0
+    assert not hub.socket.exists()
+    until(lambda: watch.peers()["hub"].state == "left", "the goodbye")
+    assert [event["unfinished"] for event in hub.events("daemon.drained")] == [0]
+    assert hub.events("task.failed") == watch.events("task.failed") == []
+
+
+async def test_a_daemon_that_is_told_to_stop_finishes_what_it_has(trio: Household) -> None:
+    watch, hub = trio.devices["watch"], trio.devices["hub"]
+    async with AsyncClient(str(watch.socket)) as client:
+        hub.send(signal.SIGSTOP)  # So that the request is still out there when the signal comes.
+        asked = asyncio.create_task(client.infer(MODEL, window(CALM), deadline_s=8.0, min_tier="hub"))
+        await asyncio.to_thread(until, lambda: watch.status().requests.alive, "the request's dispatch")
+        watch.send(signal.SIGTERM)
+        hub.send(signal.SIGCONT)
+        assert (await asked).tier == "hub"
+    assert watch.wait() == 0
+
+
+def test_what_a_daemon_recorded_replays_to_the_same_commands(home: Household) -> None:
+    watch, hub = home.add("watch"), home.add("hub")
+    journal = home.folder / "events.jsonl"
+    watch.configure(hub, record={"events": str(journal)})
+    hub.configure(watch)
+    for device in (watch, hub):
+        device.start()
+    home.gather()
+    with watch.client() as client:
+        asked = [client.infer(MODEL, window(mean)).request_id for mean in (CALM, GRAVE, CALM)]
+        with pytest.raises(RequestError):
+            client.infer(MODEL, window(CALM), min_tier="upstream")
+    watch.end()
+    lines = journal.read_bytes().splitlines()
+    first, second = list(replay(lines)), list(replay(lines))
+    assert first == second
+    finished = [command for _, commands in first for command in commands if isinstance(command, Finish)]
+    assert [finish.request_id for finish in finished][:3] == asked
+    assert Counter(finish.request_id for finish in finished) == watch.outcomes()
+
+
+class Stream:
+    """Requests of all kinds, eight at a time, until told to end."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._ending = False
+        self._results: list[Result | MeshError] = []
+        self._workers = [asyncio.create_task(self._work(number)) for number in range(8)]
+
+    async def until_answered(self, more: int) -> None:
+        """Wait until this many more requests have been answered."""
+        wanted = len(self._results) + more
+        async with asyncio.timeout(20.0):
+            while len(self._results) < wanted:  # noqa: ASYNC110 - eight workers count together
+                await asyncio.sleep(0.005)
+
+    async def end(self) -> list[Result | MeshError]:
+        """Ask nothing more, wait for what is out, and return everything that came back."""
+        self._ending = True
+        await asyncio.gather(*self._workers)
+        return self._results
+
+    async def _work(self, number: int) -> None:
+        while not self._ending:
+            number += 1
+            try:
+                result = await self._client.infer(MODEL, window(MEANS[number % 3]), deadline_s=5.0)
+                assert result.outputs["score"].dtype == np.float32
+                self._results.append(result)
+            except MeshError as error:
+                self._results.append(error)
+
+
+def alive(device: Device) -> set[str]:
+    """Return the names of the peers in session with a device."""
+    return {name for name, peer in device.peers().items() if peer.link_up}
