@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
@@ -22,8 +22,7 @@ Array = NDArray[Any]
 Send = Callable[[Message, Sequence[Buffer]], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(Struct, frozen=True):
     """Somebody who waits for an answer: a client's or a peer's session."""
 
     key: object
@@ -31,16 +30,14 @@ class Asker:
     send: Send
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(Struct, frozen=True):
     """Tensors of an answer as they go on the wire."""
 
     headers: tuple[TensorHeader, ...]
     parts: Sequence[Buffer]
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One live request: its input, who asked, and what its attempts gave."""
 
     request: Request
@@ -48,9 +45,9 @@ class Entry:
     payload: memoryview
     inputs: dict[str, Array]
     askers: list[Asker]
-    outputs: dict[int, Outputs] = field(default_factory=dict)
-    stages: dict[int, Stage] = field(default_factory=dict)
-    out_at: dict[NodeId, Dispatch] = field(default_factory=dict)
+    outputs: dict[int, Outputs] = {}
+    stages: dict[int, Stage] = {}
+    out_at: dict[NodeId, Dispatch] = {}
     """What was asked of each peer that has not answered yet."""
 
     def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
@@ -58,8 +55,7 @@ class Entry:
         return self.request.model == model and self.headers == headers and self.payload == payload
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """An answer that was given, for a client that lost its connection before it read it."""
 
     model: str

@@ -134,14 +134,14 @@ class Executor:
         if hosted is None:
             done(ExecutionFailed(f"this node does not host artifact {artifact[:12]}."))
             return Stage()
-        session = hosted.session
-        if session is not None and hosted.compute_s * hosted.batch_of(inputs) < self._inline_below_s:
-            self._deliver(hosted, inputs, _run(hosted, session, inputs), done)
+        session, batch = hosted.session, hosted.batch_of(inputs)
+        if session is not None and hosted.compute_s * batch < self._inline_below_s:
+            self._deliver(hosted, batch, _run(hosted, session, inputs), done)
             return Stage()
         loop = asyncio.get_running_loop()
         future = self._pool.submit(self._run_anyhow, hosted, inputs)
         future.add_done_callback(
-            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, inputs, _end_of(ended), done)
+            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, batch, _end_of(ended), done)
         )
         return Stage(future)
 
@@ -175,12 +175,12 @@ class Executor:
             return ExecutionFailed(error.message)
         return _run(hosted, session, inputs, load_s=load_s)
 
-    def _deliver(self, hosted: HostedModel, inputs: Mapping[str, Array], end: StageEnd, done: Done) -> None:
+    def _deliver(self, hosted: HostedModel, batch: int, end: StageEnd, done: Done) -> None:
         hosted.last_used_s = monotonic()
         if isinstance(end, ExecutionFailed):
             self._log.warning(log.STAGE_FAILED, model=str(hosted), reason=end.message)
         elif not isinstance(end, Cancelled):
-            hosted.learn(end.compute_s, batch=hosted.batch_of(inputs))
+            hosted.learn(end.compute_s, batch=batch)
         done(end)
 
     def _load(self, hosted: HostedModel) -> tuple[Session, float]:
