@@ -29,9 +29,7 @@ def encode_tensors(arrays: Mapping[str, Array]) -> tuple[tuple[TensorHeader, ...
         raise InvalidInput(f"{len(arrays)} tensors were given and a message carries {MAX_TENSORS} at most.")
     headers = tuple(_header(name, np.asarray(array)) for name, array in arrays.items())
     pairs = zip(headers, arrays.values(), strict=True)
-    return headers, [
-        _as_bytes(np.asarray(array, _DTYPES[header.dtype], order="C")) for header, array in pairs
-    ]
+    return headers, [_as_bytes(np.asarray(array, _DTYPES[header.dtype], order="C")) for header, array in pairs]
 
 
 def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict[str, Array]:

@@ -123,9 +123,7 @@ JSON_LIKE = st.recursive(
 
 
 @given(st.sampled_from(sorted(KINDS)), JSON_LIKE)
-def test_well_formed_messagepack_of_any_shape_is_a_message_or_a_protocol_error(
-    kind: int, value: object
-) -> None:
+def test_well_formed_messagepack_of_any_shape_is_a_message_or_a_protocol_error(kind: int, value: object) -> None:
     with contextlib.suppress(ProtocolError):
         decode(Frame(kind, msgspec.msgpack.encode(value), memoryview(b"")))
 

@@ -87,9 +87,7 @@ def test_what_a_message_cannot_carry_is_invalid_input(arrays: dict[str, NDArray[
         ((2**31, 2**31, 4), 0),
     ],
 )
-def test_shapes_that_do_not_fit_the_payload_are_a_protocol_error(
-    shape: tuple[int, ...], payload_bytes: int
-) -> None:
+def test_shapes_that_do_not_fit_the_payload_are_a_protocol_error(shape: tuple[int, ...], payload_bytes: int) -> None:
     header = TensorHeader(name="x", dtype="float32", shape=shape)
     with pytest.raises(ProtocolError):
         decode_tensors((header,), memoryview(bytes(payload_bytes)))
