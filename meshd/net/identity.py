@@ -5,9 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,6 @@ from typing import Self
 from meshd import log
 from meshd.core.ids import NodeId
 from meshd.errors import IdentityInUse, SetupError
-from meshd.net import anchor
 from meshd.net.files import write_atomically
 
 SECRET_FILE = "identity.pem"  # noqa: S105 - a name, not a password
@@ -25,11 +25,8 @@ CERTIFICATE_FILE = "identity.crt"
 """The public part, for people and other programs to look at."""
 LOCK_FILE = "lock"
 INCARNATION_FILE = "incarnation"
-
-# Pins do not expire and the clock of a small device may start in 1970, so the certificate is valid always.
-# RFC 5280 section 4.1.2.5 gives the last second of 9999 to certificates without an end.
-_VALID_FROM = datetime(1970, 1, 2, tzinfo=UTC)
-_VALID_UNTIL = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_MAKER = "meshd.net.key_pair"
+"""The program that makes what goes into the secret file."""
 
 
 def fingerprint(certificate_der: bytes) -> NodeId:
@@ -131,29 +128,13 @@ def _checked_certificate(secret: Path) -> str:
 
 
 def _new_key_pair() -> bytes:
-    """Return PEM of a new P-256 key's certificate, issued by :mod:`meshd.net.anchor`, and of the key."""
-    # Loaded on first start only: it costs memory that a watch has better use for.
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key, anchor_key = (
-        ec.generate_private_key(ec.SECP256R1()),
-        ec.derive_private_key(anchor.PRIVATE_VALUE, ec.SECP256R1()),
-    )
-    issuer = x509.load_pem_x509_certificate(anchor.CERTIFICATE.encode()).subject
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "meshd node")])
-    serial = x509.random_serial_number()
-    certificate = (
-        x509.CertificateBuilder(issuer, subject, key.public_key(), serial, _VALID_FROM, _VALID_UNTIL)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(anchor_key.public_key()), critical=False)
-        .sign(anchor_key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    """Have a process of its own make certificate and key: in this one, cryptography would keep 10 MB for good."""
+    maker = [sys.executable, "-P", "-m", _MAKER]
+    try:
+        made = subprocess.run(maker, check=True, stdout=subprocess.PIPE)  # noqa: S603 - this interpreter, our module
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SetupError(f"no key could be made for this node: {error}.", hint=f"Try: {' '.join(maker)}") from error
+    return made.stdout
 
 
 def _next_incarnation(path: Path, now_s: float) -> int:

@@ -95,13 +95,19 @@ def test_a_directory_that_cannot_be_made_is_a_setup_error(tmp_path: Path) -> Non
         Identity.load_or_create(tmp_path / "file" / "state")
 
 
-def test_cryptography_is_loaded_on_first_start_only(tmp_path: Path) -> None:
-    Identity.load_or_create(tmp_path).release()
+def test_cryptography_is_loaded_by_no_node_even_on_its_first_start(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from meshd.net.identity import Identity; "
         "Identity.load_or_create(Path(sys.argv[1])).release(); assert 'cryptography' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    subprocess.run([sys.executable, "-c", program, tmp_path / "new"], check=True)
+    assert (tmp_path / "new" / SECRET_FILE).exists()
+
+
+def test_a_key_that_cannot_be_made_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-interpreter"))
+    with pytest.raises(SetupError, match=r"no key could be made .* Try: .*no-interpreter -P -m meshd\.net\.key_pair"):
+        Identity.load_or_create(tmp_path / "state")
 
 
 def test_the_anchor_is_the_authority_that_anybody_can_be() -> None:
