@@ -130,7 +130,7 @@ class Conductor:
     def stage_finished(self, done: events.StageFinished, now: float) -> None:
         """Accept a stage's answer, or escalate."""
         self._queue.ended((done.request_id, done.attempt))
-        life, attempt = self._under_way(done.request_id, done.attempt)
+        life, attempt = self._under_way(done.request_id, done.attempt, State.RUNNING)
         if life is None or attempt is None:
             return
         life.attempt = None
@@ -150,7 +150,7 @@ class Conductor:
     def stage_failed(self, failed: events.StageFailed, now: float) -> None:
         """Look for another way after a stage could not be run here."""
         self._queue.ended((failed.request_id, failed.attempt))
-        life, attempt = self._under_way(failed.request_id, failed.attempt)
+        life, attempt = self._under_way(failed.request_id, failed.attempt, State.RUNNING)
         if life is not None and attempt is not None:
             life.attempt = None
             life.broken[attempt.candidate.tier.artifact] = failed.message
@@ -158,7 +158,7 @@ class Conductor:
 
     def peer_answered(self, answered: events.PeerAnswered, now: float) -> None:
         """Accept a peer's answer; a degraded one only if no larger tier can be reached from here either."""
-        life, attempt = self._under_way(answered.request_id, answered.attempt)
+        life, attempt = self._under_way(answered.request_id, answered.attempt, State.AWAITING)
         if life is None or attempt is None or attempt.candidate.node_id != answered.node_id:
             return
         self._end_attempt_there(life, answered.node_id)
@@ -175,7 +175,7 @@ class Conductor:
 
     def peer_refused(self, refused: events.PeerRefused, now: float) -> None:
         """Look for another way after a peer ended a request without an answer."""
-        life, attempt = self._under_way(refused.request_id, refused.attempt)
+        life, attempt = self._under_way(refused.request_id, refused.attempt, State.AWAITING)
         if life is None or attempt is None or attempt.candidate.node_id != refused.node_id:
             return
         self._end_attempt_there(life, refused.node_id)
@@ -362,9 +362,9 @@ class Conductor:
         link = self._view.link_to(node_id)
         link.outstanding = max(0, link.outstanding - 1)
 
-    def _under_way(self, request_id: RequestId, attempt: int) -> tuple[Life | None, Attempt | None]:
+    def _under_way(self, request_id: RequestId, attempt: int, state: State) -> tuple[Life | None, Attempt | None]:
         life = self._lives.get(request_id)
-        current = life.current(attempt) if life else None
+        current = life.current(attempt, state) if life else None
         return (life, current) if current else (None, None)
 
     def _time_is_up(self, life: Life, now: float) -> bool:

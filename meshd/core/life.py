@@ -146,9 +146,8 @@ class Life(Struct, kw_only=True):
         """Return the seconds left; negative when the deadline is past."""
         return self.deadline_s - now
 
-    def current(self, attempt: int) -> Attempt | None:
-        """Return the attempt of this number if it is the one under way."""
-        under_way = self.state in (State.QUEUED, State.RUNNING, State.AWAITING)
-        if under_way and self.attempt is not None and self.attempt.number == attempt:
+    def current(self, attempt: int, state: State) -> Attempt | None:
+        """Return the attempt of this number if it is the one under way, and under way in this state."""
+        if self.state is state and self.attempt is not None and self.attempt.number == attempt:
             return self.attempt
         return None

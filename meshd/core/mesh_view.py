@@ -48,7 +48,8 @@ class Link(Struct, kw_only=True):
         """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``.
 
         One sum cannot tell round trip from bandwidth. The error is shared out as a Kalman filter would, both parts
-        being equally unsure relative to their size: a small exchange corrects the round trip, a large one the bandwidth.
+        being equally unsure relative to their size: a small exchange corrects the round trip, a large one the
+        bandwidth.
         """
         n_bytes = max(n_bytes, 1)
         rtt_s, bytes_s = max(self.rtt_s.mean, _SHORTEST_TRANSFER_S), n_bytes * self.byte_s.mean

@@ -95,6 +95,7 @@ class Chronicle:
 
     def _alarm(self, request: Request, answer: Answer) -> dict[str, Any]:
         return {
+            "id": request.request_id,
             "request_id": request.request_id,
             "model": answer.model,
             "tier": answer.tier.value,

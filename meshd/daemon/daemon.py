@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import to_builtins
 
+import meshd
 from meshd import log
 from meshd.config import Config
 from meshd.core.ids import NodeId
@@ -224,15 +225,26 @@ class Daemon:
         """Look at the machine with every heartbeat, and tell those outside now and then, until stopped."""
         beat_s = min(self._config.scheduler.heartbeat_interval_s, self._notifier.watchdog_interval_s or float("inf"))
         every = max(1, round(self._config.mqtt.telemetry_interval_s / beat_s))
-        beats = 0
+        beats, told = 0, None
         while not self._stopping.is_set():
             node.sample()
             if beats % every == 0:
                 mqtt.publish_telemetry(to_builtins(node.scheduler.telemetry()))
+            if (status := self._status(node)) != told:
+                mqtt.publish_status(status)
+                told = status
             beats += 1
             self._notifier.alive()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), beat_s)
+
+    def _status(self, node: Node) -> dict[str, Any]:
+        """Return what is retained on the broker: it changes seldom, telemetry is for the rest."""
+        return {
+            "version": meshd.__version__,
+            "models": [f"{hosted.model}:{hosted.tier}" for hosted in node.scheduler.profile.hosted],
+            "problems": [problem.sentence for problem in self._problems()],
+        }
 
     def _problems(self) -> list[Problem]:
         found = [*self._standing_problems]

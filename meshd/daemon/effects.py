@@ -15,6 +15,7 @@ from meshd.core.answer import Answer
 from meshd.core.candidate import Observation
 from meshd.core.events import Event, PeerRefused, PlanChosen, StageFailed, StageFinished
 from meshd.core.ids import NodeId, RequestId
+from meshd.core.membership import Standing
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
 from meshd.daemon.chronicle import Chronicle
@@ -39,6 +40,10 @@ class Links(Protocol):
 
     def broadcast(self, message: Message) -> None:
         """Send to every peer in session."""
+        ...
+
+    def drop(self, node_id: NodeId) -> None:
+        """End the session with a peer that is silent, so that it is dialled anew."""
         ...
 
 
@@ -86,9 +91,14 @@ class Effects:
                 self._beats += 1
                 self._links.broadcast(Heartbeat(sequence=self._beats, telemetry=command.telemetry))
             case commands.StandingChanged():
-                self._chronicle.standing_changed(command.node_id, command.standing)
+                self._standing_changed(command)
             case _:
                 assert_never(command)
+
+    def _standing_changed(self, command: commands.StandingChanged) -> None:
+        self._chronicle.standing_changed(command.node_id, command.standing)
+        if command.standing is Standing.DEAD:
+            self._links.drop(command.node_id)
 
     def _choose(self, observation: Observation) -> None:
         self._feed(

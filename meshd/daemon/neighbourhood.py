@@ -14,7 +14,7 @@ from meshd.core.scheduler import Scheduler
 from meshd.daemon.catalogue import Catalogue
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
-from meshd.errors import ExecutionFailed, LinkError, PeerLeft, ProtocolError, Superseded
+from meshd.errors import ExecutionFailed, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded
 from meshd.net.session import Session
 from meshd.wire.messages import MAX_HOPS, Cancel, Capability, Heartbeat, Hello, Infer, Message, Refusal, Result
 from meshd.wire.tensors import decode_tensors
@@ -61,6 +61,11 @@ class Neighbourhood:
         """Send to every peer in session."""
         for session in list(self._sessions.values()):
             session.send(message)
+
+    def drop(self, node_id: NodeId) -> None:
+        """End the session with a peer that is silent: a connection that is only half there may last for hours."""
+        if session := self._sessions.get(node_id):
+            session.abort(PeerLost("it was silent for too long."))
 
     def introduce_again(self) -> None:
         """Tell every peer that this node's models have changed."""

@@ -94,7 +94,7 @@ def _take_lock(path: Path) -> int:
         os.close(lock)
         raise IdentityInUse(
             f"a daemon with process id {holder} already uses {path.parent}.",
-            hint="Stop it, or give this one its own --state-dir.",
+            hint="Stop it, or give this one a node.state_dir of its own.",
         ) from error
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)
