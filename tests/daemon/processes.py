@@ -172,6 +172,11 @@ class Household:
         self.devices[name] = Device(self.folder, self._sockets, name, device_class or name)
         return self.devices[name]
 
+    def add_copy(self, name: str, original: Device) -> Device:
+        """Make a device out of a copy of another one's state directory, as a restored backup would be."""
+        shutil.copytree(original.state_dir, self.folder / name)
+        return self.add(name, original.device_class)
+
     def start(self, **tables: dict[str, Any]) -> None:
         """Let all devices trust each other, start them, and wait until each sees the others."""
         for device in self.devices.values():

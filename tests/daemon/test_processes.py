@@ -108,6 +108,22 @@ def test_what_a_daemon_recorded_replays_to_the_same_commands(home: Household) ->
     assert Counter(finish.request_id for finish in finished) == watch.outcomes()
 
 
+def test_a_copy_of_a_device_that_starts_later_takes_its_place(trio: Household) -> None:
+    watch, hub = trio.devices["watch"], trio.devices["hub"]
+    copy = trio.add_copy("hub-again", hub)
+    copy.configure(*trio.devices.values())
+    copy.start()
+    assert hub.wait() == 1
+    last_words = hub.log().splitlines()[-1]
+    assert "started later" in last_words
+    assert "Give one of the two another state directory" in last_words
+    until(lambda: watch.sees(copy), "the copy's session")
+    assert sorted(watch.peers()) == ["hub-again", "phone"]
+    with watch.client() as client:
+        result = client.infer(MODEL, window(CALM), min_tier="hub")
+    assert [hop.node for hop in result.route] == ["hub-again"]
+
+
 class Stream:
     """Requests of all kinds, eight at a time, until told to end."""
 
