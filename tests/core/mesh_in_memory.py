@@ -84,6 +84,11 @@ class Host:
     is_pumping: bool = False
     tick_s: float = float("inf")
 
+    @property
+    def running_requests(self) -> set[RequestId]:
+        """Requests whose stages hold a slot."""
+        return {request_id for request_id, _ in self.running}
+
 
 class World:
     """Several nodes, fully meshed; see the module's rules."""
