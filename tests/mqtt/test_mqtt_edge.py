@@ -5,7 +5,7 @@ import pytest
 
 from meshd.documents import MqttState
 from meshd.mqtt.broker import EmbeddedBroker
-from meshd.mqtt.mqtt_edge import MOST_EVENT_BYTES, MqttEdge
+from meshd.mqtt.mqtt_edge import MOST_EVENT_BYTES
 from tests.mqtt.conftest import PREFIX, WHO, Heard, MakeEdge, listening, publishing, until
 
 pytestmark = pytest.mark.slow

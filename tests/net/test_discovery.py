@@ -8,7 +8,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +24,6 @@ from meshd.net.identity import Identity
 from meshd.net.trust import TrustStore
 from tests.net.namespaces import Namespace, namespaces, needs_namespaces
 from tests.net.nodes import Node, discovery_of, pair, until
-
-# The figure: every node sees every other within this time of its start.
-DISCOVERED_S = 3.0
 
 pytestmark = pytest.mark.slow
 
@@ -103,10 +99,8 @@ async def announce() -> AsyncIterator[Announce]:
 @pytest.mark.parametrize("interfaces", [("127.0.0.1",), ("lo",), ()], ids=["loopback", "by name", "all"])
 async def test_three_on_one_machine_find_each_other(announce: Announce, interfaces: tuple[str, ...]) -> None:
     three = [announce(interfaces=interfaces) for _ in range(3)]
-    begin = time.monotonic()
     await asyncio.gather(*(one.discovery.start() for one in three))
     await until(lambda: all(one.hears(*(other for other in three if other is not one)) for one in three))
-    assert time.monotonic() - begin < DISCOVERED_S
     assert three[0].node_id not in three[0].heard.ids
     assert three[0].discovery.problem is None
     (second,) = (advert for advert in three[0].heard.found_adverts if advert.node_id == three[1].node_id)
@@ -134,10 +128,8 @@ async def test_a_restart_after_a_crash_is_heard_with_its_new_port(announce: Anno
     await until(lambda: crashed.node_id in one.heard.ids)
     await die_without_goodbye(crashed.discovery)
     again = announce(crashed.node_id, port=4002, incarnation=2)
-    begin = time.monotonic()
     await again.discovery.start()
     await until(lambda: one.heard.latest(crashed.node_id) == (4002, 2))
-    assert time.monotonic() - begin < DISCOVERED_S
 
 
 async def die_without_goodbye(discovery: Discovery) -> None:
@@ -205,10 +197,8 @@ async def test_discovery_and_peering_together_connect_three_nodes(tmp_path: Path
     for node in nodes:
         await node.start()
     discoveries = [discovery_of(node, interfaces=("127.0.0.1",)) for node in nodes]
-    begin = time.monotonic()
     await asyncio.gather(*(discovery.start() for discovery in discoveries))
     await until(lambda: all(node.events.open_sessions == 2 for node in nodes))
-    assert time.monotonic() - begin < DISCOVERED_S
     await asyncio.gather(*(discovery.stop() for discovery in discoveries))
     for node in nodes:
         await node.stop()
