@@ -75,7 +75,12 @@ class Bench:
             watch = str(household.devices[DeviceClass.WATCH].socket)
             progress(f"timing {effort.blocks} blocks of {effort.calls} calls: bare, on the watch, on the hub ...")
             with Client(watch) as client:
-                latencies = measure_latencies(model, client, blocks=effort.blocks, calls=effort.calls)
+                latencies = measure_latencies(
+                    model.run,
+                    lambda tier: client.infer(NAME, model.inputs, min_tier=tier),
+                    blocks=effort.blocks,
+                    calls=effort.calls,
+                )
             progress("asking the watch from 16 clients at once ...")
             return latencies, await measure_throughput_rps(model, watch, seconds=effort.loaded_s)
 

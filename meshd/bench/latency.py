@@ -8,8 +8,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from meshd.bench.report import Quantiles
-from meshd.bench.tiny import NAME, TinyModel
-from meshd.client import Client
+from meshd.client import Result
 from meshd.core.node import DeviceClass
 from meshd.errors import SetupError
 
@@ -22,32 +21,31 @@ class Latencies(Struct, frozen=True, kw_only=True):
     remote: Quantiles
 
 
-def measure_latencies(model: TinyModel, watch: Client, *, blocks: int, calls: int) -> Latencies:
-    """Time all three ways in turns, so that whatever else the machine does meets all of them alike.
+def measure_latencies(
+    run: Callable[[], object], ask: Callable[[DeviceClass], Result], *, blocks: int, calls: int
+) -> Latencies:
+    """Time the bare run, a request for the watch's tier and one for the hub's; ``ask`` must reach the watch.
 
-    The first block of each warms it up and does not count.
+    The three take turns in blocks of calls, so that whatever else the machine does meets all of them alike. The first
+    block of each warms it up and does not count.
 
     Raises:
         SetupError: a request ran elsewhere than it was meant to.
     """
-
-    def ask(tier: DeviceClass) -> None:
-        result = watch.infer(NAME, model.inputs, min_tier=tier)
-        if result.tier is not tier:
-            raise SetupError(f"the {result.tier} tier answered where the {tier} tier was to be timed.")
-
-    ways: tuple[Callable[[], object], ...] = (
-        model.run,
-        lambda: ask(DeviceClass.WATCH),
-        lambda: ask(DeviceClass.HUB),
-    )
+    ways = (run, lambda: _ask_exactly(DeviceClass.WATCH, ask), lambda: _ask_exactly(DeviceClass.HUB, ask))
     times: tuple[list[float], ...] = ([], [], [])
     for block in range(blocks + 1):
         for way, seconds in zip(ways, times, strict=True):
             measured = _times(way, calls)
             seconds.extend(measured if block else ())
-    run, local, remote = map(Quantiles.of, times)
-    return Latencies(run=run, local=local, remote=remote)
+    bare, local, remote = map(Quantiles.of, times)
+    return Latencies(run=bare, local=local, remote=remote)
+
+
+def _ask_exactly(tier: DeviceClass, ask: Callable[[DeviceClass], Result]) -> None:
+    answered = ask(tier).tier
+    if answered is not tier:
+        raise SetupError(f"the {answered} tier answered where the {tier} tier was to be timed.")
 
 
 def _times(way: Callable[[], object], calls: int) -> list[float]:

@@ -1,0 +1,25 @@
+"""The command measures real daemons and says what it found, and nothing else, on stdout."""
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from meshd.bench import Report
+from meshd.core.node import DeviceClass
+
+NODES = {DeviceClass.WATCH, DeviceClass.PHONE, DeviceClass.HUB}
+
+
+@pytest.mark.slow
+def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
+    command = [sys.executable, "-c", "from meshd.cli import main; main()", "bench", "--quick", "--json"]
+    ran = subprocess.run(command, check=True, capture_output=True, timeout=100)
+    report = msgspec.json.decode(ran.stdout, type=Report)
+    assert 0.0 < report.run_us.p50 < report.local_us.p50 < report.remote_us.p50
+    assert report.throughput_rps > 0.0
+    assert len(report.discovery_s) == 1
+    assert report.resident_mb.keys() == report.idle_cpu_percent.keys() == NODES
+    assert min(report.resident_mb.values()) > 10.0
+    assert b"timing 2 blocks of 20 calls" in ran.stderr
