@@ -13,6 +13,10 @@ from model_registry.zoo.ecg.recording import SAMPLE_RATE_HZ, Recording
 BEFORE, AFTER = int(0.2 * SAMPLE_RATE_HZ), int(0.42 * SAMPLE_RATE_HZ)
 """What of a beat is lent: no P wave, the broad QRS and the T wave that follows."""
 
+BEHIND_P = int(0.07 * SAMPLE_RATE_HZ)
+NEXT_BEAT = int(0.2 * SAMPLE_RATE_HZ)
+"""Where a broad beat begins when its P wave stays, and how far before the next mark a borrowed shape must end."""
+
 MOST_PER_PATIENT = 100
 
 
@@ -31,17 +35,37 @@ class Donors:
         self, rng: np.random.Generator, signal: NDArray[np.float32], beats: Beats, receives: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """Return the signal with one borrowed shape, at a random size and polarity, in place of the chosen beats."""
+        return _replaced(signal, beats.sample, receives, self._donor(rng, signal), BEFORE)
+
+    def broaden(self, rng: np.random.Generator, signal: NDArray[np.float32], beats: Beats) -> NDArray[np.float32]:
+        """Return the signal with one borrowed shape for every beat, each behind its own P wave."""
+        donor = self._donor(rng, signal)[BEFORE - BEHIND_P :]
+        return _replaced(signal, beats.sample, np.ones(len(beats.sample), bool), donor, BEHIND_P)
+
+    def _donor(self, rng: np.random.Generator, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         of_patient = self._lent[rng.integers(len(self._lent))]
         donor = of_patient[rng.integers(len(of_patient))]
         size = float(np.ptp(signal)) / max(float(np.ptp(donor)), 1.0) * rng.uniform(0.5, 1.4) * rng.choice([1, 1, -1])
-        changed = signal.copy()
-        for at in beats.sample[receives]:
-            first, last = int(at) - BEFORE, int(at) + AFTER
-            if first < 0 or last > len(signal):
-                continue
-            level = np.linspace(signal[first], signal[last - 1], last - first)
-            changed[first:last] = level + donor * size
-        return changed
+        return donor * np.float32(size)
+
+
+def _replaced(
+    signal: NDArray[np.float32],
+    beats: NDArray[np.int32],
+    receives: NDArray[np.bool_],
+    donor: NDArray[np.float32],
+    before: int,
+) -> NDArray[np.float32]:
+    """Put `donor` in place of the chosen beats, from `before` samples ahead of each mark to the next beat at most."""
+    changed = signal.copy()
+    following = np.append(beats[1:], len(signal) + before)
+    for at, next_at in zip(beats[receives], following[receives], strict=True):
+        first, last = int(at) - before, min(int(at) - before + len(donor), int(next_at) - NEXT_BEAT)
+        if first < 0 or last > len(signal) or last - first < len(donor) // 2:
+            continue
+        level = np.linspace(signal[first], signal[last - 1], last - first, dtype=np.float32)
+        changed[first:last] = level + _level(donor[: last - first])
+    return changed
 
 
 def _ventricular(recording: Recording) -> list[NDArray[np.float32]]:

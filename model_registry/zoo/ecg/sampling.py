@@ -13,9 +13,10 @@ from model_registry.zoo.ecg.augmentation import worn
 from model_registry.zoo.ecg.donors import Donors
 from model_registry.zoo.ecg.recording import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Recording
 from model_registry.zoo.ecg.warp import (
-    breathing,
+    Warp,
     fibrillating,
     is_regular,
+    paced,
     premature,
     stretched,
     without_p_waves,
@@ -25,11 +26,17 @@ FRAME_SAMPLES = 12
 FRAMES = WINDOW_SAMPLES // FRAME_SAMPLES
 """The networks look at 30 frames a second; a beat belongs to the frame that holds its mark."""
 
-SPAN = WINDOW_SAMPLES + 4 * SAMPLE_RATE_HZ
+SPAN = WINDOW_SAMPLES + 8 * SAMPLE_RATE_HZ
 """Source samples a window may draw from: enough that a warp that shortens it still fills ten seconds."""
 
-PREMATURE, FIBRILLATING, BREATHING = 0.35, 0.12, 0.2
-"""Shares of the windows of regular rhythm that are lent another one."""
+RHYTHM = 0.75
+"""Share of windows that are given another rhythm or at least another rate; the others are only stretched a little."""
+
+PREMATURE, FIBRILLATING = 0.4, 0.15
+"""Shares of regular rhythms that are made so; the rest breathe at another rate."""
+
+BROAD = 0.2
+"""Share of regular rhythms whose every beat becomes broad, as with a bundle branch block, and stays of class N."""
 
 VENTRICULAR = 0.45
 """Share of the lent premature beats that are ventricular ones of another patient; the others are S."""
@@ -92,21 +99,32 @@ class Sampler:
         assert recording.beats is not None
         rng, beats = self._rng, recording.beats.between(at, at + SPAN)
         signal = recording.signal[at : at + SPAN].astype(np.float32)
-        warp = stretched(rng, SPAN, 0.12)
-        if len(beats.sample) > 4 and is_regular(beats):
-            chance = rng.random()
-            if chance < PREMATURE:
-                warp, beats = premature(rng, beats, SPAN)
-                if self._donors and rng.random() < VENTRICULAR:
-                    early = beats.label == CLASSES.index("S")
-                    signal = self._donors.lend(rng, signal, beats, early)
-                    beats = Beats(sample=beats.sample, label=np.where(early, CLASSES.index("V"), 0).astype(np.int8))
-            elif chance < PREMATURE + FIBRILLATING:
-                warp, signal = fibrillating(rng, beats, SPAN), without_p_waves(rng, signal, beats)
-            elif chance < PREMATURE + FIBRILLATING + BREATHING:
-                warp = breathing(rng, beats, SPAN)
+        if len(beats.sample) > 4 and rng.random() < RHYTHM:
+            warp, signal, beats = self._lent(signal, beats) if is_regular(beats) else self._hurried(signal, beats)
+        else:
+            warp = stretched(rng, SPAN, 0.12)
         start = rng.uniform(0, max(warp.length - WINDOW_SAMPLES, 1))
         return warp.signal(signal, start), warp.beats(beats, start)
+
+    def _hurried(self, signal: NDArray[np.float32], beats: Beats) -> tuple[Warp, NDArray[np.float32], Beats]:
+        return paced(self._rng, beats, SPAN, depth=0.0), signal, beats
+
+    def _lent(self, signal: NDArray[np.float32], beats: Beats) -> tuple[Warp, NDArray[np.float32], Beats]:
+        """Give a regular rhythm what its patient does not have: broad beats, ectopic ones, fibrillation, a breath."""
+        rng = self._rng
+        if self._donors and rng.random() < BROAD:
+            signal = self._donors.broaden(rng, signal, beats)
+        chance = rng.random()
+        if chance < PREMATURE:
+            warp, beats = premature(rng, beats, SPAN)
+            if self._donors and rng.random() < VENTRICULAR:
+                early = beats.label == CLASSES.index("S")
+                signal = self._donors.lend(rng, signal, beats, early)
+                beats = Beats(sample=beats.sample, label=np.where(early, CLASSES.index("V"), 0).astype(np.int8))
+            return warp, signal, beats
+        if chance < PREMATURE + FIBRILLATING:
+            return fibrillating(rng, beats, SPAN), without_p_waves(rng, signal, beats), beats
+        return paced(rng, beats, SPAN, depth=rng.uniform(0, 0.25)), signal, beats
 
 
 def _frames(beats: Beats) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -55,13 +55,19 @@ def stretched(rng: np.random.Generator, span: int, spread: float) -> Warp:
     return Warp(source=np.array([0.0, span]), target=np.array([0.0, span * rng.uniform(1 - spread, 1 + spread)]))
 
 
-def breathing(rng: np.random.Generator, beats: Beats, span: int) -> Warp:
-    """Return a warp of the pauses between beats by a slow breath, as in respiratory sinus arrhythmia."""
-    depth, phase = rng.uniform(0.0, 0.25), rng.uniform(0, 2 * np.pi)
-    period = rng.uniform(2.5, 7.0) * SAMPLE_RATE_HZ
+def paced(rng: np.random.Generator, beats: Beats, span: int, *, depth: float) -> Warp:
+    """Return a warp to another heart rate, which changes the pauses between beats and hardly the beats.
+
+    `depth` is how much a slow breath lengthens and shortens the pauses in turn (respiratory sinus arrhythmia).
+    """
+    phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(2.5, 7.0) * SAMPLE_RATE_HZ
     start, stop = _pauses(beats)
-    factor = 1 + depth * np.sin(2 * np.pi * start / period + phase)
+    factor = _pace(rng) * (1 + depth * np.sin(2 * np.pi * start / period + phase))
     return _resized(start, stop, np.maximum((stop - start) * factor, SHORTEST_PAUSE), span)
+
+
+def _pace(rng: np.random.Generator) -> float:
+    return float(np.exp(rng.uniform(np.log(0.45), np.log(1.6))))
 
 
 def fibrillating(rng: np.random.Generator, beats: Beats, span: int) -> Warp:
@@ -99,15 +105,16 @@ def premature(rng: np.random.Generator, beats: Beats, span: int) -> tuple[Warp, 
     last is short.
     """
     start, stop = _pauses(beats)
-    interval = np.diff(beats.sample)
+    pause = (stop - start) * _pace(rng)
+    interval = np.diff(beats.sample) - (stop - start) + pause
     early = _early(rng, len(interval))
     cut = rng.uniform(0.2, 0.5) * interval
-    room = np.maximum(stop - start - SHORTEST_PAUSE, 0)
+    room = np.maximum(pause - SHORTEST_PAUSE, 0)
     cut = np.where(early & (room >= 0.15 * interval), np.minimum(cut, room), 0.0)
     regain = np.append(0.0, cut[:-1]) * rng.uniform(0.2, 1.1) * (cut == 0)
     label = beats.label.copy()
     label[1:][cut > 0] = CLASSES.index("S")
-    warp = _resized(start, stop, stop - start - cut + regain, span)
+    warp = _resized(start, stop, pause - cut + regain, span)
     return warp, Beats(sample=beats.sample, label=label)
 
 

@@ -7,7 +7,7 @@ from model_registry.zoo.ecg.annotation import Beats
 from model_registry.zoo.ecg.donors import AFTER, BEFORE, Donors
 from model_registry.zoo.ecg.recording import Recording
 from model_registry.zoo.ecg.sampling import FRAME_SAMPLES, SPAN, Sampler
-from model_registry.zoo.ecg.warp import Warp, breathing, is_regular, premature, stretched
+from model_registry.zoo.ecg.warp import Warp, is_regular, paced, premature, stretched
 
 REGULAR = Beats(sample=np.arange(200, SPAN, 300, dtype=np.int32), label=np.zeros(len(range(200, SPAN, 300)), np.int8))
 
@@ -35,7 +35,7 @@ def test_beats_move_with_the_signal() -> None:
     rng = np.random.default_rng(1)
     for _ in range(20):
         check_beats_move_with_the_signal(stretched(rng, SPAN, 0.12), REGULAR)
-        check_beats_move_with_the_signal(breathing(rng, REGULAR, SPAN), REGULAR)
+        check_beats_move_with_the_signal(paced(rng, REGULAR, SPAN, depth=0.2), REGULAR)
         check_beats_move_with_the_signal(*premature(rng, REGULAR, SPAN))
 
 
