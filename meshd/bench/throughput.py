@@ -11,7 +11,7 @@ from meshd.client import AsyncClient
 from meshd.core.request import Privacy
 
 CLIENTS = 16
-"""As many as stand behind the figures of other servers in docs/benchmarks.md."""
+"""More than any core count here, so that the daemon never waits for a client."""
 
 
 async def measure_throughput_rps(model: TinyModel, endpoint: str, *, seconds: float) -> float:
