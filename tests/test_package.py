@@ -15,7 +15,7 @@ def test_the_clients_are_at_hand() -> None:
 
 def test_another_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Clint'"):
-        _ = meshd.Clint  # type: ignore[attr-defined]
+        _ = meshd.Clint
 
 
 def test_a_daemon_loads_no_client() -> None:
