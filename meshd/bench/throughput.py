@@ -11,7 +11,7 @@ from meshd.client import AsyncClient
 from meshd.core.request import Privacy
 
 CLIENTS = 16
-"""More than any core count here, so that the daemon never waits for a client."""
+"""Enough that the daemon always has a request waiting."""
 
 
 async def measure_throughput_rps(model: TinyModel, endpoint: str, *, seconds: float) -> float:

@@ -1,6 +1,7 @@
 """Makes the model that `meshd bench` runs: 187 samples in, 64 hidden units, 5 scores out; weights of a fixed seed.
 
-It is so small that a round trip shows the way to the model and back rather than the model. The script stands here because nothing in meshd imports onnx.
+It is so small that a round trip shows the way to the model and back rather than the model. The script stands here
+because nothing in meshd imports onnx.
 
 Run: ``python -m tests.bench.tiny_model`` writes the bundle that is committed.
 """
