@@ -67,6 +67,21 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
         return self.first_s + self.escalation_s
 
 
+NOT_PRICED = Prediction(
+    queue_s=0.0,
+    load_s=0.0,
+    compute_s=0.0,
+    transfer_s=0.0,
+    escalation_s=0.0,
+    deviation_s=0.0,
+    joules=0.0,
+    weighted_joules=0.0,
+    miss_probability=1.0,
+    cost=float("inf"),
+)
+"""Stands where a hard rule forbade a candidate before anybody asked what it would take."""
+
+
 class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """Start the cascade with one tier on one node."""
 

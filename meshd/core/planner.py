@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from meshd.core.candidate import Candidate, Mask, Observation, Prediction, Reason
+from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
 from meshd.core.cost import NOTHING_ONWARD, CostModel, Onward
 from meshd.core.life import Life
 from meshd.core.mesh_view import MeshView, NodeView
@@ -68,8 +68,9 @@ class Planner:
         candidates: list[Candidate] = []
         for node, hosted in reversed(self._view.hosts_of(life.request.model)):
             reason = self._forbids(node, hosted, life, above, here)
-            prediction = cost.predict(node, hosted, ladder.above(hosted.tier.rank))
+            prediction = NOT_PRICED  # Most of a decision's time goes into prices, and nobody may choose these.
             if reason is None or reason.mask is Mask.DELEGATED:
+                prediction = cost.predict(node, hosted, ladder.above(hosted.tier.rank))
                 ladder.offer(hosted.tier.rank, prediction)
             candidates.append(
                 Candidate(

@@ -9,7 +9,7 @@ from typing import Literal
 import meshd
 from meshd.config import Config
 from meshd.core.answer import Answer, Outcome
-from meshd.core.candidate import Candidate
+from meshd.core.candidate import NOT_PRICED, Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.mesh_view import NodeView
@@ -252,7 +252,8 @@ def _decision(choice: Choice) -> ExplainedDecision:
 
 
 def _candidate(candidate: Candidate) -> ExplainedCandidate:
-    prediction, reason = candidate.prediction, candidate.reason
+    reason = candidate.reason
+    prediction = None if candidate.prediction is NOT_PRICED else candidate.prediction
     return ExplainedCandidate(
         plan=candidate.label,
         node_id=candidate.node_id,
@@ -260,7 +261,7 @@ def _candidate(candidate: Candidate) -> ExplainedCandidate:
         allowed=candidate.allowed,
         mask=reason.mask.value if reason else None,
         reason=reason.sentence if reason else None,
-        predicted_s=prediction.total_s,
-        predicted_joules=prediction.joules,
-        cost=prediction.cost,
+        predicted_s=prediction.total_s if prediction else None,
+        predicted_joules=prediction.joules if prediction else None,
+        cost=prediction.cost if prediction else None,
     )
