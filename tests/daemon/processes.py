@@ -98,12 +98,17 @@ class Device:
         assert self.process is not None
         return self.process.wait(STOP_S)
 
+    def tell_to_stop(self) -> None:
+        """Ask it to stop if it runs, whatever state it is in."""
+        if self.process is not None and self.process.poll() is None:
+            self.send(signal.SIGCONT)
+            self.send(signal.SIGTERM)
+
     def end(self) -> None:
-        """Stop it if it runs, whatever state it is in."""
-        if self.process is None or self.process.poll() is not None:
+        """Stop it if it runs."""
+        self.tell_to_stop()
+        if self.process is None:
             return
-        self.send(signal.SIGCONT)
-        self.send(signal.SIGTERM)
         try:
             self.wait()
         except subprocess.TimeoutExpired:
@@ -120,9 +125,13 @@ class Device:
         except AssertionError as error:
             raise AssertionError(f"{error}; its log:\n{self.log()}") from None
 
+    def check_running(self) -> None:
+        """Fail, with the log, when it has ended by itself."""
+        assert self.process is None or self.process.poll() is None, f"{self.name} has ended:\n{self.log()}"
+
     def ask(self, question: Callable[[Client], T]) -> T | None:
         """Ask the daemon something; none when it is not there."""
-        assert self.process is None or self.process.poll() is None, f"{self.name} has ended:\n{self.log()}"
+        self.check_running()
         if not self.socket.exists():
             return None
         with suppress(MeshError), self.client() as client:
@@ -134,9 +143,10 @@ class Device:
         return self.until(lambda: self.ask(Client.status), "its status")
 
     def peers(self) -> dict[str, Peer]:
-        """Return what it knows of each other node, by name."""
+        """Return what it knows of each other node, by name; of strangers by id, for others may use this network."""
         document = self.ask(Client.peers)
-        return {peer.name: peer for peer in document.peers} if document else {}
+        known = document.peers if document else ()
+        return {peer.name if peer.state != "unpaired" else peer.node_id: peer for peer in known}
 
     def sees(self, *others: Device) -> bool:
         """Tell whether the others are alive and in session."""
@@ -188,10 +198,17 @@ class Household:
         """Wait until each device sees all the others."""
         for device in self.devices.values():
             others = [other for other in self.devices.values() if other is not device]
-            device.until(partial(device.sees, *others), "its sight of the others")
+            device.until(partial(self._sees, device, others), "its sight of the others")
+
+    def _sees(self, device: Device, others: list[Device]) -> bool:
+        for one in self.devices.values():
+            one.check_running()
+        return device.sees(*others)
 
     def close(self) -> None:
         """End everything that runs and remove the sockets."""
+        for device in self.devices.values():
+            device.tell_to_stop()
         try:
             for device in self.devices.values():
                 device.end()

@@ -227,8 +227,7 @@ def test_a_stranger_with_a_certificate_is_sent_no_application_byte(watch: Device
     with Identity.load_or_create(tmp_path / "stranger") as stranger:
         hello = b"".join(encode(Hello(role="peer", name="stranger", node_id=stranger.node_id)))
         assert heard(watch, client_context(stranger), hello) == b""
-        until(lambda: [peer for peer in watch.peers().values() if peer.node_id == stranger.node_id], "the sighting")
-        seen = next(peer for peer in watch.peers().values() if peer.node_id == stranger.node_id)
+        seen = until(lambda: watch.peers().get(stranger.node_id), "the sighting")
     assert (seen.state, seen.link_up) == ("unpaired", False)
     assert f"meshd trust add {stranger.node_id}" in (seen.last_error or "")
 
