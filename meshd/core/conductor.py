@@ -273,7 +273,7 @@ class Conductor:
         self._view.radio_used(now)
 
     def _patience_s(self, life: Life, observation: Observation, chosen: Candidate) -> float:
-        wait_s = patience_s(self._settings, chosen)
+        wait_s = patience_s(self._settings, observation, chosen)
         return wait_s if life.given is not None else min(wait_s, last_call_s(observation, chosen))
 
     def _note_run(self, life: Life, tier: HostedTier, done: events.StageFinished, now: float) -> None:
@@ -383,7 +383,10 @@ class Conductor:
             self._lose_patience(life, now)
 
     def _lose_patience(self, life: Life, now: float) -> None:
-        """Try elsewhere if there is an elsewhere; a slow peer is better than none, for as long again."""
+        """Try elsewhere if there is an elsewhere; a slow peer is better than none, for as long again.
+
+        A peer that asked us is told at once what we have: it may know an elsewhere that we do not.
+        """
         attempt = life.attempt
         assert attempt is not None, "an awaiting request has an attempt"
         if now < attempt.until_s:
@@ -394,6 +397,8 @@ class Conductor:
             self._end_attempt(life)
             life.advance(Step.LOSE)
             self._choose(life, now)
+        elif life.request.delegated and life.given is not None:
+            self._settle(life, failure(errors.PeerLost, life.shunned[node_id]), now)
         else:
             del life.shunned[node_id]
             self._timers.wake_at(now + max(waited_s, self._settings.patience_floor_s), life)

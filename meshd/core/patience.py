@@ -21,10 +21,16 @@ def seconds_there(remaining_s: float, expected: Prediction) -> float:
     return max(remaining_s - kept_back_s - expected.transfer_s, kept_back_s)
 
 
-def patience_s(settings: Settings, chosen: Candidate) -> float:
-    """Return how long to wait for a peer: what was predicted, several times over."""
+def patience_s(settings: Settings, observation: Observation, chosen: Candidate) -> float:
+    """Return how long to wait for a peer: what was predicted, several times over.
+
+    The floor grows with every tier above the chosen one, so that a peer that waits for a frozen larger one gives up
+    first, and its own answer still finds us waiting.
+    """
     expected = chosen.prediction
-    return max(settings.patience_factor * expected.total_s + 3.0 * expected.deviation_s, settings.patience_floor_s)
+    above = {c.tier.tier for c in observation.candidates if c.tier.tier.rank > chosen.tier.tier.rank}
+    floor_s = settings.patience_floor_s * (1 + len(above))
+    return max(settings.patience_factor * expected.total_s + 3.0 * expected.deviation_s, floor_s)
 
 
 def last_call_s(observation: Observation, chosen: Candidate) -> float:

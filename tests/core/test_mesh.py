@@ -106,6 +106,13 @@ def test_a_frozen_hub_costs_no_answer_only_its_opinion(world: World) -> None:
     assert answer.timings.total_s < 1.0
 
 
+def test_a_frozen_hub_does_not_cost_the_phones_answer(world: World) -> None:
+    world.stall(HUB)
+    answer = asked(world, "a", deadline_s=2.0)
+    assert answer.degraded
+    assert route(answer) == [("watch", DeviceClass.WATCH), ("phone", DeviceClass.PHONE)]
+
+
 def test_a_request_that_needs_a_frozen_peer_is_answered_by_another_in_time() -> None:
     second = hub(name="hub-2")
     world = World(watch(), hub(), second)

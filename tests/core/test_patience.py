@@ -33,10 +33,11 @@ def test_a_peer_always_gets_some_time() -> None:
 
 
 def test_patience_lasts_several_times_as_long_as_predicted_and_never_less_than_its_floor() -> None:
-    there = observation().candidates[1]
-    assert patience_s(Settings(), there) == 0.25
+    seen = observation()
+    there = seen.candidates[1]
+    assert patience_s(Settings(), seen, there) == 0.25
     expected = 8.0 * there.prediction.total_s + 3.0 * there.prediction.deviation_s
-    assert patience_s(Settings(patience_factor=8.0, patience_floor_s=0.01), there) == pytest.approx(expected)
+    assert patience_s(Settings(patience_factor=8.0, patience_floor_s=0.01), seen, there) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("priority", [Priority.NORMAL, Priority.EMERGENCY])
