@@ -45,7 +45,7 @@ class Intake:
         if entry := self._ledger.get(infer.request_id):
             if not entry.is_same(infer.model, infer.tensors, payload):
                 raise _already_used(infer)
-            entry.askers.append(asker)
+            entry.join(asker)
         elif kept := self._ledger.kept(infer.request_id):
             if not kept.is_same(infer.model, infer.tensors, payload):
                 raise _already_used(infer)

@@ -50,6 +50,10 @@ class Entry(Struct):
     out_at: dict[NodeId, Dispatch] = {}
     """What was asked of each peer that has not answered yet."""
 
+    def join(self, asker: Asker) -> None:
+        """Answer one more; who asks again while it waits is answered once all the same."""
+        self.askers = [*(other for other in self.askers if other.key != asker.key), asker]
+
     def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
         """Tell whether another asker asks for exactly this."""
         return self.request.model == model and self.headers == headers and self.payload == payload
