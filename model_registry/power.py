@@ -4,8 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+# Peers announce these figures. Bounds far beyond any device keep every cost that is computed from them finite: one
+# infinity, or a rate so near zero that dividing by it gives one, would make all candidates look equally bad.
+Positive = Annotated[float, Meta(ge=1e-9, le=1e18)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e18)]
 
 
 class PowerModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,3 +1,7 @@
+from typing import Any
+
+import msgspec
+import pytest
 from msgspec import structs
 
 from model_registry.power import PowerModel
@@ -27,3 +31,10 @@ def test_sending_costs_each_byte_and_each_wake_up() -> None:
 def test_idle_power_is_in_no_cost_of_a_request() -> None:
     thirsty = structs.replace(WATCH, idle_watts=100.0)
     assert thirsty.compute_joules(10**9) == WATCH.compute_joules(10**9)
+
+
+@pytest.mark.parametrize("figure", [float("inf"), float("nan"), 1e300, 5e-324, 0.0, -1.0])
+def test_no_figure_can_make_a_cost_infinite(figure: float) -> None:
+    announced: dict[str, Any] = structs.asdict(WATCH) | {"radio_bps": figure}
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.radio_bps"):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(announced), type=PowerModel)
