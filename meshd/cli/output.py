@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 
 
 def show(view: RenderableType) -> None:
-    """Print something for a person."""
-    Console(highlight=False).print(view)
+    """Print something for a person; brackets in it are brackets, for peers choose their own names."""
+    Console(highlight=False, markup=False).print(view)
 
 
 def show_json(document: Any) -> None:

@@ -50,6 +50,12 @@ def test_status_of_an_unhealthy_daemon_ends_with_code_4(meshd: Command, daemon: 
     assert (ended.code, json.loads(ended.out)["healthy"]) == (4, False)
 
 
+def test_a_peers_name_is_shown_as_it_is_and_never_obeyed(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["peers"] = msgspec.structs.replace(samples.PEERS, peers=(samples.peer(name="[/bold][red]hub"),))
+    ended = meshd("peers")
+    assert (ended.code, ended.out.splitlines()[1].split()[0]) == (0, "[/bold][red]hub")
+
+
 def test_peers_names_each_and_says_how_to_let_a_stranger_in(meshd: Command, daemon: FakeDaemon) -> None:
     daemon.documents["peers"] = samples.PEERS
     assert [line.rstrip() for line in meshd("peers").out.splitlines()] == [
