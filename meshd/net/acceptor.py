@@ -13,7 +13,8 @@ from meshd.net.session import Session
 from meshd.net.tls import HANDSHAKE_S, SHUTDOWN_S, explained
 
 MAX_UNFINISHED = 32
-"""Connections without a hello. Each holds about 200 KiB; a home has fewer nodes than this."""
+"""Connections without a hello. Each holds about 200 KiB; a home has fewer nodes than this. The next ones wait in the
+system's own queue: many programs may start at once, and each of the unfinished ends within seconds."""
 
 # Without file descriptors accepting fails at once, again and again; the pause keeps that from eating a core.
 _PAUSE_S = 1.0
@@ -48,14 +49,13 @@ class Acceptor:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            if len(self._unfinished) >= MAX_UNFINISHED:
+                await asyncio.wait(self._unfinished, return_when=asyncio.FIRST_COMPLETED)
             try:
                 connection, peer = await loop.sock_accept(self._listener)
             except OSError as error:
                 log.get_logger().error(log.LINK_FAILED, address="listener", reason=str(error))
                 await asyncio.sleep(_PAUSE_S)
-                continue
-            if len(self._unfinished) >= MAX_UNFINISHED:
-                connection.close()
                 continue
             task = asyncio.create_task(self._finish(connection, _host_of(peer)), name="handshake")
             self._unfinished.add(task)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from meshd.errors import AddressInUse, ConfigInvalid, PeerLeft, ProtocolError, UntrustedPeer
+from meshd.net.acceptor import MAX_UNFINISHED
 from meshd.net.address import Address
 from meshd.net.endpoint import ClientEndpoint, load_or_create_token
-from meshd.net.session import Session
+from meshd.net.session import Session, SessionLimits
 from meshd.wire.messages import Document, Hello, Message, Query
 from tests.net.nodes import until
 
@@ -81,6 +82,26 @@ async def test_a_client_on_the_unix_socket_is_served(clients: Clients, tmp_path:
     assert await asked(session) == b"status"
     assert session.remote == daemon_hello()
     assert clients.names == ["program"]
+
+
+async def test_many_clients_that_come_at_once_are_all_served(clients: Clients, tmp_path: Path) -> None:
+    await clients.endpoint.listen_unix(tmp_path / "d.sock")
+    crowd = [new_session() for _ in range(3 * MAX_UNFINISHED)]
+    await asyncio.gather(*(dialled(session, tmp_path / "d.sock") for session in crowd))
+    assert [await asked(session) for session in crowd] == [b"status"] * len(crowd)
+
+
+async def test_strangers_who_say_nothing_keep_the_others_waiting_only_until_their_time_is_up(tmp_path: Path) -> None:
+    endpoint = ClientEndpoint(daemon_hello, lambda _session: None, limits=SessionLimits(hello_s=0.1))
+    await endpoint.listen_unix(tmp_path / "d.sock")
+    silent = [await asyncio.open_unix_connection(tmp_path / "d.sock") for _ in range(MAX_UNFINISHED)]
+    session = await dialled(new_session(), tmp_path / "d.sock")
+    await session.opened()
+    session.close()
+    await session.closed()
+    for _, writer in silent:
+        writer.close()
+    await endpoint.stop()
 
 
 async def test_only_owner_and_group_may_open_the_socket(clients: Clients, tmp_path: Path) -> None:
