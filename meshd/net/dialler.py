@@ -13,6 +13,10 @@ from meshd.net.backoff import Backoff
 from meshd.net.link import LinkState
 from meshd.net.session import Session
 
+STEADY_S = 10.0
+"""A session that lasted this long was a good one, and is missed at once. A peer that ends each sooner, because it runs
+another release or is at odds with itself, is dialled as seldom as one that does not answer."""
+
 
 class Dialler:
     """Keeps a session with one node, for as long as ``run`` runs.
@@ -38,6 +42,7 @@ class Dialler:
         self._resting = resting
         self._backoff = Backoff(jitter)
         self._woken = asyncio.Event()
+        self._rests = False
 
     def aim(self, addresses: tuple[Address, ...]) -> None:
         """Dial these addresses from now on, and at once: somebody has seen the peer there."""
@@ -49,16 +54,28 @@ class Dialler:
         self._backoff.reset()
         self._woken.set()
 
+    def ended(self, error: LinkError | None, *, lasted_s: float) -> None:
+        """Take note that a session with the peer has ended, whichever side had dialled it."""
+        self.last_error = error
+        if lasted_s >= STEADY_S:
+            self.wake()
+        elif self._rests:
+            self._woken.set()
+
     async def run(self) -> None:
         """Dial, hold, and dial again until cancelled."""
         while True:
             self._woken.clear()
             if self._resting(self.node_id) or not self.addresses:
-                await self._woken.wait()
+                await self._rest()
             elif (session := await self._try_addresses()) is not None:
-                self._backoff.reset()
                 await session.closed()
             await self._wait(self._backoff.delay_s())
+
+    async def _rest(self) -> None:
+        self._rests = True
+        await self._woken.wait()
+        self._rests = False
 
     async def _try_addresses(self) -> Session | None:
         self._change(LinkState.CONNECTING)

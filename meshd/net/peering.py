@@ -252,8 +252,7 @@ class Peering:
         del self._sessions[node_id]
         log.get_logger().info(log.LINK_CLOSED, node_id=node_id, address=session.address, reason=str(error or "left"))
         if (dialler := self._diallers.get(node_id)) is not None:
-            dialler.last_error = error
-            dialler.wake()
+            dialler.ended(error, lasted_s=asyncio.get_running_loop().time() - (session.opened_s or 0.0))
         self._events.peer_disconnected(node_id, error)
 
     def _give_way(self, reason: str) -> None:

@@ -14,9 +14,11 @@ from meshd.core.node import DeviceClass, Telemetry
 from meshd.errors import AddressInUse, ConfigInvalid, PeerLeft, PeerLost, Superseded, UntrustedPeer
 from meshd.net.address import Address, listening_socket
 from meshd.net.advert import Advert
+from meshd.net.backoff import Backoff
 from meshd.net.link import LinkState
 from meshd.net.rivalry import SIMULTANEOUS_S, newcomer_wins
-from meshd.wire.messages import Cancel, Document, Heartbeat
+from meshd.net.session import Session
+from meshd.wire.messages import Cancel, Document, Heartbeat, Hello
 from tests.net.nodes import Node, pair, until
 
 MakeNode = Callable[[str], Node]
@@ -133,6 +135,28 @@ async def test_a_lost_session_is_dialled_again(make_node: MakeNode) -> None:
     await until(lambda: len(one.events.connected) == 2)
     await connected(one, two)
     assert [(node_id, type(error)) for node_id, error in one.events.disconnected] == [(two.id, PeerLost)]
+
+
+async def test_a_peer_that_ends_every_session_at_once_is_dialled_ever_more_seldom(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await started(make_node, "one", "two")
+    delays: list[float] = []
+    original = Backoff.delay_s
+
+    def noted(backoff: Backoff) -> float:
+        delays.append(original(backoff))
+        return delays[-1]
+
+    def rude(_hello: Hello, session: Session) -> None:
+        session.close("protocol_error", "no, thank you")
+
+    monkeypatch.setattr("meshd.net.backoff.FIRST_S", 0.004)
+    monkeypatch.setattr(Backoff, "delay_s", noted)
+    monkeypatch.setattr(two.events, "peer_connected", rude)
+    one.peering.add_static(two.id, two.address)
+    await until(lambda: len(delays) == 4)
+    assert delays == [0.002, 0.004, 0.008, 0.016]
 
 
 async def test_a_peer_that_returns_on_another_port_is_met_as_soon_as_it_announces_itself(
