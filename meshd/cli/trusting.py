@@ -49,7 +49,13 @@ def add(
         ),
     ],
     name: Annotated[str, typer.Option("--name", help="What you call that device.")] = "",
-    device_class: Annotated[DeviceClass | None, typer.Option("--class", help="How strong it is.")] = None,
+    device_class: Annotated[
+        DeviceClass | None,
+        typer.Option(
+            "--class",
+            help="What it is; one that says otherwise is refused. Give it for an upstream: privacy rests on it.",
+        ),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Trust a device. A running daemon notices by itself."""

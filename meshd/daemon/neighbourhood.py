@@ -101,8 +101,15 @@ class Neighbourhood:
         return Capability(profile=self._scheduler.profile, telemetry=self._scheduler.telemetry())
 
     def _introduced(self, node_id: NodeId, message: Capability) -> None:
-        if message.profile.node_id != node_id:
+        profile, session = message.profile, self._sessions.get(node_id)
+        if profile.node_id != node_id:
             self._log.warning(log.PEER_REFUSED, node_id=node_id, reason="it announced another node's capability")
+            return
+        # Privacy rests on the class, and the one in the hello was held against what the owner has pinned.
+        if session and session.remote and session.remote.device_class is not profile.device_class:
+            self._log.warning(
+                log.PEER_REFUSED, node_id=node_id, reason=f"it now says that it is {profile.device_class}"
+            )
             return
         self._feed(PeerConnected(profile=message.profile, telemetry=message.telemetry))
 

@@ -12,6 +12,7 @@ from typing_extensions import Buffer
 
 from meshd import log
 from meshd.core.ids import NodeId
+from meshd.core.node import DeviceClass
 from meshd.errors import DuplicateLink, LinkError, ProtocolError, Superseded, UntrustedPeer
 from meshd.net.acceptor import Acceptor
 from meshd.net.address import Address, listening_socket
@@ -186,12 +187,22 @@ class Peering:
         node_id = session.fingerprint
         if node_id is None or hello.node_id != node_id or hello.role != "peer" or hello.device_class is None:
             raise ProtocolError(f"the hello from {session.address} does not agree with its certificate {node_id}.")
+        self._hold_class_against_pin(node_id, hello.device_class)
         if node_id == self._identity.node_id:
             self._meet_ourselves(session, hello)
         if (rival := self._sessions.get(node_id)) is not None:
             self._admit_beside(rival, session, hello)
         elif self._greeting.get(node_id) not in (None, session) and self._identity.node_id < node_id:
             raise DuplicateLink("this side dialled as well, and its session stays.")
+
+    def _hold_class_against_pin(self, node_id: NodeId, claimed: DeviceClass) -> None:
+        """Refuse a node that is not what its owner paired: as a hub, an upstream would be sent a household's inputs."""
+        pin = self._trust.pins.get(node_id)
+        if pin is not None and pin.device_class not in (None, claimed):
+            raise UntrustedPeer(
+                f"the node {node_id} was paired as {pin.device_class} and says that it is {claimed}.",
+                hint=f"If that is right: meshd trust add {node_id} --class {claimed}",
+            )
 
     def _meet_ourselves(self, session: Session, hello: Hello) -> None:
         ours = self._identity.incarnation

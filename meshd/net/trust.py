@@ -22,7 +22,7 @@ _FINGERPRINT = "[0-9a-f]{64}"
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One trusted node. Name and class are notes for people; only the fingerprint decides."""
+    """One trusted node. The fingerprint decides, the name is a note; a class, if given, must be what the node says."""
 
     fingerprint: Annotated[str, msgspec.Meta(pattern=f"^{_FINGERPRINT}$")]
     name: str = ""

@@ -1,13 +1,16 @@
 """The input goes no further than the request allows: the sender checks, and the receiver checks again."""
 
 import pytest
+from msgspec.structs import replace
 
+from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.request import Privacy
 from meshd.errors import RefusedByPrivacy
-from meshd.wire.messages import Infer, Refusal, TensorHeader
+from meshd.wire.messages import Capability, Infer, Refusal, TensorHeader
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
 from tests.daemon.puppet import Puppet
+from tests.daemon.test_bad_peers import pong
 from tests.daemon.toys import CALM, GRAVE, MODEL, window
 
 Household = tuple[Member, Member, Member]
@@ -48,6 +51,15 @@ async def test_a_household_request_never_reaches_an_upstream(member: MakeMember)
     assert sent_to(upstream) == b""
     with pytest.raises(RefusedByPrivacy, match="privacy 'household': the input never reaches an upstream"):
         await watch.client().infer(window(CALM), privacy="household", min_tier="hub")
+
+
+async def test_an_upstream_cannot_pass_for_a_hub_once_it_is_in(member: MakeMember) -> None:
+    watch, upstream = member("watch"), Puppet("upstream", "hub", of_class="upstream")
+    disguised = replace(upstream.profile(), device_class=DeviceClass.HUB)
+    await upstream.meet(watch, Capability(profile=disguised, telemetry=Telemetry()))
+    await pong(upstream)
+    result = await watch.client().infer(window(GRAVE), privacy="household", deadline_s=1.0)
+    assert ([hop.node for hop in result.route], upstream.asked) == (["watch"], [])
 
 
 async def test_a_public_request_may_reach_an_upstream(member: MakeMember) -> None:

@@ -127,6 +127,15 @@ def test_a_newcomer_of_the_same_direction_or_long_after_takes_the_place() -> Non
             )
 
 
+async def test_a_node_of_another_class_than_it_was_paired_as_is_not_let_in(make_node: MakeNode) -> None:
+    one, two = await started(make_node, "one", "two")
+    one.trust.pin(two.id, device_class=DeviceClass.UPSTREAM)
+    two.peering.add_static(one.id, one.address)
+    await until(lambda: two.peering.peers()[0].last_error)
+    assert "was paired as upstream and says that it is hub" in str(two.peering.peers()[0].last_error)
+    assert one.events.connected == []
+
+
 async def test_a_lost_session_is_dialled_again(make_node: MakeNode) -> None:
     one, two = await started(make_node, "one", "two")
     one.peering.add_static(two.id, two.address)
