@@ -40,12 +40,16 @@ from meshd.errors import (
     PeerLost,
     RequestError,
 )
-from meshd.net.session import Session, State
+from meshd.net.session import Session, SessionLimits, State
 from meshd.wire.messages import Cancel, Hello, Infer, Message, Query
 
 _RETRY_S = 0.1
 """Between two tries to reach a daemon that went away while a request of ours was there: it may be restarting."""
 _QUERY_PATIENCE_S = 10.0
+
+_LIMITS = SessionLimits(max_outgoing_bytes=2**62)
+"""What waits to be sent are views of the callers' arrays, which are there anyway; cutting the connection for having a
+lot to send would have all of it sent again, for ever. A daemon that reads nothing is given up all the same."""
 
 
 class AsyncClient:
@@ -233,14 +237,13 @@ class AsyncClient:
                     _, session = await loop.create_unix_connection(self._new_session, str(self.endpoint.socket))
                 else:
                     _, session = await loop.create_connection(self._new_session, self.endpoint.host, self.endpoint.port)
-                session.greet()
-                await session.opened()
+                await _greeted(session)
         except (OSError, TimeoutError, PeerLeft, PeerLost) as error:
             raise unreachable(self.endpoint, str(error) or "it did not answer in time") from error
         return session
 
     def _new_session(self) -> Session:
-        session = Session(self._hello, dialled=True)
+        session = Session(self._hello, dialled=True, limits=_LIMITS)
         session.on_message = self._received
         session.on_closed = self._lost
         return session
@@ -266,3 +269,13 @@ class AsyncClient:
         for asked, answer in self._pending.values():
             if asked is session and not answer.done():
                 answer.set_exception(lost)
+
+
+async def _greeted(session: Session) -> None:
+    """Exchange hellos; a connection that is given up before that is closed, for nobody would ever use it."""
+    session.greet()
+    try:
+        await session.opened()
+    except BaseException:
+        session.abort()
+        raise

@@ -20,10 +20,11 @@ from meshd.errors import (
     InvalidInput,
     MeshError,
     NoCandidate,
+    Overloaded,
     ProtocolError,
     UnknownQuery,
 )
-from meshd.net.session import Session
+from meshd.net.session import Session, SessionLimits
 from meshd.wire.messages import Cancel, Infer, Message
 from tests.client.conftest import ANSWER, INPUTS, FakeDaemon, echo, refuse, silence, until
 
@@ -208,3 +209,30 @@ async def test_an_answer_to_nobody_is_ignored(daemon: FakeDaemon, infer: Ask) ->
 
     daemon.script = twice
     assert (await infer(daemon.socket, "toy", INPUTS, request_id="r1")).request_id == "r1"
+
+
+async def test_more_than_the_connection_takes_at_once_is_sent_one_after_the_other(daemon: FakeDaemon) -> None:
+    daemon.script = refuse("overloaded", "enough")
+    inputs = {"picture": np.zeros(12 * 2**20, np.uint8)}
+    async with AsyncClient(str(daemon.socket)) as client:
+        outcomes = [outcome async for outcome in client.infer_many("toy", [inputs] * 16, deadline_s=5.0)]
+    assert [type(outcome) for outcome in outcomes] == [Overloaded] * 16
+    assert len(daemon.asked(Infer)) == 16
+
+
+async def test_a_connection_given_up_before_it_was_greeted_is_closed(daemon: FakeDaemon) -> None:
+    ended = asyncio.Event()
+
+    async def never_greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    path = daemon.socket.with_name("mute.sock")
+    server = await asyncio.start_unix_server(never_greets, path)
+    with pytest.raises(DaemonUnreachable):
+        await AsyncClient(str(path), connect_timeout_s=0.05).infer("toy", INPUTS)
+    async with asyncio.timeout(SessionLimits().hello_s / 2):
+        await ended.wait()
+    server.close()
+    await server.wait_closed()
