@@ -257,7 +257,8 @@ class Session(asyncio.BufferedProtocol):
 
     def _hang_up(self) -> None:
         self._set_timer(self._limits.hello_s, self.abort)
-        self._transport.close()
+        # Not now: asyncio may be in the middle of resume_writing, after which it would end the connection once more.
+        self._loop.call_soon(self._transport.close)
 
     def _set_timer(self, delay_s: float | None, then: Callable[[], None]) -> None:
         if self._timer is not None:

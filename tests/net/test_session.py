@@ -1,6 +1,7 @@
 """A session: hello first, bounded in what it holds, and an end that is told exactly once."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from meshd.core.node import Telemetry
 from meshd.errors import InvalidInput, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded, UntrustedPeer
 from meshd.net.memory import MemoryTransport, session_pair
 from meshd.net.session import Session, SessionLimits, State
-from meshd.wire.frame import HEADER, MAGIC
+from meshd.wire.frame import HEADER, MAGIC, encode
 from meshd.wire.messages import PROTOCOL_VERSION, Cancel, Document, Heartbeat, Hello, Message
 from tests.net.nodes import until
 
@@ -232,3 +233,23 @@ async def test_opened_and_closed_can_be_awaited_by_many_and_given_up() -> None:
     waiting = [asyncio.create_task(one.closed()) for _ in range(2)]
     await close(two)
     assert [type(await task) for task in waiting] == [PeerLeft, PeerLeft]
+
+
+async def test_a_goodbye_behind_a_full_socket_ends_the_session_once() -> None:
+    loop, faults = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _loop, context: faults.append(context))
+    here, there = socket.socketpair()
+    there.setblocking(False)
+    session = Session(said("one"), dialled=False)
+    _, ends = record(session)
+    await loop.connect_accepted_socket(lambda: session, here)
+    await loop.sock_sendall(there, b"".join(encode(said("two")())))
+    await session.opened()
+    session.send(Document(request_id="large"), [bytes(2_000_000)])
+    session.close()
+    while await loop.sock_recv(there, 2**20):
+        pass
+    await session.closed()
+    there.close()
+    await asyncio.sleep(0)
+    assert (ends, faults) == ([None], [])
