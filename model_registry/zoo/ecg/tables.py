@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,9 @@ def show(figures: Figures) -> None:
     _shares(console, "of these windows", cascade)
     if daily:
         _shares(console, "of a stream with 5 % anomalous", daily)
+    for name, folds in figures.get("auroc_by_fold", {}).items():
+        known = [value for value in folds if value is not None]
+        console.print(f"AUROC of each fold, {name}: {' '.join(map(_number, folds))}, mean {fmean(known):.4f}")
     fewer = missed_fewer(figures)
     if fewer is not None:
         console.print(f"missed anomalies at the cascade's specificity: {_percent(fewer)} fewer than the watch alone")
