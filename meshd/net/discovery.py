@@ -128,14 +128,13 @@ class Discovery:
             addresses=announced(self._local, listen_host=self._listen_host),
             port=self._port,
         )
-        label = f"meshd-{self._node_id[:16]}"
         return ServiceInfo(
             SERVICE,
-            f"{label}.{SERVICE}",
+            _service_name(self._node_id),
             port=advert.port,
             parsed_addresses=list(advert.addresses),
             properties=advert.txt(),
-            server=f"{label}.local.",
+            server=f"{_label(self._node_id)}.local.",
             host_ttl=_TTL_S,
             other_ttl=_TTL_S,
         )
@@ -212,14 +211,25 @@ class Discovery:
             return
         if advert.node_id == self._node_id and advert.incarnation == self._incarnation:
             return
+        if info.name != _service_name(advert.node_id):
+            # Else one forged packet under a name that its owner never defends would lead us astray until it restarts.
+            log.get_logger().info(log.ADVERT_REFUSED, name=info.name, reason=f"{advert.node_id} has another name")
+            return
         if self._adverts.get(info.name) != advert:
             self._adverts[info.name] = advert
             self._events.found(advert)
 
     def _forget(self, name: str) -> None:
-        advert = self._adverts.pop(name, None)
-        if advert and all(other.node_id != advert.node_id for other in self._adverts.values()):
+        if advert := self._adverts.pop(name, None):
             self._events.lost(advert.node_id)
+
+
+def _label(node_id: NodeId) -> str:
+    return f"meshd-{node_id[:16]}"
+
+
+def _service_name(node_id: NodeId) -> str:
+    return f"{_label(node_id)}.{SERVICE}"
 
 
 def _can_be_dialled(address: str) -> bool:

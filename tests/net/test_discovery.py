@@ -167,6 +167,24 @@ async def test_nonsense_under_our_service_is_passed_over(announce: Announce, mon
     await fool.async_close()
 
 
+async def test_an_advert_under_another_name_does_not_lead_away_from_a_node(announce: Announce) -> None:
+    one, two = announce(), announce(port=4001)
+    await asyncio.gather(one.discovery.start(), two.discovery.start())
+    await until(lambda: one.heard.latest(two.node_id) == (4001, 1))
+    forger = AsyncZeroconf(interfaces=["127.0.0.1"])
+    for name, node_id, port in (("forged", two.node_id, 1), ("meshd-" + 16 * "c", NodeId(64 * "c"), 2)):
+        txt = {"v": "1", "id": node_id, "class": "hub", "inc": "9"}
+        address = [socket.inet_aton("127.0.0.1")]
+        forged = ServiceInfo(
+            SERVICE, f"{name}.{SERVICE}", port=port, addresses=address, properties=txt, server="x.local."
+        )
+        await (await forger.async_register_service(forged, cooperating_responders=True))
+    await until(lambda: one.heard.latest(NodeId(64 * "c")) == (2, 9))
+    assert one.heard.latest(two.node_id) == (4001, 1)
+    await forger.async_unregister_all_services()
+    await forger.async_close()
+
+
 async def test_without_multicast_it_says_so_and_tries_again(
     announce: Announce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
