@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import to_builtins
@@ -153,10 +155,18 @@ class Daemon:
         address = BrokerAddress.of(self._config.mqtt)
         if self._config.mqtt.embedded and address is not None:
             self._open_broker(stack, address)
-        mqtt = MqttEdge(address, profile, Outbox(self._config.node.state_dir / "outbox.sqlite"))
+        mqtt = MqttEdge(address, profile, self._open_outbox(self._config.node.state_dir / "outbox.sqlite"))
         stack.push_async_callback(mqtt.aclose)
         mqtt.start()
         return mqtt
+
+    def _open_outbox(self, path: Path) -> Outbox:
+        try:
+            return Outbox(path)
+        except (OSError, sqlite3.Error) as error:
+            raise SetupError(
+                f"the outbox for alarms, {path}, cannot be used: {error}.", hint="Look at its disk and its permissions."
+            ) from error
 
     def _open_broker(self, stack: AsyncExitStack, address: BrokerAddress) -> None:
         """Start the embedded broker; without it the mesh works and the status says what is wrong."""

@@ -150,6 +150,16 @@ def test_a_model_to_host_that_is_not_there_is_a_problem_to_show(home: Household)
     assert problem.hint == "There are: toy:watch, toy:phone, toy:hub."
 
 
+def test_an_outbox_that_cannot_be_used_is_a_sentence_and_no_traceback(home: Household) -> None:
+    device = home.add("watch")
+    device.configure()
+    (device.state_dir / "outbox.sqlite").mkdir(parents=True)
+    device.start()
+    assert device.wait() == 1
+    assert "meshd: the outbox for alarms, " in device.log()
+    assert "Traceback" not in device.log()
+
+
 def test_a_broker_that_comes_and_goes_is_told_and_stops_nothing(home: Household) -> None:
     device = home.add("watch")
     with socket.socket() as probe:
