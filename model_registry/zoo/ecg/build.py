@@ -23,7 +23,7 @@ from model_registry.manifest import Lifecycle, Manifest
 from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Alarm, Escalation, Tier, Variant
 from model_registry.zoo.ecg import calibrate, export
-from model_registry.zoo.ecg.cascade import ANOMALOUS, flags
+from model_registry.zoo.ecg.cascade import alarm_threshold, flags
 from model_registry.zoo.ecg.export import MOST_BEATS, OUTPUTS, TierName
 from model_registry.zoo.ecg.network import Committee, FrameNet
 from model_registry.zoo.ecg.recording import WINDOW_SAMPLES, Windows
@@ -125,6 +125,7 @@ def _tier(tier: TierName, network: Committee, learned_from: Windows, held_out: H
         "specificity": share(~said[~truth]),
         "balanced_accuracy": float((said[truth].mean() + (~said[~truth]).mean()) / 2.0),
     }
+    escalation = _escalation(tier, evidence)
     return Tier(
         name=tier,
         outputs=tuple(_OUTPUT_TENSORS[name] for name in OUTPUTS[tier]),
@@ -139,8 +140,8 @@ def _tier(tier: TierName, network: Committee, learned_from: Windows, held_out: H
                 accuracy={name: round(value, 4) for name, value in accuracy.items() if value is not None},
             ),
         ),
-        escalation=_escalation(tier, evidence),
-        alarm=Alarm(output="anomaly", at_least=ANOMALOUS),
+        escalation=escalation,
+        alarm=Alarm(output="anomaly", at_least=alarm_threshold(escalation)),
     )
 
 

@@ -14,10 +14,13 @@ from model_registry.zoo.ecg.statistics import clopper_pearson_upper, clustered_u
 
 MISSED = 0.05
 CONFIDENCE = 0.95
-"""Issue's promise: at most this share of anomalies is dismissed, at this confidence."""
+"""The promise: at most this share of anomalies is dismissed, at this confidence."""
 
 WATCH_CALM_SHARE = 0.12
 """Share of calm windows that the watch may pass on: of a stream with 5 % anomalies, at most 16 % then leave."""
+
+PREVALENCE = 0.1
+"""Share of anomalous windows in daily life, an assumption: more than a third of the held-out windows are."""
 
 PHONE_CALM_SHARE = 0.05
 """Share of calm windows that reach the hub for all the phone can tell."""
@@ -68,8 +71,17 @@ def rule(evidence: Evidence, *, calm_share: float, high: float | None = None) ->
         high = None
     inside = (evidence.score >= low) & (evidence.score < (np.inf if high is None else high))
     return Escalation(
-        score="anomaly", low=low, high=high, expected_rate=float(inside.mean()), bound=_bound(evidence, low)
+        score="anomaly",
+        low=low,
+        high=high,
+        expected_rate=daily_rate(inside, evidence.truth),
+        bound=_bound(evidence, low),
     )
+
+
+def daily_rate(inside: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Return the share of windows inside the band if PREVALENCE of them were anomalous, not as many as here."""
+    return float(PREVALENCE * inside[truth].mean() + (1 - PREVALENCE) * inside[~truth].mean())
 
 
 def watch_rule(evidence: Evidence) -> Escalation:

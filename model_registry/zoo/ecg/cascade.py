@@ -27,6 +27,11 @@ def flags(score: NDArray[np.floating], threshold: float = ANOMALOUS) -> NDArray[
     return ~(score < threshold)
 
 
+def alarm_threshold(rule: Escalation | None) -> float:
+    """Return the score from which a tier calls a window anomalous: what is too high to be passed on is an alarm."""
+    return ANOMALOUS if rule is None or rule.high is None else min(ANOMALOUS, rule.high)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
     """What the cascade made of each window.
@@ -60,7 +65,7 @@ def verdicts(
     """Play the cascade over windows whose score at every tier is known."""
     left_watch = escalates(watch_rule, watch)
     reached_hub = left_watch & escalates(phone_rule, phone)
-    by_phone = phone >= (ANOMALOUS if phone_rule.high is None else phone_rule.high)
+    by_phone = phone >= alarm_threshold(phone_rule)
     score = np.where(reached_hub, hub, np.where(left_watch, phone, watch)).astype(np.float64)
     return Verdicts(
         score=score,
