@@ -8,6 +8,16 @@ from meshd.core.node import DeviceClass
 from meshd.core.privacy import why_not_send
 from meshd.core.refusal import failure
 from meshd.core.request import Request
+from meshd.core.settings import Settings
+
+_OWN_SHARE = 4
+"""One place in so many is kept for this node's own clients, so that no peer can shut them out."""
+
+
+def room_for(request: Request, settings: Settings, *, alive: int) -> int:
+    """Return how many more requests of this one's origin may be alive; none or less when it is one too many."""
+    kept = settings.max_requests // _OWN_SHARE if request.delegated else 0
+    return settings.max_requests - kept - alive
 
 
 def why_not_admit(request: Request, own_class: DeviceClass, *, draining: bool, room: int) -> Failure | None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from meshd import errors
 from meshd.core import events
-from meshd.core.admission import why_not_admit
+from meshd.core.admission import room_for, why_not_admit
 from meshd.core.answer import Answer, Failure, Hop, Outcome
 from meshd.core.candidate import Candidate, Observation
 from meshd.core.cascade import escalates, is_malformed
@@ -83,7 +83,7 @@ class Conductor:
     def arrive(self, request: Request, now: float) -> None:
         """Admit a request and look for a plan, or refuse it with the reason."""
         assert request.request_id not in self._lives, "the daemon joins requests of the same id"
-        room = self._settings.max_requests - len(self._lives)
+        room = room_for(request, self._settings, alive=len(self._lives))
         refusal = why_not_admit(request, self._view.own.profile.device_class, draining=self._draining, room=room)
         story = self.explanations.begin(request)
         life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story)
@@ -165,7 +165,7 @@ class Conductor:
         self._view.radio_used(now)
         transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
         self._view.link_to(answered.node_id).measured(answered.transferred_bytes, transfer_s, now)
-        self._view.learn_from(answered.answer, life.request.batch, now)
+        self._view.learn_from(answered.node_id, answered.answer, life.request.batch, now)
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
         if answer.degraded:
             life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)

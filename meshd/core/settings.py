@@ -16,7 +16,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds and prices of one node's scheduler."""
 
     max_requests: Count = 1024
-    """Requests alive at once; the next one is shed."""
+    """Requests alive at once; the next one is shed. A quarter is kept for this node's own clients."""
     max_queued: Count = 256
     """Stages that wait for a slot here; the least urgent one is shed."""
     max_nodes: Count = 1024
