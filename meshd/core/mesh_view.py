@@ -155,10 +155,13 @@ class MeshView:
         assert link is not None, "only this node itself has no link"
         return link
 
-    def learn_from(self, answer: Answer, batch: int, now: float) -> None:
-        """Take in how long the stages behind a peer's answer took, and which of them escalated."""
+    def learn_from(self, node_id: NodeId, answer: Answer, batch: int, now: float) -> None:
+        """Take in how long a peer's own stages behind its answer took, and which of them escalated.
+
+        What it says of other nodes is passed over: one answer could make a rival look slow for good.
+        """
         for position, hop in enumerate(answer.route):
-            if hosted := self._hosted_at(hop, answer.model):
+            if hop.node_id == node_id and (hosted := self._hosted_at(hop, answer.model)):
                 self.learn_compute(hop.node_id, hosted, hop.compute_s / batch, now)
                 escalated = position < len(answer.route) - 1 or answer.degraded
                 self.learn_escalation(hosted, escalated=escalated, now=now)

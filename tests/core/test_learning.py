@@ -1,10 +1,14 @@
 """What a node learns of links and tiers by using them."""
 
 import pytest
+from msgspec.structs import replace
 
 from meshd.core.estimate import Estimate
-from meshd.core.mesh_view import Link
+from meshd.core.mesh_view import Link, MeshView
+from meshd.core.node import Telemetry
 from meshd.core.rate import Rate
+from meshd.core.settings import Settings
+from tests.core.builders import answer_of, hub, phone, watch
 
 
 def _link(*, rtt_s: float = 0.02, bps: float = 1.26e6) -> Link:
@@ -54,3 +58,14 @@ def test_a_rate_that_gets_no_samples_returns_to_its_prior() -> None:
     rate = Rate(prior=0.2, learned=0.9, at_s=0.0)
     assert rate.at(0.0) == pytest.approx(0.9)
     assert rate.at(10_000.0) == pytest.approx(0.2)
+
+
+def test_a_peer_teaches_of_itself_and_of_nobody_else() -> None:
+    view = MeshView(watch(), Settings(), 0.0)
+    liar, rival = phone(), hub()
+    for peer in (liar, rival):
+        view.connected(peer, Telemetry(), 0.0)
+    slow = [replace(hop, compute_s=1e6) for peer in (rival, liar) for hop in answer_of(peer).route]
+    view.learn_from(liar.node_id, replace(answer_of(liar), route=tuple(slow)), 1, 1.0)
+    learned = [len(node.learned) for node in view.nodes()]
+    assert learned == [0, 1, 0]
