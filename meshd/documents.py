@@ -97,7 +97,7 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     """Since the start, this node's own."""
 
 
-PeerState = Literal["alive", "suspect", "dead", "left", "unpaired"]
+PeerState = Literal["alive", "suspect", "dead", "left", "unreached", "unpaired"]
 
 
 class Peer(Struct, frozen=True, kw_only=True):
@@ -107,7 +107,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     name: str
     device_class: DeviceClass | None
     state: PeerState
-    """``unpaired``: it was discovered, but its certificate is not trusted here."""
+    """``unreached``: it is trusted and was never in session yet. ``unpaired``: it was discovered or knocked, and its
+    certificate is not trusted here."""
     link_up: bool
     address: str | None
     rtt_s: float | None

@@ -196,7 +196,7 @@ def _stranger(link: PeerLink) -> Peer:
         node_id=link.node_id or NodeId(""),
         name=link.name or "unknown",
         device_class=link.device_class,
-        state="unpaired" if link.state is LinkState.UNPAIRED else "dead",
+        state="unpaired" if link.state is LinkState.UNPAIRED else "unreached",
         link_up=False,
         address=link.address,
         rtt_s=None,

@@ -278,7 +278,7 @@ class Session(asyncio.BufferedProtocol):
             # In TLS 1.3 the dialling side finishes first; a refusal of its certificate often shows as a reset.
             return PeerLost(
                 f"{self.address} closed the connection right after the TLS handshake.",
-                hint="Most likely this node is not pinned there.",
+                hint="Most likely this node is not trusted there: `meshd id` here, `meshd trust add` there.",
             )
         return PeerLost(f"the connection with {self.address} ended{f': {exc}' if exc else ''}.")
 

@@ -62,8 +62,8 @@ def test_peers_names_each_and_says_how_to_let_a_stranger_in(meshd: Command, daem
         "name      class  state     link  address                rtt       heard  battery",
         "kitchen   hub    alive     up    192.168.1.7:47600  2.70 ms  500 ms ago   25.0 %",
         "stranger  hub    unpaired  down  192.168.1.7:47600        —  500 ms ago   25.0 %",
-        "! stranger: it was discovered and is not trusted. If it is yours: meshd trust",
-        "add cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
+        "! stranger: it is there and not trusted here. If it is yours: meshd trust add",
+        "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
     ]
 
 

@@ -239,7 +239,7 @@ async def test_a_peer_that_does_not_trust_us_is_named_as_the_likely_reason(make_
     await two.start()
     one.peering.add_static(two.id, two.address)
     await until(lambda: one.peering.peers()[0].last_error)
-    assert "is not pinned there" in (one.peering.peers()[0].last_error or "")
+    assert "is not trusted there" in (one.peering.peers()[0].last_error or "")
     (stranger,) = two.peering.peers()
     assert (stranger.state, stranger.node_id) == (LinkState.UNPAIRED, one.id)
 

@@ -43,8 +43,10 @@ def _row(peer: Peer) -> tuple[str | Text, ...]:
 
 def _trouble(peer: Peer) -> Text:
     """Say what keeps a peer away, and what the owner can do."""
+    if peer.state == "unpaired" and not peer.node_id:
+        return Text.assemble(("! ", "yellow"), f"somebody at {peer.address} was turned away: {peer.last_error}")
     if peer.state == "unpaired":
-        advice = f"it was discovered and is not trusted. If it is yours: meshd trust add {peer.node_id}"
+        advice = f"it is there and not trusted here. If it is yours: meshd trust add {peer.node_id}"
         return Text.assemble((f"! {peer.name}: ", "yellow"), advice)
     why = peer.last_error or ("it said goodbye." if peer.state == "left" else "nothing was heard of it.")
     return Text.assemble((f"! {peer.name}: ", "yellow"), why)

@@ -11,6 +11,7 @@ _STATE_STYLES: dict[PeerState, str] = {
     "suspect": "yellow",
     "dead": "red",
     "left": "dim",
+    "unreached": "yellow",
     "unpaired": "magenta",
 }
 NOTHING = "—"
