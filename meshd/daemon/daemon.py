@@ -112,6 +112,8 @@ class Daemon:
             listening=str(Address(self._config.listen.host, peering.port)),
         )
         await self._open_endpoint(stack, identity, Reception(node.intake, reporter))
+        if self._config.discovery.enabled:  # Last: a daemon that cannot start must not call its peers.
+            await self._open_discovery(stack, identity, peering)
         self._log.info(log.DAEMON_STARTED, node_id=identity.node_id, name=profile.name, port=peering.port)
         return node, mqtt
 
@@ -195,8 +197,6 @@ class Daemon:
         await peering.start(config.listen.host, config.listen.port)
         for peer in config.static_peers:
             peering.add_static(NodeId(peer.fingerprint), Address(peer.host, peer.port))
-        if config.discovery.enabled:
-            await self._open_discovery(stack, identity, peering)
         return peering
 
     async def _open_discovery(self, stack: AsyncExitStack, identity: Identity, peering: Peering) -> None:
