@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+_INTERRUPTED = 130
+"""As shells have it: 128 and the number of SIGINT."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process; see :mod:`meshd.cli.exits` for the codes."""
@@ -14,6 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         print(f"meshd {__version__}")
         return
-    from meshd.cli.app import run
+    try:
+        from meshd.cli.app import run
 
-    run(words)
+        run(words)
+    except KeyboardInterrupt:  # While the libraries were loading; afterwards typer ends in the same way.
+        sys.exit(_INTERRUPTED)

@@ -36,6 +36,8 @@ from model_registry.store import bundled_models
 from model_registry.zoo.ecg.energy import WINDOW_BYTES
 
 _REFRESH_S = 0.25
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""What ends the demo beside Ctrl-C: a plain `kill`, its terminal being closed, and the quit key."""
 _WATCH, _PHONE, _HUB = HOUSEHOLD
 _UNKNOWN = Detection(sensitivity=None, specificity=None)
 
@@ -65,7 +67,7 @@ class Demo:
 
         Raises:
             SetupError: the household did not come together.
-            KeyboardInterrupt: somebody pressed Ctrl-C or sent SIGTERM; the daemons are stopped all the same.
+            KeyboardInterrupt: somebody ended it, by Ctrl-C or a signal; the daemons are stopped all the same.
         """
         try:
             return asyncio.run(self._perform())
@@ -73,7 +75,7 @@ class Demo:
             raise KeyboardInterrupt from None
 
     async def _perform(self) -> Report:
-        _end_on_terminate()
+        _end_on_signals()
         progress("starting a watch, a phone and a hub ...")
         async with Household(self._options.folder) as household:
             await household.gather(MODEL)
@@ -156,8 +158,9 @@ async def _draw(live: Live, table: LiveTable, household: Household) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-def _end_on_terminate() -> None:
-    """Stop the daemons on SIGTERM as on Ctrl-C, which asyncio.run turns into the end of the main task."""
+def _end_on_signals() -> None:
+    """Stop the daemons on these signals as on Ctrl-C, which asyncio.run turns into the end of the main task."""
     performance = asyncio.current_task()
     assert performance is not None, "this runs inside asyncio.run"
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performance.cancel)
+    for ending in _ENDINGS:
+        asyncio.get_running_loop().add_signal_handler(ending, performance.cancel)

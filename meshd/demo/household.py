@@ -35,8 +35,12 @@ class Household:
         # Sockets get a directory with a short name: a unix socket's path has room for 107 bytes.
         self._sockets = Path(tempfile.mkdtemp(prefix="meshd-"))
         self.folder = folder or self._sockets
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.devices = {name: Device(name, self.folder, self._sockets) for name in HOUSEHOLD}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.devices = {name: Device(name, self.folder, self._sockets) for name in HOUSEHOLD}
+        except BaseException:  # Private keys may be in there, and nobody will ever enter this household.
+            shutil.rmtree(self._sockets, ignore_errors=True)
+            raise
         self.discovered_s: dict[DeviceClass, float] = {}
         self._clients: dict[DeviceClass, AsyncClient] = {}
         self._models: dict[str, Any] = {"dir": str(models)} if models else {}

@@ -128,10 +128,15 @@ def _checked_certificate(secret: Path) -> str:
 
 
 def _new_key_pair() -> bytes:
-    """Have a process of its own make certificate and key: in this one, cryptography would keep 10 MB for good."""
+    """Have a process of its own make certificate and key: in this one, cryptography would keep 10 MB for good.
+
+    It leads its own session: Ctrl-C is for this process, which would otherwise take the maker's end for a failure.
+    """
     maker = [sys.executable, "-P", "-m", _MAKER]
     try:
-        made = subprocess.run(maker, check=True, stdout=subprocess.PIPE)  # noqa: S603 - this interpreter, our module
+        made = subprocess.run(  # noqa: S603 - this interpreter, our module
+            maker, check=True, stdout=subprocess.PIPE, start_new_session=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise SetupError(f"no key could be made for this node: {error}.", hint=f"Try: {' '.join(maker)}") from error
     return made.stdout

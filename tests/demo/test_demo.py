@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,13 @@ pytestmark = [
     ),
 ]
 COMMAND = [sys.executable, "-c", "from meshd.cli import main; main()", "demo"]
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[str]:
+    """Yield a folder for sockets, whose paths have room for 107 bytes, and remove what a killed demo left in it."""
+    with tempfile.TemporaryDirectory(prefix="m-") as folder:
+        yield folder
 
 
 def test_one_json_object_tells_the_whole_outcome(tmp_path: Path) -> None:
@@ -42,7 +51,7 @@ def test_one_json_object_tells_the_whole_outcome(tmp_path: Path) -> None:
     assert not _daemons_of(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_an_interrupted_demo_stops_its_daemons_and_says_130(number: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "--duration", "60", "--keep", str(tmp_path)],
@@ -57,6 +66,44 @@ def test_an_interrupted_demo_stops_its_daemons_and_says_130(number: signal.Signa
         out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "")
     assert not _daemons_of(tmp_path)
+
+
+def test_ctrl_c_in_the_first_second_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "sockets").mkdir()
+    with subprocess.Popen(
+        [*COMMAND, "--keep", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(tmp_path / "sockets")},
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("starting")
+        os.killpg(process.pid, signal.SIGINT)  # As a terminal does: the children in the group get it, too.
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.strip()) == (130, "", "")
+    assert not list((tmp_path / "sockets").iterdir())
+    assert not _daemons_of(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_a_demo_that_is_killed_takes_its_daemons_along(tmp_path: Path, short_tmp: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--duration", "60", "--keep", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": short_tmp},
+    ) as process:
+        assert process.stderr is not None
+        while "playing" not in process.stderr.readline():
+            assert process.poll() is None, "the demo ended before it played"
+        orphans = [psutil.Process(pid) for pid in _daemons_of(tmp_path)]
+        process.kill()
+    assert len(orphans) == 3
+    _, left = psutil.wait_procs(orphans, timeout=20)
+    assert not left
 
 
 def _daemons_of(folder: Path) -> list[int]:
