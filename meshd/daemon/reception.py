@@ -8,18 +8,17 @@ from meshd import log
 from meshd.daemon.intake import Intake, refusal_of
 from meshd.daemon.ledger import Asker
 from meshd.daemon.reporter import Reporter
-from meshd.errors import LinkError, MeshError
+from meshd.errors import MeshError
 from meshd.net.session import Session
 from meshd.wire.messages import Cancel, Document, Infer, Message, Query
 
 
 class Reception:
-    """Holds the sessions of clients on this device."""
+    """Serves the sessions of clients on this device; the endpoint holds and ends them."""
 
     def __init__(self, intake: Intake, reporter: Reporter) -> None:
         self._intake = intake
         self._reporter = reporter
-        self._sessions: set[Session] = set()
         self._log = log.get_logger()
 
     def welcome(self, session: Session) -> None:
@@ -27,15 +26,7 @@ class Reception:
 
         Requests of a client that goes away are answered all the same: it may come back and ask for them by their ids.
         """
-        self._sessions.add(session)
         session.on_message = self._received
-        session.on_closed = self._closed
-
-    async def close(self) -> None:
-        """Say goodbye to every client."""
-        for session in list(self._sessions):
-            session.close()
-            await session.closed()
 
     def _received(self, session: Session, message: Message, payload: memoryview) -> None:
         match message:
@@ -55,6 +46,3 @@ class Reception:
             session.send(refusal_of(query.request_id, error))
         else:
             session.send(Document(request_id=query.request_id), (msgspec.json.encode(document),))
-
-    def _closed(self, session: Session, _error: LinkError | None) -> None:
-        self._sessions.discard(session)
