@@ -36,8 +36,8 @@ def demo(
     from meshd.demo.report import report_view
 
     options = DemoOptions(duration_s=duration, windows_per_s=_rate(speed), ecg=ecg, folder=keep)
-    report = Demo(options).run()
-    show_json(report) if json else show(report_view(report))
+    report, remarks = Demo(options).run()
+    show_json(report) if json else show(report_view(report, remarks))
     if not report.sound:
         raise typer.Exit(Exit.FAILED)
 

@@ -22,10 +22,11 @@ from meshd.demo.report import (
     EscalationReport,
     InputReport,
     NodeReport,
+    Remarks,
     Report,
     RequestReport,
 )
-from meshd.demo.scoreboard import Detection, Scoreboard
+from meshd.demo.scoreboard import UNKNOWN, Scoreboard
 from meshd.demo.spending import HOUSEHOLD, Spending
 from meshd.demo.stream import Stream
 from meshd.demo.table import LiveTable
@@ -39,7 +40,6 @@ _REFRESH_S = 0.25
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """What ends the demo beside Ctrl-C: a plain `kill`, its terminal being closed, and the quit key."""
 _WATCH, _PHONE, _HUB = HOUSEHOLD
-_UNKNOWN = Detection(sensitivity=None, specificity=None)
 
 
 class DemoOptions(Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class Demo:
         self._spending = Spending.of(_shipped_manifest(), WINDOW_BYTES)
         self._scoreboard = Scoreboard()
 
-    def run(self) -> Report:
+    def run(self) -> tuple[Report, Remarks]:
         """Run the demo from start to end.
 
         Raises:
@@ -74,7 +74,7 @@ class Demo:
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 
-    async def _perform(self) -> Report:
+    async def _perform(self) -> tuple[Report, Remarks]:
         _end_on_signals()
         progress("starting a watch, a phone and a hub ...")
         async with Household(self._options.folder) as household:
@@ -83,11 +83,12 @@ class Demo:
             progress(f"they found each other; playing {self._stream.source} ...")
             async with self._live(household):
                 await player.play(windows_per_s=self._options.windows_per_s, duration_s=self._options.duration_s)
-            progress("asking the watch alone and the hub alone about the same windows ...")
             compared = await self._compare(player)
             finished = household.devices[_WATCH].outcomes()
+            remarks = self._remarks(household)
         ids = [player.request_id(number) for number in range(self._scoreboard.submitted)]
-        return self._report(household, compared, duplicates=sum(max(0, finished[name] - 1) for name in ids))
+        report = self._report(household, compared, duplicates=sum(max(0, finished[name] - 1) for name in ids))
+        return report, remarks
 
     @asynccontextmanager
     async def _live(self, household: Household) -> AsyncIterator[None]:
@@ -108,7 +109,8 @@ class Demo:
 
     async def _compare(self, player: Player) -> Compared:
         if self._stream.anomalous is None:
-            return Compared(watch_only=_UNKNOWN, cascade=_UNKNOWN, hub_only=_UNKNOWN)
+            return Compared(watch_only=UNKNOWN, cascade=UNKNOWN, hub_only=UNKNOWN)
+        progress("asking the watch alone and the hub alone about the same windows ...")
         truth = [bool(anomalous) for anomalous in self._stream.anomalous]
         windows = list(self._scoreboard.played)
         by_watch, by_hub = [await player.judge(windows, tier=tier) for tier in (_WATCH, _HUB)]
@@ -116,6 +118,15 @@ class Demo:
             watch_only=self._scoreboard.detection_of(by_watch, truth),
             cascade=self._scoreboard.detection(truth),
             hub_only=self._scoreboard.detection_of(by_hub, truth),
+        )
+
+    def _remarks(self, household: Household) -> Remarks:
+        """Return what can be told only while the devices should be running."""
+        return Remarks(
+            ended=tuple(name for name, device in household.devices.items() if not device.running),
+            watch_to_hub=self._scoreboard.escalations(_WATCH, _HUB),
+            flagged=self._scoreboard.flagged,
+            annotated=self._stream.anomalous is not None,
         )
 
     def _report(self, household: Household, compared: Compared, *, duplicates: int) -> Report:

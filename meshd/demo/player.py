@@ -53,6 +53,7 @@ class Player:
         """Return what one tier alone says of each window, asked through the mesh like any other question.
 
         The watch is held to its own opinion by ``privacy=device``, the hub is demanded as the weakest tier allowed.
+        A window that got no answer is left out.
         """
         privacy = Privacy.DEVICE if tier is DeviceClass.WATCH else Privacy.HOUSEHOLD
         asked = sorted(windows)
@@ -60,7 +61,10 @@ class Player:
         answers = self._watch.infer_many(MODEL, inputs, deadline_s=DEADLINE_S, privacy=privacy, min_tier=tier)
         verdicts: dict[int, Verdict] = {}
         for window in asked:
-            answer = await anext(answers)
+            try:
+                answer = await anext(answers)
+            except LinkError:  # The watch has gone, and with it whoever else it could ask.
+                break
             if isinstance(answer, Result):
                 verdicts[window] = answer.answer.anomalous
         return verdicts

@@ -12,7 +12,7 @@ from rich.text import Text
 from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, energy, percent
 from meshd.core.node import DeviceClass
-from meshd.demo.scoreboard import Detection, Latency
+from meshd.demo.scoreboard import UNKNOWN, Detection, Latency
 
 
 class NodeReport(Struct, frozen=True, kw_only=True):
@@ -82,7 +82,19 @@ class Report(Struct, frozen=True, kw_only=True):
         return not (self.requests.failed or self.requests.lost or self.requests.duplicates)
 
 
-def report_view(report: Report) -> RenderableType:
+class Remarks(Struct, frozen=True, kw_only=True):
+    """What a person is told beside the figures; the report's keys stay what programs rely on."""
+
+    ended: tuple[DeviceClass, ...] = ()
+    """Devices whose daemon ended while the demo still needed it."""
+    watch_to_hub: int = 0
+    """Windows that were passed on past a phone that could not take them."""
+    flagged: int = 0
+    """Windows that the cascade called anomalous."""
+    annotated: bool = True
+
+
+def report_view(report: Report, remarks: Remarks) -> RenderableType:
     """Return the summary for a person."""
     requests, escalations = report.requests, report.escalations
     discovered = ", ".join(f"{node.device_class} {node.discovered_s:.1f} s" for node in report.nodes)
@@ -93,8 +105,10 @@ def report_view(report: Report) -> RenderableType:
         (f"{requests.failed} failed, {requests.lost} lost, {requests.duplicates} twice", "" if report.sound else "red"),
         f", {requests.degraded} degraded\n",
         f"escalated  {escalations.watch_to_phone} from watch to phone, {escalations.phone_to_hub} from phone to hub",
+        f", {remarks.watch_to_hub} from watch to hub, past the phone" if remarks.watch_to_hub else "",
+        *((f"\nended      the {name}, by itself, before the demo was over", "red") for name in remarks.ended),
     )
-    return Group(lines, "", _latencies(report), "", _comparison(report))
+    return Group(lines, "", _latencies(report), "", _comparison(report), *_caveats(report, remarks))
 
 
 def _latencies(report: Report) -> Table:
@@ -117,6 +131,28 @@ def _ways(report: Report) -> Iterator[tuple[str, Detection, float]]:
     yield "the watch alone", report.detection.watch_only, report.energy_joules.watch_only
     yield "the cascade", report.detection.cascade, report.energy_joules.cascade
     yield "the hub alone", report.detection.hub_only, report.energy_joules.hub_only
+
+
+def _caveats(report: Report, remarks: Remarks) -> Iterator[str]:
+    """Say why figures are missing."""
+    if not remarks.annotated:
+        yield "\nNobody annotated this recording, so none of the three can be judged by it."
+        yield f"The cascade called {remarks.flagged} of {report.requests.completed} windows anomalous."
+        return
+    for name, detection in (
+        (DeviceClass.WATCH, report.detection.watch_only),
+        (DeviceClass.HUB, report.detection.hub_only),
+    ):
+        if detection == UNKNOWN:
+            yield f"\nThe {name} alone could not be judged: {_silence(name, remarks)}."
+
+
+def _silence(name: DeviceClass, remarks: Remarks) -> str:
+    if name in remarks.ended:
+        return f"the {name} had ended"
+    if DeviceClass.WATCH in remarks.ended:
+        return "the watch, which passes the questions on, had ended"
+    return "it gave no answer"
 
 
 def milliseconds(value: float | None) -> str:

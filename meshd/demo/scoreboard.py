@@ -34,6 +34,9 @@ class Detection(Struct, frozen=True, kw_only=True):
     specificity: float | None
 
 
+UNKNOWN = Detection(sensitivity=None, specificity=None)
+
+
 class Latency(Struct, frozen=True, kw_only=True):
     """How many windows a tier had the last word on, and how long the asker waited for it."""
 
@@ -90,6 +93,11 @@ class Scoreboard:
         for (window, _), times in self._verdicts.items():
             played[window] += times
         return played
+
+    @property
+    def flagged(self) -> int:
+        """Return how many answers called their window anomalous."""
+        return sum(times for (_, verdict), times in self._verdicts.items() if verdict)
 
     def latency(self, tier: DeviceClass) -> Latency:
         """Return the waiting times for answers of one tier."""

@@ -106,6 +106,25 @@ def test_a_demo_that_is_killed_takes_its_daemons_along(tmp_path: Path, short_tmp
     assert not left
 
 
+@pytest.mark.parametrize("victim", ["watch", "hub"])
+def test_a_device_that_is_killed_costs_what_it_costs_and_is_told(victim: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--duration", "4", "--keep", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while "playing" not in process.stderr.readline():
+            assert process.poll() is None, "the demo ended before it played"
+        (pid,) = _daemons_of(tmp_path / f"{victim}.toml")
+        os.kill(pid, signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == (1 if victim == "watch" else 0)
+    assert (", 0 lost" in out) == (victim != "watch")
+    assert f"the {victim}, by itself" in out
+
+
 def _daemons_of(folder: Path) -> list[int]:
     return [
         process.pid

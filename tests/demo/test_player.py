@@ -84,3 +84,8 @@ async def test_one_tier_alone_is_asked_so_that_no_other_can_answer(
     assert [(asked.privacy, asked.min_tier) for asked in daemon.asked if isinstance(asked, Infer)] == [
         (privacy, tier)
     ] * 2
+
+
+async def test_a_device_that_is_gone_says_nothing_of_any_window() -> None:
+    nowhere = AsyncClient("/nonexistent/meshd.sock", connect_timeout_s=0.1)
+    assert await Player(STREAM, nowhere, Scoreboard()).judge([0, 1], tier=DeviceClass.WATCH) == {}

@@ -14,11 +14,12 @@ from meshd.demo.report import (
     EscalationReport,
     InputReport,
     NodeReport,
+    Remarks,
     Report,
     RequestReport,
     report_view,
 )
-from meshd.demo.scoreboard import Detection, Latency
+from meshd.demo.scoreboard import UNKNOWN, Detection, Latency
 
 DETECTION = Detection(sensitivity=0.95, specificity=None)
 REPORT = Report(
@@ -57,7 +58,7 @@ def test_a_report_is_sound_only_when_every_request_had_one_answer(trouble: str) 
 
 def test_a_person_reads_the_comparison_in_eighty_columns() -> None:
     page = io.StringIO()
-    Console(file=page, width=80).print(report_view(REPORT))
+    Console(file=page, width=80).print(report_view(REPORT, Remarks()))
     assert [" ".join(line.split()) for line in page.getvalue().splitlines() if line.strip()] == [
         "played 10 windows from a recording",
         "discovered watch 1.2 s after the start of each",
@@ -70,3 +71,30 @@ def test_a_person_reads_the_comparison_in_eighty_columns() -> None:
         "the cascade 95.0 % — 2.00 mJ",
         "the hub alone 95.0 % — 3.00 mJ",
     ]
+
+
+def test_a_person_is_told_who_ended_and_why_figures_are_missing() -> None:
+    report = msgspec.structs.replace(
+        REPORT, detection=Compared(watch_only=DETECTION, cascade=DETECTION, hub_only=UNKNOWN)
+    )
+    lines = _page(report, Remarks(ended=(DeviceClass.HUB,), watch_to_hub=2))
+    assert lines[3:5] == [
+        "escalated 3 from watch to phone, 1 from phone to hub, 2 from watch to hub, past the phone",
+        "ended the hub, by itself, before the demo was over",
+    ]
+    assert lines[-1] == "The hub alone could not be judged: the hub had ended."
+
+
+def test_a_recording_that_nobody_annotated_is_told_by_its_alarms() -> None:
+    unknown = Compared(watch_only=UNKNOWN, cascade=UNKNOWN, hub_only=UNKNOWN)
+    report = msgspec.structs.replace(REPORT, detection=unknown)
+    assert _page(report, Remarks(annotated=False, flagged=4))[-2:] == [
+        "Nobody annotated this recording, so none of the three can be judged by it.",
+        "The cascade called 4 of 10 windows anomalous.",
+    ]
+
+
+def _page(report: Report, remarks: Remarks) -> list[str]:
+    page = io.StringIO()
+    Console(file=page, width=120).print(report_view(report, remarks))
+    return [" ".join(line.split()) for line in page.getvalue().splitlines() if line.strip()]
