@@ -201,7 +201,7 @@ class Daemon:
 
     async def _open_discovery(self, stack: AsyncExitStack, identity: Identity, peering: Peering) -> None:
         config = self._config
-        self._discovery = Discovery(
+        discovery = Discovery(
             peering,
             node_id=identity.node_id,
             device_class=config.node.device_class,
@@ -210,8 +210,9 @@ class Daemon:
             port=peering.port,
             interfaces=config.discovery.interfaces,
         )
-        stack.push_async_callback(self._discovery.stop)
-        await self._discovery.start()
+        stack.push_async_callback(discovery.stop)
+        await discovery.start()
+        self._discovery = discovery  # Only now: clients may ask already, and not to have started yet is no problem.
 
     async def _open_endpoint(self, stack: AsyncExitStack, identity: Identity, reception: Reception) -> None:
         client = self._config.client
