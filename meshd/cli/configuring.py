@@ -43,7 +43,7 @@ def check(
 
 
 @app.command()
-def schema() -> None:
+def schema(json: JsonOption = True) -> None:  # noqa: ARG001  It is JSON with and without the word.
     """Print the JSON Schema of the configuration file: every key with its meaning."""
     from meshd.cli.output import show_json
     from meshd.config.document import json_schema

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,12 +20,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def _deadline(seconds: float) -> float:
+    from meshd.wire.messages import MAX_DEADLINE_S
+
+    if not 0.0 < seconds <= MAX_DEADLINE_S:  # NaN is no time, either.
+        raise typer.BadParameter(f"{seconds:g} is not above zero and at most {MAX_DEADLINE_S:g} seconds")
+    return seconds
+
+
 def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     model: Annotated[str, typer.Argument(help="Name of the model; `meshd models` lists them.")],
     inputs: Annotated[
         list[str], typer.Option("--input", metavar="NAME=FILE", help="An input tensor, as a .npy file. Repeatable.")
     ],
-    deadline: Annotated[float, typer.Option("--deadline", metavar="SECONDS", help="Time to answer.")] = 10.0,
+    deadline: Annotated[
+        float, typer.Option("--deadline", metavar="SECONDS", help="Time to answer.", callback=_deadline)
+    ] = 10.0,
     privacy: Annotated[Privacy, typer.Option(help="How far the input may travel.")] = Privacy.HOUSEHOLD,
     priority: Annotated[Priority, typer.Option(help="How urgent it is.")] = Priority.NORMAL,
     min_tier: Annotated[DeviceClass | None, typer.Option("--min-tier", help="Accept no weaker tier.")] = None,
@@ -37,6 +51,8 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     from meshd.cli.view.result_view import result_document, result_view
 
     arrays = dict(_array(word) for word in inputs)
+    if output is not None:
+        _make(output)
     with connect(endpoint, token) as mesh:
         result = mesh.infer(model, arrays, deadline_s=deadline, privacy=privacy, priority=priority, min_tier=min_tier)
     if output is not None:
@@ -53,19 +69,39 @@ def _array(word: str) -> tuple[str, NDArray[Any]]:
         raise typer.BadParameter(f"{word!r} is not NAME=FILE, for example ecg=window.npy", param_hint="--input")
     try:
         array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise typer.BadParameter(f"{file} is no readable .npy file: {error}", param_hint="--input") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise typer.BadParameter(f"{file} is no readable .npy file: {reason}", param_hint="--input") from error
+    except (ValueError, EOFError) as error:  # numpy's own words advise to unpickle it, which is how to run its code.
+        told = f"{file} is no readable .npy file, which holds one array of plain numbers; numpy.save writes one"
+        raise typer.BadParameter(told, param_hint="--input") from error
     if not isinstance(array, np.ndarray):
         raise typer.BadParameter(f"{file} holds several arrays; save one with numpy.save", param_hint="--input")
     return name, array
 
 
+def _make(folder: Path) -> None:
+    """Make the folder before anything is asked, so that a mistake in its name costs nothing."""
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def _write(outputs: dict[str, NDArray[Any]], folder: Path) -> list[Path]:
     import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, array in outputs.items():
-        paths.append(folder / f"{name.replace('/', '_')}.npy")
-        np.save(paths[-1], array, allow_pickle=False)
+    paths = [folder / f"{name.replace('/', '_')}.npy" for name in outputs]
+    for path, array in zip(paths, outputs.values(), strict=True):
+        with _writing(path):
+            np.save(path, array, allow_pickle=False)
     return paths
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        told = f"{path} cannot be written: {error.strerror or error}"
+        raise typer.BadParameter(told, param_hint="--output") from error

@@ -12,7 +12,7 @@ EndpointOption = Annotated[
     typer.Option(
         "--endpoint",
         metavar="ENDPOINT",
-        help="Daemon to ask, as unix:/path or tcp://host:port; the one on this device unless given.",
+        help="Daemon to ask, as unix:/path or tcp://host:port; the one that the configuration describes unless given.",
         envvar="MESHD_ENDPOINT",
     ),
 ]

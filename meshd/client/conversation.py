@@ -45,6 +45,7 @@ from meshd.wire.messages import Result as ResultMessage
 from meshd.wire.tensors import decode_tensors, encode_tensors
 
 Inputs = Mapping[str, NDArray[Any]]
+_WORDS = {Priority: "priority", Privacy: "privacy", DeviceClass: "device class"}
 D = TypeVar("D", StatusDocument, PeersDocument, ModelsDocument, ExplainDocument)
 W = TypeVar("W", Priority, Privacy, DeviceClass)
 
@@ -184,4 +185,4 @@ def _word(value: str, words: type[W]) -> W:
         return words(value)
     except ValueError:
         possible = ", ".join(word.value for word in words)
-        raise InvalidInput(f"{value!r} is no {words.__name__.lower()}; possible are {possible}.") from None
+        raise InvalidInput(f"{value!r} is no {_WORDS[words]}; possible are {possible}.") from None

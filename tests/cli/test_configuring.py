@@ -46,8 +46,9 @@ def test_check_tells_all_mistakes_and_ends_with_code_1(meshd: Command, tmp_path:
     ]
 
 
-def test_schema_is_a_json_schema_of_every_section(meshd: Command) -> None:
-    schema = json.loads(meshd("config", "schema").out)
+@pytest.mark.parametrize("flag", [(), ("--json",)])
+def test_schema_is_a_json_schema_of_every_section(flag: tuple[str, ...], meshd: Command) -> None:
+    schema = json.loads(meshd("config", "schema", *flag).out)
     assert set(schema["$defs"]["Config"]["properties"]) >= {"node", "listen", "mqtt", "log"}
 
 

@@ -49,10 +49,11 @@ def test_options_and_arrays_reach_the_daemon(meshd: Command, answering: FakeDaem
 
 def test_a_person_reads_outputs_route_and_price(meshd: Command, answering: FakeDaemon, window: Path) -> None:
     out = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}").out
-    assert [" ".join(line.split()) for line in out.splitlines()][:4] == [
+    assert [" ".join(line.split()) for line in out.splitlines()][:5] == [
         "anomaly float32[1] [0.97]",
         "beat_sample int32[20] [ 0 1 2 ... 17 18 19]",
         "",
+        "anomalous: yes, 97% sure, not degraded",
         "hub on kitchen · 3.50 ms · ~12.2 mJ",
     ]
 
@@ -82,3 +83,25 @@ def test_a_pickled_array_is_never_opened(meshd: Command, tmp_path: Path) -> None
 def test_a_refusal_ends_with_code_1(meshd: Command, daemon: FakeDaemon, window: Path) -> None:
     ended = meshd("infer", "nothing", "--input", f"ecg={window}")
     assert (ended.code, ended.out, ended.err) == (1, "", "meshd: no such model.\n")
+
+
+def test_a_csv_is_no_npy_file_and_nobody_is_told_to_unpickle_it(meshd: Command, tmp_path: Path) -> None:
+    (tmp_path / "window.csv").write_text("1,2,3\n")
+    ended = meshd("infer", "ecg-anomaly", "--input", f"ecg={tmp_path / 'window.csv'}")
+    assert ended.code == 2
+    assert "numpy.save" in ended.err
+    assert "pickle" not in ended.err
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf"])
+def test_a_deadline_that_is_none_is_a_mistake_in_usage(seconds: str, meshd: Command, window: Path) -> None:
+    ended = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", "--deadline", seconds)
+    assert (ended.code, ended.out) == (2, "")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(
+    meshd: Command, answering: FakeDaemon, window: Path
+) -> None:
+    ended = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", "--output", window)
+    assert (ended.code, ended.out, answering.asked) == (2, "", [])
+    assert "cannot be written: File exists" in " ".join(ended.err.replace("│", " ").split())

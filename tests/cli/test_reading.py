@@ -123,3 +123,20 @@ def test_a_word_that_is_no_command_ends_with_code_2(meshd: Command) -> None:
     ended = meshd("statsu")
     assert (ended.code, ended.out) == (2, "")
     assert "status" in ended.err
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://foo", "tcp://127.0.0.1:99999", "http://hub"])
+def test_an_endpoint_that_is_none_is_a_mistake_in_usage(endpoint: str, meshd: Command) -> None:
+    ended = meshd("status", "--endpoint", endpoint)
+    assert (ended.code, ended.out) == (2, "")
+    assert "is no endpoint" in ended.err
+
+
+def test_the_socket_of_the_configuration_is_asked_unless_another_is_named(
+    meshd: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "meshd.toml"
+    file.write_text('[client]\nsocket = "/nonexistent/own.sock"\n')
+    monkeypatch.setenv("MESHD_CONFIG", str(file))
+    assert "unix:/nonexistent/own.sock" in meshd("status").err
+    assert "unix:/nonexistent/other.sock" in meshd("status", "--endpoint", "/nonexistent/other.sock").err

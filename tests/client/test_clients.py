@@ -67,7 +67,7 @@ async def test_a_result_holds_outputs_and_their_story(daemon: FakeDaemon, infer:
         ({"deadline_s": 1e6}, InvalidInput, "86400 s at most"),
         ({"priority": "soon"}, InvalidInput, "'soon' is no priority; possible are emergency, normal, background"),
         ({"privacy": "mine"}, InvalidInput, "'mine' is no privacy; possible are device, household, public"),
-        ({"min_tier": "cloud"}, InvalidInput, "'cloud' is no deviceclass"),
+        ({"min_tier": "cloud"}, InvalidInput, "'cloud' is no device class"),
         ({"request_id": "r" * 65}, InvalidInput, "a request id has 1 to 64 characters, and this one 65"),
         ({"model": ""}, InvalidInput, "a model's name has 1 to 128 characters, and this one 0"),
         ({"inputs": {"ecg": np.array(["a"])}}, InvalidInput, "which cannot be sent"),

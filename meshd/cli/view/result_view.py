@@ -37,13 +37,21 @@ def result_view(result: Result) -> RenderableType:
 
 
 def _story(result: Result) -> Text:
-    told = Text("\n")
+    told = Text("\n").append_text(_verdict(result))
     if result.degraded:
         told.append("degraded: a larger model should have looked again and could not be reached in time\n", "yellow")
     route = " → ".join(f"{hop.tier} on {hop.node}" for hop in result.route)
     spent = energy(result.energy.joules, estimated=result.energy.estimated)
     told.append(f"{route} · {duration(result.timings.total_s)} · {spent}\n")
     return told.append(f"meshd explain {result.request_id}", "dim")
+
+
+def _verdict(result: Result) -> Text:
+    if result.anomalous is None:
+        return Text()  # The tier that answered knows no alarms.
+    sure = "" if result.confidence is None else f", {result.confidence:.0%} sure"
+    word = ("yes", "bold red") if result.anomalous else ("no", "bold green")
+    return Text.assemble("anomalous: ", word, sure, "" if result.degraded else ", not degraded", "\n")
 
 
 def _shortened(array: NDArray[Any]) -> str:
