@@ -11,11 +11,26 @@ from meshd.cli.exits import Exit
 from meshd.cli.options import JsonOption
 
 
-def demo(
+def _duration(seconds: float | None) -> float | None:
+    if seconds is not None and not 1.0 <= seconds < float("inf"):  # NaN is no time, either.
+        raise typer.BadParameter(f"{seconds:g} is no number of seconds from 1 up")
+    return seconds
+
+
+def _ecg(source: str | None) -> str | None:
+    if source == "":
+        raise typer.BadParameter("name a file, or a record such as mitdb:119")
+    return source
+
+
+def demo(  # noqa: PLR0917  typer's parameters are options, never positional.
     duration: Annotated[
         float | None,
         typer.Option(
-            "--duration", metavar="SECONDS", help="Play for this long; the whole stream once unless given.", min=1.0
+            "--duration",
+            metavar="SECONDS",
+            help="Play for this long; the whole stream once unless given.",
+            callback=_duration,
         ),
     ] = None,
     speed: Annotated[
@@ -23,8 +38,17 @@ def demo(
     ] = "20",
     ecg: Annotated[
         str | None,
-        typer.Option("--ecg", metavar="FILE|mitdb:N", help="Play this recording instead: npz, CSV or WFDB."),
+        typer.Option(
+            "--ecg",
+            metavar="FILE|mitdb:N",
+            help="Play this recording instead: npz, WFDB, a record of PhysioNet, or a CSV with one sample a line, "
+            "the ECG in its last column, in millivolts or in counts, 200 per millivolt.",
+            callback=_ecg,
+        ),
     ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", metavar="HZ", help="Sample rate of a CSV; the other forms tell theirs.")
+    ] = 360.0,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Keep configurations and logs in this directory.")
     ] = None,
@@ -35,14 +59,16 @@ def demo(
     from meshd.demo import Demo, DemoOptions
     from meshd.demo.report import report_view
 
-    options = DemoOptions(duration_s=duration, windows_per_s=_rate(speed), ecg=ecg, folder=keep)
+    options = DemoOptions(
+        duration_s=duration, windows_per_s=_windows_per_s(speed), ecg=ecg, csv_rate_hz=rate, folder=keep
+    )
     report, remarks = Demo(options).run()
     show_json(report) if json else show(report_view(report, remarks))
     if not report.sound:
         raise typer.Exit(Exit.FAILED)
 
 
-def _rate(speed: str) -> float | None:
+def _windows_per_s(speed: str) -> float | None:
     if speed == "max":
         return None
     try:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import msgspec
 from rich.console import Console, RenderableType
 
+_UNWRAPPED = 1000
+"""Columns; wider than any line of ours."""
+
 
 def show(view: RenderableType) -> None:
-    """Print something for a person; brackets in it are brackets, for peers choose their own names."""
-    Console(highlight=False, markup=False).print(view)
+    """Print something for a person; brackets in it are brackets, for peers choose their own names.
+
+    Into a file or another program it goes unwrapped and without blanks at the ends of lines.
+    """
+    console = Console(highlight=False, markup=False)
+    if console.is_terminal:
+        console.print(view)
+        return
+    if "COLUMNS" not in os.environ:
+        console.width = _UNWRAPPED
+    with console.capture() as page:
+        console.print(view)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in page.get().splitlines())
 
 
 def show_json(document: Any) -> None:

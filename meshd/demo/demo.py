@@ -35,6 +35,7 @@ from model_registry.bundle import MANIFEST
 from model_registry.manifest import Manifest
 from model_registry.store import bundled_models
 from model_registry.zoo.ecg.energy import WINDOW_BYTES
+from model_registry.zoo.ecg.recording import SAMPLE_RATE_HZ
 
 _REFRESH_S = 0.25
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -50,6 +51,7 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     windows_per_s: float | None = 20.0
     """None: as fast as the mesh answers."""
     ecg: str | None = None
+    csv_rate_hz: float = SAMPLE_RATE_HZ
     folder: Path | None = None
 
 
@@ -58,7 +60,9 @@ class Demo:
 
     def __init__(self, options: DemoOptions) -> None:
         self._options = options
-        self._stream = Stream.of(options.ecg) if options.ecg else Stream.shipped()
+        self._stream = (
+            Stream.shipped() if options.ecg is None else Stream.of(options.ecg, csv_rate_hz=options.csv_rate_hz)
+        )
         self._spending = Spending.of(_shipped_manifest(), WINDOW_BYTES)
         self._scoreboard = Scoreboard()
 

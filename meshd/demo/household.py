@@ -86,9 +86,12 @@ class Household:
                 await asyncio.gather(*(self._until_it_sees_the_others(device) for device in self.devices.values()))
                 await self._until_all_tiers_are_known(model)
         except TimeoutError:
+            logs = (
+                f"Their logs are in {self.folder}." if self.folder != self._sockets else "--keep DIR keeps their logs."
+            )
             raise SetupError(
                 f"the devices did not come together within {_PATIENCE_S:g} s. {await self._why_not()}",
-                hint=f"Their logs are in {self.folder}; --keep DIR keeps them. Is multicast blocked on loopback?",
+                hint=f"Is multicast blocked on loopback? {logs}",
             ) from None
 
     async def _until_it_sees_the_others(self, device: Device) -> None:

@@ -40,13 +40,13 @@ class Stream:
         return cls(source=source, windows=stream.windows, real=stream.real, anomalous=stream.anomalous)
 
     @classmethod
-    def of(cls, source: str) -> Self:
-        """Read a recording of the user's own: a file, or a record such as ``mitdb:119``.
+    def of(cls, source: str, *, csv_rate_hz: float) -> Self:
+        """Read a recording of the user's own: a file, or a record such as ``mitdb:119``; a CSV does not tell its rate.
 
         Raises:
             RecordingError: it cannot be read or fetched.
         """
-        windows = Windows.join([recording.windows() for recording in read_source(source)])
+        windows = Windows.join([recording.windows() for recording in read_source(source, sample_rate_hz=csv_rate_hz)])
         return cls(
             source=source,
             windows=windows.ecg,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,13 @@ def _low_pass(share: float) -> NDArray[np.float64]:
 
 def _from_csv(path: Path, sample_rate_hz: float) -> Recording:
     try:
-        table = np.genfromtxt(path, delimiter=",", ndmin=2)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # An empty file is told of below.
+            table = np.genfromtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as cause:
         raise RecordingError(f"{path} is no readable CSV ({cause})") from cause
-    has_header = bool(len(table)) and bool(np.isnan(table[0]).all())
+    if not table.size:
+        raise RecordingError(f"{path} is empty; write one sample a line, the ECG in the last column")
+    has_header = bool(np.isnan(table[0]).all())
     signal = table[has_header:, -1]
     if len(signal) and np.isnan(signal).any():
         line = int(np.isnan(signal).argmax()) + 1 + has_header
@@ -90,7 +94,7 @@ def _from_csv(path: Path, sample_rate_hz: float) -> Recording:
 def _from_wfdb(record: str, database: str | None) -> Recording:
     wfdb = _library()
     origin = f"{database}:{record}" if database else record
-    signals, fields = _read(lambda: wfdb.rdsamp(record, pn_dir=database), origin)
+    signals, fields = _read(lambda: wfdb.rdsamp(record, pn_dir=database), origin, is_remote=database is not None)
     lead = next((fields["sig_name"].index(name) for name in PREFERRED_LEADS if name in fields["sig_name"]), 0)
     millivolt, rate_hz = signals[:, lead], float(fields["fs"])
     beats = _annotated(wfdb, record, database, rate_hz)
@@ -115,14 +119,18 @@ def _recording(name: str, counts: NDArray[np.float64], marks: tuple[Any, Any] | 
     )
 
 
-def _read(reading: Callable[[], Any], origin: str) -> Any:
+def _read(reading: Callable[[], Any], origin: str, *, is_remote: bool) -> Any:
     """Translate whatever wfdb, its network client or the file system raise: each has errors of its own."""
     try:
         return reading()
     except Exception as cause:
+        if is_remote:  # The cause's own words are the network library's: a page about pools and retries.
+            raise RecordingError(
+                f"{origin} could not be fetched ({type(cause).__name__}); it takes a network that reaches "
+                "physionet.org and a record that is there"
+            ) from cause
         raise RecordingError(
-            f"{origin} could not be read or fetched ({type(cause).__name__}: {cause}); "
-            "a record such as mitdb:119 needs a network that reaches PhysioNet, a local one its .hea and .dat files"
+            f"{origin} could not be read ({type(cause).__name__}: {cause}); a record needs its .hea and .dat files"
         ) from cause
 
 
@@ -130,5 +138,7 @@ def _library() -> Any:
     try:
         import wfdb  # noqa: PLC0415  # Optional: only whoever reads WFDB carries it.
     except ImportError as cause:
-        raise RecordingError("reading WFDB needs the wfdb package: pip install 'meshd[wfdb]'") from cause
+        raise RecordingError(
+            "reading WFDB needs the wfdb package: pip install 'meshd[wfdb]', or pip install -e '.[wfdb]' in a checkout"
+        ) from cause
     return wfdb

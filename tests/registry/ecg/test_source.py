@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model_registry.zoo.ecg import source
 from model_registry.zoo.ecg.errors import RecordingError
 from model_registry.zoo.ecg.source import read_source, resampled
 from tests.registry.ecg.conftest import Archive
@@ -39,6 +40,13 @@ def test_a_hole_in_a_csv_is_named_by_its_line(tmp_path: Path) -> None:
         read_source(write_csv(tmp_path / "me.csv", rows))
 
 
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_csv_is_refused_with_what_it_should_hold(content: str, tmp_path: Path) -> None:
+    (tmp_path / "me.csv").write_text(content)
+    with pytest.raises(RecordingError, match="is empty; write one sample a line"):
+        read_source(str(tmp_path / "me.csv"))
+
+
 @pytest.mark.parametrize("rate_hz", [125.0, 250.0, 500.0, 1000.0])
 def test_another_sample_rate_keeps_the_heart_s_own(rate_hz: float) -> None:
     wave = np.sin(2 * np.pi * 5 * np.arange(int(20 * rate_hz)) / rate_hz)
@@ -64,8 +72,22 @@ def test_an_unknown_form_is_refused_with_those_that_are_known(tmp_path: Path) ->
 
 def test_a_missing_wfdb_record_says_what_is_needed(tmp_path: Path) -> None:
     pytest.importorskip("wfdb", reason="the wfdb extra is not installed")
-    with pytest.raises(RecordingError, match=r"local one its \.hea and \.dat files"):
+    with pytest.raises(RecordingError, match=r"a record needs its \.hea and \.dat files"):
         read_source(str(tmp_path / "none.hea"))
+
+
+def test_a_record_that_cannot_be_fetched_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Offline:
+        def rdsamp(self, record: str, pn_dir: str) -> None:
+            raise ConnectionError(f"pool(host='physionet.org'): retries exceeded with url: /{pn_dir}/{record}")
+
+    monkeypatch.setattr(source, "_library", Offline)
+    with pytest.raises(RecordingError) as told:
+        read_source("mitdb:119")
+    assert str(told.value) == (
+        "mitdb:119 could not be fetched (ConnectionError); it takes a network that reaches physionet.org "
+        "and a record that is there"
+    )
 
 
 @pytest.mark.filterwarnings("default")  # wfdb's own, on newer numpy and pandas.
