@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from meshd import log
 from meshd.config import Config
 from meshd.core.ids import ModelName
-from meshd.core.node import DeviceClass
+from meshd.core.node import DeviceClass, HostedTier
 from meshd.documents import Problem
 from meshd.errors import ModelUnusable
 from meshd.executor.executor import Executor
+from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
 from model_registry.bundle import MANIFEST
@@ -32,7 +34,8 @@ class Catalogue:
         self._config = config
         self._store = store
         self._manifests: dict[ModelName, Manifest] = {}
-        self._contracts: dict[tuple[ModelName, DeviceClass], tuple[InputContract, OutputContract]] = {}
+        self._takes: dict[ModelName, InputContract] = {}
+        self._gives: dict[tuple[ModelName, DeviceClass], OutputContract] = {}
         self.problems: list[Problem] = []
 
     def install(self) -> None:
@@ -67,24 +70,47 @@ class Catalogue:
         """Yield every manifest at hand."""
         yield from self._manifests.values()
 
+    def checked_batch(self, model: ModelName, inputs: Mapping[str, Array]) -> int:
+        """Return how many items the inputs hold; 1 where the manifest is not at hand, for then a peer will check.
+
+        Raises:
+            InvalidInput: they are not what the manifest demands.
+        """
+        takes = self._takes.get(model)
+        return takes.check(inputs) if takes else 1
+
+    def believed(self, hosted: HostedTier) -> HostedTier:
+        """Return what a peer announces with everything but its speed held against the manifest at hand.
+
+        A peer that claims to be the most accurate would draw every emergency; a file that the manifest does not name
+        may be as good as it says, and ranks last.
+        """
+        manifest = self._manifests.get(hosted.model)
+        tier = manifest.tier(hosted.tier.value) if manifest else None
+        if manifest is None:
+            return hosted
+        variant = next((v for v in tier.variants if v.artifact == hosted.artifact), None) if tier else None
+        if tier is None or variant is None:
+            return replace(hosted, accuracy=0.0, calibrated=False)
+        return to_hosted_tier(manifest, tier, variant, compute_s=hosted.compute_s, load_s=hosted.load_s)
+
     def flaw_of(
         self, model: ModelName, tier: DeviceClass, outputs: Mapping[str, Array], inputs: Mapping[str, Array]
     ) -> str:
         """Return what is wrong with a peer's outputs by the manifest; nothing where the manifest is not at hand."""
-        contracts = self._contracts.get((model, tier))
-        if contracts is None:
+        gives = self._gives.get((model, tier))
+        if gives is None:
             return ""
-        takes, gives = contracts
         if sorted(outputs) != sorted(gives.names):
             return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
-        return gives.flaw(outputs, takes.extents(inputs))
+        return gives.flaw(outputs, self._takes[model].extents(inputs))
 
     def _learn(self, manifest: Manifest) -> None:
         model = ModelName(manifest.name)
         self._manifests[model] = manifest
-        takes = InputContract(manifest)
+        self._takes[model] = InputContract(manifest)
         for tier in manifest.tiers:
-            self._contracts[model, DeviceClass(tier.name)] = takes, OutputContract(tier, manifest.axes)
+            self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
 
     def _wanted(self) -> Iterator[tuple[Manifest, Tier]]:
         for wanted in self._config.models.host or tuple(self._manifests):

@@ -56,6 +56,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._superseded: Superseded | None = None
         self._discovery: Discovery | None = None
+        self._peering: Peering | None = None
         self._standing_problems: list[Problem] = []
         self._notifier = Notifier()
         self._log = log.get_logger()
@@ -194,6 +195,7 @@ class Daemon:
         trust = TrustStore(config.trust_path, [Pin(fingerprint=fingerprint) for fingerprint in config.pinned])
         peering = Peering(identity, trust, lambda: self._hello("peer", identity), node.neighbourhood)
         stack.push_async_callback(peering.stop)
+        self._peering = peering
         await peering.start(config.listen.host, config.listen.port)
         for peer in config.static_peers:
             peering.add_static(NodeId(peer.fingerprint), Address(peer.host, peer.port))
@@ -261,6 +263,9 @@ class Daemon:
         found = [*self._standing_problems]
         if self._discovery is not None and self._discovery.problem:
             found.append(Problem(sentence=self._discovery.problem, hint="Static peers work meanwhile: peers.static."))
+        if self._peering is not None and self._peering.contested:
+            hint = "If a state directory was copied, remove one copy; if not, distrust that peer."
+            found.append(Problem(sentence=self._peering.contested, hint=hint))
         return found
 
     def _give_way(self, error: Superseded) -> None:

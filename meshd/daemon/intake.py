@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.request import Request
-from meshd.daemon.ledger import Array, Asker, Entry, Ledger
-from meshd.errors import DuplicateRequest, InvalidInput, MeshError, ProtocolError, UnknownModel
-from meshd.executor.executor import Executor
+from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.ledger import MOST_LIVE_BYTES, Asker, Entry, Ledger
+from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
 from meshd.wire.messages import MAX_HOPS, Infer, Refusal
 from meshd.wire.tensors import decode_tensors
 
@@ -20,9 +20,9 @@ _MAX_MESSAGE = 2000
 class Intake:
     """Turns Infer messages into requests. Whatever is wrong with one is told to its asker and to nobody else."""
 
-    def __init__(self, ledger: Ledger, executor: Executor, feed: Callable[[Event], None]) -> None:
+    def __init__(self, ledger: Ledger, catalogue: Catalogue, feed: Callable[[Event], None]) -> None:
         self._ledger = ledger
-        self._executor = executor
+        self._catalogue = catalogue
         self._feed = feed
 
     def take(self, asker: Asker, infer: Infer, payload: memoryview, *, via: tuple[NodeId, ...] = ()) -> None:
@@ -43,11 +43,11 @@ class Intake:
 
     def _join_or_open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         if entry := self._ledger.get(infer.request_id):
-            if not entry.is_same(infer.model, infer.tensors, payload):
+            if not entry.is_same(infer, payload):
                 raise _already_used(infer)
             entry.join(asker)
         elif kept := self._ledger.kept(infer.request_id):
-            if not kept.is_same(infer.model, infer.tensors, payload):
+            if not kept.is_same(infer, payload):
                 raise _already_used(infer)
             asker.send(kept.message, kept.parts)
         else:
@@ -67,22 +67,17 @@ class Intake:
             model=ModelName(infer.model),
             input_bytes=len(payload),
             deadline_s=infer.deadline_s,
-            batch=self._checked_batch(ModelName(infer.model), inputs),
+            batch=self._catalogue.checked_batch(ModelName(infer.model), inputs),
             priority=infer.priority,
             privacy=infer.privacy,
             min_tier=infer.min_tier,
             start_tier=infer.start_tier,
             via=via,
         )
+        if self._ledger.live_bytes + len(payload) > MOST_LIVE_BYTES:
+            raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of input already.")
         self._ledger.open(Entry(request, infer.tensors, payload, inputs, [asker]))
         self._feed(RequestArrived(request=request))
-
-    def _checked_batch(self, model: ModelName, inputs: Mapping[str, Array]) -> int:
-        """Check inputs where the manifest is at hand; a node without it leaves that to the one that will run them."""
-        try:
-            return self._executor.validate(model, inputs)
-        except UnknownModel:
-            return 1
 
 
 def refusal_of(request_id: str, error: MeshError) -> Refusal:
@@ -92,5 +87,5 @@ def refusal_of(request_id: str, error: MeshError) -> Refusal:
 
 def _already_used(infer: Infer) -> DuplicateRequest:
     return DuplicateRequest(
-        f"request id {infer.request_id!r} was used for another input or model.", hint="Choose a new id per request."
+        f"request id {infer.request_id!r} was used for another question.", hint="Choose a new id per request."
     )

@@ -14,9 +14,10 @@ from typing_extensions import Buffer
 
 from meshd.core.commands import Dispatch
 from meshd.core.ids import NodeId, RequestId
-from meshd.core.request import Request
+from meshd.core.node import DeviceClass
+from meshd.core.request import Privacy, Request
 from meshd.executor.stage import Stage
-from meshd.wire.messages import Message, TensorHeader
+from meshd.wire.messages import Infer, Message, TensorHeader
 
 Array = NDArray[Any]
 Send = Callable[[Message, Sequence[Buffer]], object]
@@ -37,6 +38,13 @@ class Outputs(Struct, frozen=True):
     parts: Sequence[Buffer]
 
 
+Question = tuple[str, tuple[TensorHeader, ...], Privacy, DeviceClass | None]
+"""What must be the same for two askers to share an answer, beside the input's bytes."""
+
+MOST_LIVE_BYTES = 256 * 2**20
+"""Input that all live requests together may hold: four of the largest, or thousands of what a sensor sends."""
+
+
 class Entry(Struct):
     """One live request: its input, who asked, and what its attempts gave."""
 
@@ -50,29 +58,33 @@ class Entry(Struct):
     out_at: dict[NodeId, Dispatch] = {}
     """What was asked of each peer that has not answered yet."""
 
+    @property
+    def question(self) -> Question:
+        """Return what is asked, without the input's bytes."""
+        return self.request.model, self.headers, self.request.privacy, self.request.min_tier
+
     def join(self, asker: Asker) -> None:
         """Answer one more; who asks again while it waits is answered once all the same."""
         self.askers = [*(other for other in self.askers if other.key != asker.key), asker]
 
-    def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
+    def is_same(self, infer: Infer, payload: memoryview) -> bool:
         """Tell whether another asker asks for exactly this."""
-        return self.request.model == model and self.headers == headers and self.payload == payload
+        return self.question == question_of(infer) and self.payload == payload
 
 
 class Kept(Struct, frozen=True):
     """An answer that was given, for a client that lost its connection before it read it."""
 
-    model: str
-    headers: tuple[TensorHeader, ...]
+    question: Question
     digest: bytes
     """SHA-256 of the input: the input itself would take the memory of a live request."""
     message: Message
     parts: Sequence[Buffer]
     n_bytes: int
 
-    def is_same(self, model: str, headers: tuple[TensorHeader, ...], payload: memoryview) -> bool:
+    def is_same(self, infer: Infer, payload: memoryview) -> bool:
         """Tell whether another asker asks for exactly this."""
-        return (self.model, self.headers, self.digest) == (model, headers, sha256(payload).digest())
+        return (self.question, self.digest) == (question_of(infer), sha256(payload).digest())
 
 
 class Ledger:
@@ -82,6 +94,8 @@ class Ledger:
         self.idle = asyncio.Event()
         """Set while no request is alive."""
         self.idle.set()
+        self.live_bytes = 0
+        """Input that the live requests hold."""
         self._live: dict[RequestId, Entry] = {}
         self._kept: OrderedDict[RequestId, Kept] = OrderedDict()
         self._kept_bytes = 0
@@ -91,6 +105,7 @@ class Ledger:
     def open(self, entry: Entry) -> None:
         """Hold a request from its arrival to its outcome."""
         self._live[entry.request.request_id] = entry
+        self.live_bytes += len(entry.payload)
         self.idle.clear()
 
     def get(self, request_id: str) -> Entry | None:
@@ -100,6 +115,7 @@ class Ledger:
     def close(self, request_id: RequestId) -> Entry | None:
         """Let a request go and return what was held; none when it is not live."""
         entry = self._live.pop(request_id, None)
+        self.live_bytes -= len(entry.payload) if entry else 0
         if not self._live:
             self.idle.set()
         return entry
@@ -114,7 +130,7 @@ class Ledger:
         if n_bytes > self._max_kept_bytes:
             return
         digest = sha256(entry.payload).digest()
-        kept = Kept(entry.request.model, entry.headers, digest, message, parts, n_bytes)
+        kept = Kept(entry.question, digest, message, parts, n_bytes)
         self._kept[entry.request.request_id] = kept
         self._kept_bytes += n_bytes
         while len(self._kept) > self._max_kept or self._kept_bytes > self._max_kept_bytes:
@@ -124,3 +140,8 @@ class Ledger:
     def kept(self, request_id: str) -> Kept | None:
         """Return the answer that was given under an id, while it is remembered."""
         return self._kept.get(RequestId(request_id))
+
+
+def question_of(infer: Infer) -> Question:
+    """Return what a message asks, without the input's bytes."""
+    return infer.model, infer.tensors, infer.privacy, infer.min_tier

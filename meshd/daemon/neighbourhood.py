@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
 from typing_extensions import Buffer
 
 from meshd import log
@@ -111,7 +112,8 @@ class Neighbourhood:
                 log.PEER_REFUSED, node_id=node_id, reason=f"it now says that it is {profile.device_class}"
             )
             return
-        self._feed(PeerConnected(profile=message.profile, telemetry=message.telemetry))
+        profile = replace(message.profile, hosted=tuple(map(self._catalogue.believed, message.profile.hosted)))
+        self._feed(PeerConnected(profile=profile, telemetry=message.telemetry))
 
     def _heard(self, node_id: NodeId, message: Heartbeat) -> None:
         session = self._sessions.get(node_id)

@@ -45,7 +45,7 @@ class Node:
         self.chronicle = Chronicle(self.scheduler.view, listener)
         self._pump = Pump(self.scheduler, record(self.scheduler))
         self._ledger = ledger = Ledger()
-        self.intake = Intake(ledger, executor, self._pump.feed)
+        self.intake = Intake(ledger, catalogue, self._pump.feed)
         self.neighbourhood = Neighbourhood(
             self.scheduler, ledger, self.intake, catalogue, feed=self._pump.feed, superseded=superseded
         )

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from meshd import log
-from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.ids import ArtifactHash
 from meshd.core.node import HostedTier
-from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable, UnknownModel
+from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.profile import Profile, measure
@@ -24,7 +24,6 @@ from meshd.executor.session import Session
 from meshd.executor.stage import Done, Stage, StageEnd
 from meshd.host import memory
 from model_registry.errors import RegistryError
-from model_registry.flaw import closest
 from model_registry.manifest import Manifest
 from model_registry.tier import Tier, Variant
 
@@ -110,22 +109,8 @@ class Executor:
             for m in self._models.values()
         )
 
-    def validate(self, model: ModelName, inputs: Mapping[str, Array]) -> int:
-        """Return how many items the inputs of a request hold, after holding them against the manifest.
-
-        Raises:
-            UnknownModel: no tier of it is hosted here.
-            InvalidInput: they are not what the manifest demands.
-        """
-        for hosted in self._models.values():
-            if hosted.manifest.name == model:
-                return hosted.inputs.check(inputs)
-        known = {hosted.manifest.name for hosted in self._models.values()}
-        hint = closest(model, known) if known else "It hosts none."
-        raise UnknownModel(f"This node hosts no model '{model}'.", hint=hint)
-
     def submit(self, artifact: ArtifactHash, inputs: Mapping[str, Array], done: Done) -> Stage:
-        """Run a model on inputs that :meth:`validate` has accepted, and hand its end to ``done``, exactly once.
+        """Run a model on inputs that keep their :class:`InputContract`, and hand its end to ``done``, exactly once.
 
         ``done`` is called in the event loop's thread: before this method returns when the model is warm and
         predicted to be short, later otherwise. Nothing is raised: whatever goes wrong is an end too.

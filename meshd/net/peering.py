@@ -80,6 +80,8 @@ class Peering:
         self._acceptor: Acceptor | None = None
         self.port = 0
         """Where this node listens, once started."""
+        self.contested: str | None = None
+        """What a peer said of another daemon with our identity; its word alone stops nobody."""
 
     async def start(self, host: str, port: int) -> None:
         """Listen for peers and dial those that are known; port 0 takes a free one.
@@ -257,7 +259,7 @@ class Peering:
     def _closed(self, session: Session, error: LinkError | None) -> None:
         node_id = session.fingerprint
         if session.goodbye is not None and session.goodbye.code == Superseded.code:
-            self._give_way(f"{session.address} says: {session.goodbye.message}")
+            self._hear_of_a_copy(session, session.goodbye.message)
         if node_id is None or self._sessions.get(node_id) is not session:
             return
         del self._sessions[node_id]
@@ -265,6 +267,14 @@ class Peering:
         if (dialler := self._diallers.get(node_id)) is not None:
             dialler.ended(error, lasted_s=asyncio.get_running_loop().time() - (session.opened_s or 0.0))
         self._events.peer_disconnected(node_id, error)
+
+    def _hear_of_a_copy(self, session: Session, said: str) -> None:
+        """Believe a copy of ourselves, which only our own key can be; of anybody else's word only take note."""
+        if session.fingerprint == self._identity.node_id:
+            self._give_way(f"{session.address} says: {said}")
+        else:
+            self.contested = f"{session.address} keeps a session with a later daemon of this node's identity: {said}"
+            log.get_logger().warning(log.IDENTITY_CONTESTED, address=session.address, node_id=session.fingerprint)
 
     def _give_way(self, reason: str) -> None:
         hint = "Give one of the two another state directory, so that it makes an identity of its own."

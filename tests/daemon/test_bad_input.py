@@ -131,7 +131,7 @@ async def test_an_id_stands_for_one_input(member: MakeMember, alive: bool) -> No
         await one.send(window(CALM), request_id="same")
     else:
         await one.infer(window(CALM), request_id="same")
-    with pytest.raises(DuplicateRequest, match="was used for another input or model"):
+    with pytest.raises(DuplicateRequest, match="was used for another question"):
         await two.infer(window(CALM + 1), request_id="same")
     assert await answered(one) == [CALM]
 

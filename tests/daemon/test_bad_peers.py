@@ -8,8 +8,10 @@ from msgspec import to_builtins
 from msgspec.msgpack import encode as pack
 from msgspec.structs import replace
 
+from meshd.client.result import Result as Answered
+from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, Telemetry
-from meshd.errors import ExecutionFailed, InvalidInput, MeshError, Overloaded
+from meshd.errors import DuplicateRequest, ExecutionFailed, InvalidInput, MeshError, Overloaded
 from meshd.wire.frame import HEADER, MAGIC
 from meshd.wire.messages import (
     MAX_HOPS,
@@ -243,3 +245,24 @@ async def pong(peer: Puppet) -> None:
     """Wait until the node has taken in everything that was sent so far."""
     peer.say(Heartbeat(sequence=2**40, telemetry=Telemetry()))
     await until(lambda: any(isinstance(m, Heartbeat) and m.echo and m.sequence == 2**40 for m, _ in peer.received))
+
+
+async def test_a_claim_to_be_the_most_accurate_is_held_against_the_manifest(member: MakeMember) -> None:
+    """A peer that claims it would draw every emergency; a file that the manifest does not name ranks last."""
+    watch, liar = member("watch"), Puppet("hub", "hub")
+    claim = replace(liar.hosted(), accuracy=1.0)
+    await liar.meet(watch, Capability(profile=replace(liar.profile(), hosted=(claim,)), telemetry=Telemetry()))
+    await until(lambda: watch.knows(liar.id))
+    ((_, believed),) = [
+        host for host in watch.node.scheduler.view.hosts_of(ModelName(MODEL)) if host[0].link is not None
+    ]
+    assert believed.accuracy < 1.0
+
+
+async def test_the_same_id_with_a_larger_tier_demanded_is_another_question(member: MakeMember) -> None:
+    watch = member("watch")
+    first, second = watch.client(), watch.client()
+    await first.send(window(CALM), request_id="same")
+    assert isinstance(await first.outcome("same"), Answered)
+    await second.send(window(CALM), request_id="same", min_tier="hub")
+    assert isinstance(await second.outcome("same"), DuplicateRequest)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from meshd.core.ids import ArtifactHash, ModelName
-from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable, UnknownModel
+from meshd.core.ids import ArtifactHash
+from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.stage import StageEnd, StageResult
 from tests.executor.artifacts import MemoryStore
@@ -63,22 +63,6 @@ def test_a_profile_is_measured_once_and_remembered_over_a_restart(host: MAKE, tm
     assert toy.compute_s == measured.compute_s
     again, [same] = host(mean_model(), profiles=ProfileCache(path))
     assert again.profile(same) == measured
-
-
-# ----------------------------------------------------------------------------------------------------- validation
-
-
-def test_inputs_are_validated_against_the_model_that_is_named(host: MAKE) -> None:
-    executor, _ = host(mean_model())
-    assert executor.validate(ModelName("toy"), items(1, 2)) == 2
-    with pytest.raises(InvalidInput, match="Did you mean 'ecg'"):
-        executor.validate(ModelName("toy"), {"ekg": items(1)["ecg"]})
-
-
-def test_an_unknown_model_is_refused_with_the_one_that_may_be_meant(host: MAKE) -> None:
-    executor, _ = host(mean_model())
-    with pytest.raises(UnknownModel, match=r"hosts no model 'toys'\. Did you mean 'toy'"):
-        executor.validate(ModelName("toys"), items(1))
 
 
 # -------------------------------------------------------------------------------------------------------- running

@@ -12,7 +12,6 @@ from time import perf_counter
 
 import numpy as np
 
-from meshd.core.ids import ModelName
 from meshd.executor.executor import Executor
 from meshd.executor.session import Session
 from model_registry.store import ModelStore
@@ -72,9 +71,8 @@ async def main() -> None:
         }
         session = Session(store.read_artifact(tier.variants[0].artifact))
         names = [output.name for output in tier.outputs]
-        model = ModelName(manifest.name)
         show("session.run", quantiles_us(lambda: session.run(names, inputs)))
-        show("validate", quantiles_us(lambda: inline.validate(model, inputs)))
+        show("validate", quantiles_us(lambda: hosted.inputs.check(inputs)))
         show("submit, inline, to done", quantiles_us(lambda: inline.submit(hosted.artifact, inputs, lambda _: None)))
         show("submit, worker thread, to done", await through_thread(threaded, hosted.artifact, inputs))
         for executor in made:
