@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from meshd.core.ids import NodeId
+from meshd.core.node import DeviceClass
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
@@ -98,6 +100,31 @@ def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDa
         "3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
     ]
     assert daemon.asked[0].arguments == {"request_id": "r1"}  # type: ignore[union-attr]
+
+
+def test_a_decision_says_what_came_of_it_when_another_followed(meshd: Command, daemon: FakeDaemon) -> None:
+    (asked,) = samples.EXPLAIN.decisions
+    failed, hub = asked.candidates[0], asked.candidates[1]
+    failed = msgspec.structs.replace(
+        failed, plan="phone tier on pocket", node_id=NodeId("dd" * 32), tier=DeviceClass.PHONE
+    )
+    hung = msgspec.structs.replace(
+        failed, allowed=False, mask="shunned", reason="it failed this request before: no answer within 2700 ms"
+    )
+    first = msgspec.structs.replace(asked, decision=41, candidates=(failed,), chosen=0)
+    second = msgspec.structs.replace(asked, decision=57, candidates=(hung, hub), chosen=1)
+    daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, decisions=(first, second))
+    lines = meshd("explain").out.splitlines()
+    assert [line.split(" by ")[0] for line in lines if line.startswith("decision")] == ["decision 1", "decision 2"]
+    assert [line for line in lines if line.startswith("nothing came")] == [
+        "nothing came of it: no answer within 2700 ms"
+    ]
+
+
+def test_a_decision_that_led_to_another_look_says_so(meshd: Command, daemon: FakeDaemon) -> None:
+    (asked,) = samples.EXPLAIN.decisions
+    daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, decisions=(asked, asked))
+    assert meshd("explain").out.count("it ran, and asked for another look, score 0.970") == 1
 
 
 def test_a_request_that_failed_says_why(meshd: Command, daemon: FakeDaemon) -> None:

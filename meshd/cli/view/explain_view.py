@@ -13,7 +13,12 @@ from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecisi
 
 def explain_view(story: ExplainDocument) -> RenderableType:
     """Return the request, its decisions in order, and the outcome."""
-    return Group(_request(story), *(_decision(decision) for decision in story.decisions), _outcome(story))
+    following = [*story.decisions[1:], None]
+    numbered = enumerate(zip(story.decisions, following, strict=True), start=1)
+    decisions = (
+        _decision(number, decision, _came_of(story, decision, after)) for number, (decision, after) in numbered
+    )
+    return Group(_request(story), *decisions, _outcome(story))
 
 
 def _request(story: ExplainDocument) -> Text:
@@ -22,9 +27,9 @@ def _request(story: ExplainDocument) -> Text:
     return Text.assemble((story.request_id, "bold"), f"  {story.model} · {size(story.input_bytes)} in · {wishes}")
 
 
-def _decision(decision: ExplainedDecision) -> RenderableType:
+def _decision(number: int, decision: ExplainedDecision, came_of: Text) -> RenderableType:
     title = Text.assemble(
-        f"\ndecision {decision.decision} by {decision.policy or 'nobody'}, {duration(decision.remaining_s)} left",
+        f"\ndecision {number} by {decision.policy or 'nobody'}, {duration(decision.remaining_s)} left",
         (f" ({decision.note})" if decision.note else "", "dim"),
     )
     table = columns(
@@ -34,7 +39,24 @@ def _decision(decision: ExplainedDecision) -> RenderableType:
     )
     for index, candidate in enumerate(decision.candidates):
         table.add_row(*_candidate(candidate, chosen=index == decision.chosen))
-    return Group(title, table)
+    return Group(title, table, came_of) if came_of else Group(title, table)
+
+
+def _came_of(story: ExplainDocument, decision: ExplainedDecision, after: ExplainedDecision | None) -> Text:
+    """Tell why another decision followed; nothing after the last one, whose end is the request's own."""
+    if after is None or decision.chosen is None:
+        return Text()
+    chosen = decision.candidates[decision.chosen]
+    for hop in story.route:
+        if (hop.node_id, hop.tier) == (chosen.node_id, chosen.tier):
+            return Text(f"it ran, and asked for another look{_score(hop)}")
+    for candidate in after.candidates:
+        if (candidate.node_id, candidate.tier) == (chosen.node_id, chosen.tier) and candidate.reason:
+            # "it failed this request before: " and why; only the why is news here.
+            return Text(
+                f"nothing came of it: {candidate.reason.partition(': ')[2] or candidate.reason}", style="yellow"
+            )
+    return Text()
 
 
 def _candidate(candidate: ExplainedCandidate, *, chosen: bool) -> tuple[str | Text, ...]:
@@ -68,8 +90,11 @@ def _answered(story: ExplainDocument) -> Text:
 
 
 def _hop(hop: Hop) -> str:
-    score = "" if hop.score is None else f", score {hop.score:.3f}"
-    return f"{hop.tier} tier on {hop.node}: {hop.variant}, {duration(hop.compute_s)}{score}"
+    return f"{hop.tier} tier on {hop.node}: {hop.variant}, {duration(hop.compute_s)}{_score(hop)}"
+
+
+def _score(hop: Hop) -> str:
+    return "" if hop.score is None else f", score {hop.score:.3f}"
 
 
 def _timings(timings: Timings | None) -> str:
