@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import ModelName, NodeId
+from meshd.core.ids import HumanName, ModelName, NodeId
 from meshd.core.node import DeviceClass, Seconds
 
 Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
@@ -17,7 +17,7 @@ class Hop(Struct, frozen=True, kw_only=True):
     """One stage that was run for a request."""
 
     node_id: NodeId
-    node: str
+    node: HumanName
     """The node's human name."""
     tier: DeviceClass
     variant: str

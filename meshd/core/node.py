@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import ArtifactHash, ModelName, NodeId
+from meshd.core.ids import ArtifactHash, HumanName, ModelName, NodeId
 from model_registry.power import PowerModel
 
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -67,7 +67,7 @@ class NodeProfile(Struct, frozen=True, kw_only=True):
     """Who a node is and what it can do; sent once per session and again when it changes."""
 
     node_id: NodeId
-    name: str
+    name: HumanName
     device_class: DeviceClass
     incarnation: Count
     """Grows with every start of the node; the newest one counts."""

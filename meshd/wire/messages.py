@@ -26,7 +26,7 @@ MAX_HOPS = 8
 """Nodes that a request may have been at: twice the tiers there are."""
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 Dimension = Annotated[int, Meta(ge=0, le=2**31)]

@@ -222,7 +222,7 @@ async def test_an_answer_that_fits_no_frame_any_more_is_told_as_an_error(member:
     sound = hub.answer().route[0]
     # It fits into the peer's frame; with this node's part of the route in front it fits into none.
     room = 2**16 - 1 - len(pack(hub.result(request.request_id)[0]))
-    hub.say(*hub.result(request.request_id, route=(replace(sound, node="n" * room),)))
+    hub.say(*hub.result(request.request_id, route=(replace(sound, variant="n" * room),)))
     outcome = await client.outcome("r1")
     assert isinstance(outcome, InvalidInput)
     assert "bytes of metadata" in str(outcome)
