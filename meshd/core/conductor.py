@@ -26,7 +26,7 @@ from meshd.core.itinerary import Itinerary
 from meshd.core.life import Attempt, Given, Life, State, Step
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
-from meshd.core.patience import last_call_s, margin_s, patience_s, seconds_there
+from meshd.core.patience import margin_s, seconds_there, wait_s
 from meshd.core.planner import Here, Planner
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.refusal import failure, no_way, too_late
@@ -231,7 +231,7 @@ class Conductor:
             life.attempt = Attempt(number=life.decision, candidate=candidate, since_s=now, until_s=life.deadline_s)
             self._queue_here(life, candidate, now)
         else:
-            until_s = now + self._patience_s(life, life.choice.observation, candidate)
+            until_s = now + wait_s(self._settings, life, candidate)
             life.attempt = Attempt(number=life.decision, candidate=candidate, since_s=now, until_s=until_s)
             self._dispatch(life, candidate, now)
 
@@ -271,10 +271,6 @@ class Conductor:
         wakes = self._view.radio_wakes(now)
         life.itinerary.joules += self._view.own.profile.power.radio_joules(life.request.input_bytes, wakes)
         self._view.radio_used(now)
-
-    def _patience_s(self, life: Life, observation: Observation, chosen: Candidate) -> float:
-        wait_s = patience_s(self._settings, observation, chosen)
-        return wait_s if life.given is not None else min(wait_s, last_call_s(observation, chosen))
 
     def _note_run(self, life: Life, tier: HostedTier, done: events.StageFinished, now: float) -> None:
         own = self._view.own.profile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshd.core.candidate import Candidate, Mask, Observation, Prediction
+from meshd.core.life import Life
 from meshd.core.settings import Settings
 
 _MARGIN = 0.05
@@ -31,6 +32,13 @@ def patience_s(settings: Settings, observation: Observation, chosen: Candidate) 
     above = {c.tier.tier for c in observation.candidates if c.tier.tier.rank > chosen.tier.tier.rank}
     floor_s = settings.patience_floor_s * (1 + len(above))
     return max(settings.patience_factor * expected.total_s + 3.0 * expected.deviation_s, floor_s)
+
+
+def wait_s(settings: Settings, life: Life, chosen: Candidate) -> float:
+    """Return how long to wait for a peer before looking elsewhere; without any answer yet, until the last call."""
+    observation = life.choice.observation
+    patient_s = patience_s(settings, observation, chosen)
+    return patient_s if life.given is not None else min(patient_s, last_call_s(observation, chosen))
 
 
 def last_call_s(observation: Observation, chosen: Candidate) -> float:
