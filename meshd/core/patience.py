@@ -36,6 +36,7 @@ def patience_s(settings: Settings, observation: Observation, chosen: Candidate) 
 
 def wait_s(settings: Settings, life: Life, chosen: Candidate) -> float:
     """Return how long to wait for a peer before looking elsewhere; without any answer yet, until the last call."""
+    assert life.choice is not None, "a candidate was chosen"
     observation = life.choice.observation
     patient_s = patience_s(settings, observation, chosen)
     return patient_s if life.given is not None else min(patient_s, last_call_s(observation, chosen))
