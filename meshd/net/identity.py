@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +29,7 @@ LOCK_FILE = "lock"
 INCARNATION_FILE = "incarnation"
 _MAKER = "meshd.net.key_pair"
 """The program that makes what goes into the secret file."""
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def fingerprint(certificate_der: bytes) -> NodeId:
@@ -130,16 +133,25 @@ def _checked_certificate(secret: Path) -> str:
 def _new_key_pair() -> bytes:
     """Have a process of its own make certificate and key: in this one, cryptography would keep 10 MB for good.
 
-    It leads its own session: Ctrl-C is for this process, which would otherwise take the maker's end for a failure.
+    It cannot be interrupted: Ctrl-C is for this process, which would otherwise take the maker's end for a failure.
     """
     maker = [sys.executable, "-P", "-m", _MAKER]
     try:
-        made = subprocess.run(  # noqa: S603 - this interpreter, our module
-            maker, check=True, stdout=subprocess.PIPE, start_new_session=True
-        )
+        with _endings_held_back():
+            made = subprocess.run(maker, check=True, stdout=subprocess.PIPE)  # noqa: S603 - this interpreter, our module
     except (OSError, subprocess.CalledProcessError) as error:
         raise SetupError(f"no key could be made for this node: {error}.", hint=f"Try: {' '.join(maker)}") from error
     return made.stdout
+
+
+@contextmanager
+def _endings_held_back() -> Iterator[None]:
+    """Let signals that end a process wait; a child inherits that before it could receive any."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _next_incarnation(path: Path, now_s: float) -> int:
