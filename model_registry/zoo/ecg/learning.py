@@ -28,7 +28,7 @@ class Recipe:
     """Everything that decides what comes out, beside the patients."""
 
     seed: int = 1
-    steps: int = 1000
+    steps: int = 2000
     batch: int = 64
     learning_rate: float = 4e-3
     weight_decay: float = 0.03
