@@ -173,7 +173,7 @@ class Daemon:
 
     def _open_broker(self, stack: AsyncExitStack, address: BrokerAddress) -> None:
         """Start the embedded broker; without it the mesh works and the status says what is wrong."""
-        broker = EmbeddedBroker(host=address.host, port=address.port)
+        broker = EmbeddedBroker(host=address.host, port=address.port, folder=self._config.node.state_dir)
         try:
             broker.start()
         except SetupError as error:

@@ -44,10 +44,15 @@ dynamic_filters = true
 class EmbeddedBroker:
     """A broker in a child process. Starting and stopping block for about 0.1 s."""
 
-    def __init__(self, *, host: str = LOOPBACK, port: int = 0) -> None:
-        """Prepare a broker; port 0 stands for any free one."""
+    def __init__(self, *, host: str = LOOPBACK, port: int = 0, folder: Path | None = None) -> None:
+        """Prepare a broker; port 0 stands for any free one.
+
+        Its configuration file is kept in the folder, a temporary one unless given: who may be killed before it can
+        clean up gives one of its own, where the file is written over at the next start.
+        """
         self.host = host
         self.port = port or _free_port(host)
+        self._kept_in = folder
         self._folder: TemporaryDirectory[str] | None = None
         self._broker: Any = None
 
@@ -64,8 +69,7 @@ class EmbeddedBroker:
             AddressInUse: something else listens there.
         """
         broker = _iotcore()
-        self._folder = TemporaryDirectory(prefix="meshd-broker-")
-        config = Path(self._folder.name, "rumqttd.toml")
+        config = self._place() / "rumqttd.toml"
         config.write_text(_CONFIG.format(host=self.host, port=self.port), encoding="utf-8")
         self._broker = broker(config_path=str(config))
         try:
@@ -89,6 +93,12 @@ class EmbeddedBroker:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def _place(self) -> Path:
+        if self._kept_in is not None:
+            return self._kept_in
+        self._folder = TemporaryDirectory(prefix="meshd-broker-")
+        return Path(self._folder.name)
 
     def __enter__(self) -> Self:
         self.start()

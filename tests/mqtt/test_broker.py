@@ -3,6 +3,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -62,3 +64,14 @@ def test_a_broker_ends_with_the_process_that_started_it() -> None:
     while answers(port):
         assert monotonic() < until, "the broker outlived its owner"
         sleep(0.01)
+
+
+def test_a_broker_with_a_folder_of_its_owner_leaves_nothing_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    with EmbeddedBroker(folder=tmp_path):
+        assert (tmp_path / "rumqttd.toml").is_file()
+        assert not list(elsewhere.glob("meshd-broker-*"))
