@@ -61,8 +61,9 @@ class EventQueue:
         await self._in_thread(lambda: self._outbox.remove([event.event_id for event in events]))
 
     async def aclose(self) -> None:
-        """Commit what is pending and close the file."""
+        """Commit what is pending, also what could not be committed before, and close the file."""
         await self.settled()
+        await self._write()
         await self._in_thread(self._outbox.close)
         self._thread.shutdown()
 

@@ -97,3 +97,15 @@ async def test_closing_commits_what_is_pending(outbox: SlowOutbox, tmp_path: Pat
     again = Outbox(tmp_path / "outbox.db")
     assert again.oldest(9) == [event(1)]
     again.close()
+
+
+async def test_closing_tries_once_more_what_the_disk_refused(outbox: SlowOutbox, tmp_path: Path) -> None:
+    queue = EventQueue(outbox, committed=lambda: None)
+    outbox.full = True
+    queue.put(event(1))
+    await queue.settled()
+    outbox.full = False
+    await queue.aclose()
+    again = Outbox(tmp_path / "outbox.db")
+    assert again.oldest(9) == [event(1)]
+    again.close()
