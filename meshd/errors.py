@@ -205,8 +205,3 @@ def from_code(code: str, message: str) -> MeshError:
         if leaf.code == code:
             return leaf(message)
     return MeshError(f"{code}: {message}")
-
-
-def is_retryable(code: str) -> bool:
-    """Tell whether another try, here or elsewhere, can help against the error with this code."""
-    return any(leaf.retryable for leaf in _leaves(MeshError) if leaf.code == code)

@@ -19,7 +19,7 @@ from meshd.core.membership import Standing
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
 from meshd.daemon.chronicle import Chronicle
-from meshd.daemon.intake import refusal_of
+from meshd.daemon.intake import MAX_SENTENCE_LENGTH, refusal_of
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
 from meshd.daemon.vitals import Vitals
 from meshd.errors import InvalidInput, PeerLost
@@ -202,7 +202,7 @@ class Effects:
             outputs = entry.outputs[command.attempt]
             message = Result(request_id=request_id, answer=outcome, tensors=outputs.headers, telemetry=telemetry)
             return message, outputs.parts
-        code, sentence = outcome.code, outcome.message[:2000]
+        code, sentence = outcome.code, outcome.message[:MAX_SENTENCE_LENGTH]
         return Refusal(request_id=request_id, code=code, message=sentence, telemetry=telemetry), ()
 
     def _entry(self, request_id: RequestId) -> Entry:

@@ -13,7 +13,7 @@ from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, 
 from meshd.wire.messages import MAX_HOPS, Infer, Refusal
 from meshd.wire.tensors import decode_tensors
 
-_MAX_MESSAGE = 2000
+MAX_SENTENCE_LENGTH = 2000
 """Sentences longer than this are cut: a refusal must fit into a frame whatever a client put into a name."""
 
 
@@ -82,7 +82,7 @@ class Intake:
 
 def refusal_of(request_id: str, error: MeshError) -> Refusal:
     """Return the message that tells an asker about an error."""
-    return Refusal(request_id=request_id, code=error.code, message=str(error)[:_MAX_MESSAGE])
+    return Refusal(request_id=request_id, code=error.code, message=str(error)[:MAX_SENTENCE_LENGTH])
 
 
 def _already_used(infer: Infer) -> DuplicateRequest:

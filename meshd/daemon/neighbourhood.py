@@ -68,10 +68,6 @@ class Neighbourhood:
         if session := self._sessions.get(node_id):
             session.abort(PeerLost("it was silent for too long."))
 
-    def introduce_again(self) -> None:
-        """Tell every peer that this node's models have changed."""
-        self.broadcast(self._capability())
-
     def peer_disconnected(self, node_id: NodeId, error: LinkError | None) -> None:
         """Tell the scheduler, and drop what only this peer waited for."""
         self._sessions.pop(node_id, None)
