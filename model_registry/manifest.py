@@ -12,22 +12,37 @@ from msgspec import Meta, Struct
 
 from model_registry import manifest_text
 from model_registry.flaw import Flaw, repeated
+from model_registry.measured import Sha256, Text
 from model_registry.tensor import Axis, AxisName, Tensor
-from model_registry.tier import Name, Sha256, Tier, TierName, Variant
+from model_registry.tier import Name, Tier, TierName, Variant
 
 TIERS: tuple[TierName, ...] = ("watch", "phone", "hub", "upstream")  # Weakest first.
-Text = Annotated[str, Meta(min_length=1)]
+PublisherKey = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}$", description="an Ed25519 public key, 64 lowercase hex digits")
+]
 
 
 class Lifecycle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where the weights come from."""
 
-    trained: dt.date
-    dataset: Text
-    dataset_sha256: Sha256
+    trained: dt.date | None = None
+    """None where nobody knows: a stranger's model says little about itself."""
+    dataset: str = ""
+    dataset_sha256: Sha256 | None = None
     parent: str = ""
     """The model that this one was distilled or fine-tuned from."""
     compression: str = ""
+    imported: dt.date | None = None
+    origin: str = ""
+    """The file that it was imported from, and the tools that converted it, with their versions."""
+    origin_sha256: Sha256 | None = None
+
+
+class Signature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who vouches for the manifest, and so, by their hashes, for all of its artifacts."""
+
+    publisher: PublisherKey
+    value: Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$", description="an Ed25519 signature, 128 hex digits")]
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -42,6 +57,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     task: Text
     privacy: Literal["device", "household", "public"]
     """How far an input may travel unless a request says less."""
+    unsigned: bool = False
+    """Said by the one who made it: nobody vouches for this model. It is never fetched from a peer."""
+    signature: Signature | None = None
     lifecycle: Lifecycle | None = None
     axes: dict[AxisName, Axis] = {}
     inputs: Annotated[tuple[Tensor, ...], Meta(min_length=1)]
@@ -62,6 +80,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     def flaws(self) -> Iterator[Flaw]:
         """Yield every broken rule that types alone cannot state."""
+        if self.unsigned and self.signature:
+            yield Flaw(("unsigned",), "The manifest is signed and says unsigned = true.", "Leave one of them out.")
         yield from (f.below("inputs") for f in repeated((t.name for t in self.inputs), what="Input"))
         for name, axis in self.axes.items():
             yield from (flaw.below("axes", name) for flaw in axis.flaws())

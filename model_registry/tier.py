@@ -8,17 +8,17 @@ from msgspec import Meta, Struct
 
 from model_registry.bundle import path_flaw
 from model_registry.flaw import Flaw, closest, repeated
+from model_registry.measured import Cost, Evaluation, Sha256
 from model_registry.tensor import Axis, Tensor
 
+Format = Literal["onnx", "tflite"]
 TierName = Literal["watch", "phone", "hub", "upstream"]
 Provider = Literal[
     "cpu", "coreml", "cuda", "directml", "nnapi", "openvino", "qnn", "rocm", "tensorrt", "xnnpack",
 ]  # fmt: skip
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256, 64 lowercase hex digits")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
-Milliseconds = Annotated[float, Meta(gt=0)]
 
 
 class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,26 +74,26 @@ class Alarm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
             yield Flaw(("at_least",), f"at_least = {self.at_least} is no threshold.", "Give a finite number.")
 
 
-class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How long one run took on a device, and who measured it."""
-
-    device: str
-    p50_ms: Milliseconds
-    p99_ms: Milliseconds
-    source: str
-
-
 class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One precision and size of a tier's model: a file in the bundle, an artifact in the store."""
 
     name: Name
     precision: Literal["fp32", "fp16", "int8", "int4"]
+    format: Format = "onnx"
+    """Which executor runs it."""
     file: Annotated[str, Meta(min_length=1, max_length=255)]
     artifact: Sha256
+    pieces: Sha256 | None = None
+    """Root of the piece map: lets every piece be checked as it comes from a peer. None: it is fetched from nobody."""
     size_bytes: Annotated[int, Meta(ge=1)]
     macs: Count
+    compression: str = ""
+    """What was done to its parent to make it, with the tool and its version."""
+    parent: Sha256 | None = None
+    """The artifact that it was made from."""
     accuracy: dict[str, float] = {}
-    latency: tuple[Latency, ...] = ()
+    evaluation: Evaluation | None = None
+    costs: tuple[Cost, ...] = ()
     hardware: tuple[Provider, ...] = ("cpu",)
 
     def flaws(self) -> Iterator[Flaw]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from meshd import __version__
-from meshd.cli import benchmarking, configuring, demonstrating, inferring, reading, running, trusting
+from meshd.cli import benchmarking, configuring, demonstrating, inferring, models, reading, running, trusting
 from meshd.cli.exits import told_as_exit_code
 
 app = typer.Typer(
@@ -26,9 +26,9 @@ app.command()(benchmarking.bench)
 app.command()(inferring.infer)
 app.command()(reading.status)
 app.command()(reading.peers)
-app.command()(reading.models)
 app.command()(reading.explain)
 app.command("id")(trusting.identify)
+app.add_typer(models.app, name="models")
 app.add_typer(trusting.app, name="trust")
 app.add_typer(configuring.app, name="config")
 

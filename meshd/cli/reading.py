@@ -1,4 +1,4 @@
-"""The commands that only read: ``status``, ``peers``, ``models``, ``explain``."""
+"""The commands that only read: ``status``, ``peers``, ``explain``."""
 
 from __future__ import annotations
 
@@ -31,16 +31,6 @@ def peers(endpoint: EndpointOption = None, token: TokenOption = None, json: Json
     with connect(endpoint, token) as mesh:
         document = mesh.peers()
     show_json(document) if json else show(peers_view(document))
-
-
-def models(endpoint: EndpointOption = None, token: TokenOption = None, json: JsonOption = False) -> None:
-    """List the models of the mesh: their tiers, how good and how large, and where they run."""
-    from meshd.cli.output import show, show_json
-    from meshd.cli.view.models_view import models_view
-
-    with connect(endpoint, token) as mesh:
-        document = mesh.models()
-    show_json(document) if json else show(models_view(document))
 
 
 def explain(

@@ -44,6 +44,9 @@ HostedModel = Annotated[
         description="a model's name, or name:tier with the tier watch, phone, hub or upstream",
     ),
 ]
+PublisherKey = Annotated[
+    str, Meta(pattern="^[0-9a-f]{64}$", description="an Ed25519 public key of 64 lower-case hex digits")
+]
 BrokerUrl = Annotated[
     str, Meta(pattern=r"^mqtts?://[^\s/@]+$", description="mqtt://host:port, or mqtts://host:port for TLS")
 ]
@@ -128,6 +131,20 @@ class Models(Section, frozen=True):
     """Memory for warm models; the one unused for longest makes room."""
     warm: tuple[ModelName, ...] | Literal["all"] = "all"
     """Models to load at the start instead of at their first request."""
+    publishers: tuple[PublisherKey, ...] = ()
+    """Keys of publishers whose models are accepted, beside those that ``meshd models trust`` keeps."""
+    fetch: tuple[ModelName, ...] | Literal["all", "none"] = "all"
+    """Models to take over from peers when a trusted publisher has signed them."""
+    disk_budget_bytes: Annotated[int, Meta(ge=2**20)] = 4 * 2**30
+    """Disk space for artifacts; those unused for longest go first, pinned ones never."""
+    pinned: tuple[ModelName, ...] = ()
+    """Models that are never removed to make room."""
+    admission_timeout_s: Annotated[float, Meta(ge=1.0, le=3_600.0)] = 60.0
+    """Time that a new model has for its trial runs, at the smallest and the largest input its manifest allows."""
+    scrub_interval_s: Annotated[float, Meta(ge=1.0)] = 21_600.0
+    """Time in which every artifact on disk is read again and compared with its hash."""
+    probe_interval_s: Annotated[float, Meta(ge=1.0)] = 600.0
+    """Time between two runs of each warm model on an input whose answer is known."""
 
 
 class Energy(Section, frozen=True):
@@ -235,7 +252,11 @@ def class_defaults(name: DeviceClass) -> dict[str, dict[str, Any]]:
     """Return what differs from the plain defaults on a device of this class, as tables of the file."""
     match name:
         case DeviceClass.WATCH:
-            return {"mqtt": {"telemetry_interval_s": 60.0}, "models": {"memory_budget_bytes": 32 * 2**20}, **_SMALL}
+            return {
+                "mqtt": {"telemetry_interval_s": 60.0},
+                "models": {"memory_budget_bytes": 32 * 2**20, "disk_budget_bytes": 256 * 2**20},
+                **_SMALL,
+            }
         case DeviceClass.PHONE:
             return {"node": {"slots": 2}, "mqtt": {"telemetry_interval_s": 30.0}}
         case DeviceClass.HUB | DeviceClass.UPSTREAM:

@@ -69,6 +69,7 @@ def tiny_manifest(content: bytes) -> Manifest:
         license="Apache-2.0",
         task="benchmark",
         privacy="household",
+        unsigned=True,  # It comes with the package.
         axes={"batch": Axis(max=64)},
         inputs=(Tensor(name="beat", dtype="float32", shape=("batch", SAMPLES), description="One beat of noise"),),
         tiers=tuple(Tier(name=name, outputs=(scores,), variants=(variant,)) for name in TIERS),

@@ -20,6 +20,7 @@ summary = "Says whether ten seconds of one lead hold an ectopic beat"
 license = "Apache-2.0"
 task = "anomaly-detection"
 privacy = "household"
+unsigned = true
 
 [lifecycle]
 trained = 2026-11-21
@@ -59,7 +60,7 @@ macs = 1500000
 auroc = 0.96
 balanced_accuracy = 0.9
 
-[[tiers.variants.latency]]
+[[tiers.variants.costs]]
 device = "x86-64, one core"
 p50_ms = 0.2
 p99_ms = 0.4

@@ -78,10 +78,10 @@ def test_any_figure_and_any_text_survive_the_round_trip(low: float, summary: str
         ),
         ("max = 64", "most = 64", "unknown key 'most' in axes.batch.", "Known: max, min."),
         (
-            "[[tiers.variants.latency]]",
-            "[[tiers.variants.latncy]]",
-            "unknown key 'latncy' in tiers[0].variants[0].",
-            "Did you mean 'latency'?",
+            "[[tiers.variants.costs]]",
+            "[[tiers.variants.csts]]",
+            "unknown key 'csts' in tiers[0].variants[0].",
+            "Did you mean 'costs'?",
         ),
     ],
 )
