@@ -17,7 +17,7 @@ from meshd.config import Config
 from meshd.core.ids import NodeId
 from meshd.core.node import NodeProfile
 from meshd.core.scheduler import Scheduler
-from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.node import Node
 from meshd.daemon.pump import Record
 from meshd.daemon.reception import Reception

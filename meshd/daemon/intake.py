@@ -7,8 +7,8 @@ from collections.abc import Callable
 from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.request import Request
-from meshd.daemon.catalogue import Catalogue
 from meshd.daemon.ledger import MOST_LIVE_BYTES, Asker, Entry, Ledger
+from meshd.daemon.models.catalogue import Catalogue
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
 from meshd.wire.messages import MAX_HOPS, Infer, Refusal
 from meshd.wire.tensors import decode_tensors

@@ -12,9 +12,9 @@ from meshd.core.commands import Dispatch
 from meshd.core.events import Event, PeerAnswered, PeerConnected, PeerDisconnected, PeerHeard, PeerRefused
 from meshd.core.ids import NodeId
 from meshd.core.scheduler import Scheduler
-from meshd.daemon.catalogue import Catalogue
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
+from meshd.daemon.models.catalogue import Catalogue
 from meshd.errors import ExecutionFailed, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded
 from meshd.net.session import Session
 from meshd.wire.messages import MAX_HOPS, Cancel, Capability, Heartbeat, Hello, Infer, Message, Refusal, Result

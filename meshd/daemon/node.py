@@ -11,11 +11,11 @@ from meshd.core.node import NodeProfile
 from meshd.core.policy import LeastExpectedCost, Policy
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
-from meshd.daemon.catalogue import Catalogue
 from meshd.daemon.chronicle import Chronicle, Listener
 from meshd.daemon.effects import Effects
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Ledger
+from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.neighbourhood import Neighbourhood
 from meshd.daemon.pump import Pump, Record
 from meshd.daemon.vitals import Vitals

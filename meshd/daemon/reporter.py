@@ -14,7 +14,7 @@ from meshd.core.explanation import Choice, Explanation
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.mesh_view import NodeView
 from meshd.core.node import HostedTier
-from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.node import Node
 from meshd.documents import (
     CalibratedBound,

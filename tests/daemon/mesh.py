@@ -19,7 +19,7 @@ from meshd.config import Config
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.core.policy import Policy
-from meshd.daemon.catalogue import Catalogue
+from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.node import Node
 from meshd.daemon.reception import Reception
 from meshd.daemon.reporter import Reporter
