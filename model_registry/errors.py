@@ -38,6 +38,14 @@ class ModelUnknown(RegistryError):
     """No model of that name is there; the caller asks for another or adds it."""
 
 
+class ModelUnreadable(RegistryError):
+    """No runtime here can load a model; its author exports it again, or the owner installs the runtime."""
+
+
+class RunFailed(RegistryError):
+    """A runtime gave up on one input; the model stays usable and the caller decides."""
+
+
 class ArtifactMissing(RegistryError):
     """The store has no artifact of that hash; the model is added again."""
 
@@ -54,3 +62,43 @@ class ArtifactCorrupt(RegistryError):
         self.path = path
         self.expected = expected
         self.found = found
+
+
+class NotCanonical(RegistryError):
+    """A manifest holds a number that JSON has no exact form for; whoever signs it corrects the number."""
+
+
+class KeyUnusable(RegistryError):
+    """A publisher's private key cannot be read, made or trusted with a signature; its owner mends the file."""
+
+
+class PublishersUnreadable(RegistryError):
+    """The file of trusted publishers cannot be understood; the user mends it."""
+
+
+class NotAccepted(RegistryError):
+    """Nobody whom this node trusts vouches for a model; its user decides whom to trust."""
+
+
+class SignatureInvalid(NotAccepted):
+    """A manifest is not the one that its publisher signed; it is got again from its publisher."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        """Name the model, and say in half a sentence what is wrong with its signature."""
+        super().__init__(
+            f"The signature of model '{model}' is not good: {problem}.",
+            hint="The manifest was changed after it was signed. Get it again, or have its publisher sign it anew.",
+        )
+        self.problem = problem
+
+
+class SignatureUnchecked(NotAccepted):
+    """A signature could not be checked, which says nothing about it; the user looks at the reason and tries again."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        """Name the model and what kept the check from being made."""
+        super().__init__(f"The signature of model '{model}' could not be checked: {reason}.", hint="Try again.")
+
+
+class ReplacementRefused(RegistryError):
+    """An installed model would be replaced by an older one, or by somebody else's; its user decides."""
