@@ -20,7 +20,7 @@ import numpy as np
 from typing_extensions import Buffer
 
 from meshd.errors import InvalidInput, ProtocolError
-from meshd.wire.messages import KINDS, PROTOCOL_VERSION, Document, Infer, Message, Result
+from meshd.wire.messages import KINDS, PROTOCOL_VERSION, Document, Fetched, Infer, Install, Message, Result
 
 MAGIC = b"MSHD"
 HEADER = Struct("<4sBBHI")
@@ -146,7 +146,7 @@ class _Unfinished:
 _ENCODER = msgspec.msgpack.Encoder()
 _KIND_OF: dict[type[Any], int] = {message: kind for kind, message in KINDS.items()}
 _DECODERS = {kind: msgspec.msgpack.Decoder(message) for kind, message in KINDS.items()}
-_KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Infer, Result, Document))
+_KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Infer, Result, Document, Fetched, Install))
 
 
 def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[Buffer]:

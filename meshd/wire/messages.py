@@ -24,11 +24,18 @@ MAX_RANK = 8
 MAX_DEADLINE_S = 86_400.0
 MAX_HOPS = 8
 """Nodes that a request may have been at: twice the tiers there are."""
+MAX_OFFERS = 64
+MAX_ARTIFACTS = 512
+"""Both together fill a frame's metadata by four fifths at most; a node with more names those it used last."""
+MAX_PIECES = 4096
+"""As many as an artifact has at most; how many of them a lender sends at a time is for it to decide."""
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Version = Annotated[str, Meta(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}\Z")]
 Dimension = Annotated[int, Meta(ge=0, le=2**31)]
 Seconds = Annotated[float, Meta(gt=0.0, le=MAX_DEADLINE_S)]
 DType = Literal[
@@ -109,7 +116,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """An Infer or a Query that ends without an answer: code of :mod:`meshd.errors` and a sentence."""
+    """A question that ends without an answer: code of :mod:`meshd.errors` and a sentence."""
 
     request_id: Key
     code: Name
@@ -139,12 +146,78 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """The answer to a Query; the JSON document is the payload, so it may be larger than metadata."""
+    """The answer to a Query, an Install or an Order: a JSON document as the payload, so that it may be large."""
 
     request_id: Key
 
 
-Message = Hello | Capability | Heartbeat | Infer | Result | Refusal | Cancel | Goodbye | Query | Document
+class Offer(Struct, frozen=True, kw_only=True):
+    """A model that a node can pass on, in a few words."""
+
+    model: Name
+    version: Version
+    publisher: Fingerprint
+    """Key of the one who signed the manifest."""
+    manifest: Digest
+    """SHA-256 of its text, by which it is fetched."""
+
+
+class Inventory(Struct, frozen=True, kw_only=True):
+    """What a node lends to its peers; sent after Capability and whenever it changes."""
+
+    offers: Annotated[tuple[Offer, ...], Meta(max_length=MAX_OFFERS)] = ()
+    artifacts: Annotated[tuple[Digest, ...], Meta(max_length=MAX_ARTIFACTS)] = ()
+    """Held here whole and sound, those of models that ship with meshd included."""
+
+
+class Fetch(Struct, frozen=True, kw_only=True):
+    """Asks for content by its hash: a manifest's text, an artifact's piece map, or a run of its pieces."""
+
+    request_id: Key
+    subject: Literal["manifest", "piece_map", "pieces"]
+    sha256: Digest
+    first: Annotated[int, Meta(ge=0, lt=MAX_PIECES)] = 0
+    count: Annotated[int, Meta(ge=1, le=MAX_PIECES)] = 1
+    """Pieces [first, first + count)."""
+
+
+class Fetched(Struct, frozen=True, kw_only=True):
+    """The answer to a Fetch; what was asked for is the payload, and whoever asked holds it against its hash."""
+
+    request_id: Key
+
+
+class Install(Struct, frozen=True, kw_only=True):
+    """A client brings a model. Its manifest is the payload; the daemon fetches the rest from that client's session."""
+
+    request_id: Key
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """A client has something done about a model: ``remove``, ``pin``, ``unpin``, ``fetch``."""
+
+    request_id: Key
+    action: Name
+    model: Name
+
+
+Message = (
+    Hello
+    | Capability
+    | Heartbeat
+    | Infer
+    | Result
+    | Refusal
+    | Cancel
+    | Goodbye
+    | Query
+    | Document
+    | Inventory
+    | Fetch
+    | Fetched
+    | Install
+    | Order
+)
 
 KINDS: dict[int, type[Any]] = {
     1: Hello,
@@ -157,14 +230,22 @@ KINDS: dict[int, type[Any]] = {
     8: Goodbye,
     9: Query,
     10: Document,
+    11: Inventory,
+    12: Fetch,
+    13: Fetched,
+    14: Install,
+    15: Order,
 }
 
 __all__ = [
     "KINDS",
+    "MAX_ARTIFACTS",
     "MAX_DEADLINE_S",
     "MAX_HOPS",
     "MAX_KEY_LENGTH",
     "MAX_NAME_LENGTH",
+    "MAX_OFFERS",
+    "MAX_PIECES",
     "MAX_RANK",
     "MAX_TENSORS",
     "MAX_TEXT_LENGTH",
@@ -173,13 +254,19 @@ __all__ = [
     "Capability",
     "DType",
     "Document",
+    "Fetch",
+    "Fetched",
     "Goodbye",
     "Heartbeat",
     "Hello",
     "Infer",
+    "Install",
+    "Inventory",
     "Message",
     "ModelName",
     "NodeId",
+    "Offer",
+    "Order",
     "Query",
     "Refusal",
     "RequestId",
