@@ -2,8 +2,10 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from model_registry.power import PowerModel
 
@@ -14,12 +16,16 @@ class DeviceClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A class of devices: what its nodes start from until they have measured themselves.
 
     `radio_joules_per_byte_range` is what publications disagree about, lowest and highest: sweep it.
+    `fp32_yardstick_ms` is what MobileNetV1 takes in fp32; `power.macs_per_s` is its speed in int8.
+    `memory_bytes` is what the daemon's process may occupy.
     """
 
-    name: str
+    name: Literal["watch", "phone", "hub", "upstream"]
     summary: str
     power: PowerModel
     radio_joules_per_byte_range: tuple[float, float]
+    fp32_yardstick_ms: Annotated[float, Meta(gt=0)]
+    memory_bytes: Annotated[int, Meta(ge=1)]
 
     def with_radio_joules_per_byte(self, joules: float) -> PowerModel:
         """Return the class's power model with another energy per byte, for sweeping the published range."""

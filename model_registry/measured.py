@@ -22,6 +22,9 @@ class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Of the whole process, at the largest input that the manifest allows."""
     joules: Annotated[float, Meta(ge=0)] | None = None
     """Above idling; always an estimate."""
+    yardstick_ms: Milliseconds | None = None
+    """What MobileNetV1 1.0/224 took there on one core in the same precision and runtime: carries the figure to other
+    devices, whose time for it is known."""
     source: Text
     """The command that measured it, or where the figures behind a prediction come from."""
     measured: dt.date | None = None

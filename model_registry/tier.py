@@ -12,6 +12,7 @@ from model_registry.measured import Cost, Evaluation, Sha256
 from model_registry.tensor import Axis, Tensor
 
 Format = Literal["onnx", "tflite"]
+Precision = Literal["fp32", "fp16", "int8", "int4"]
 TierName = Literal["watch", "phone", "hub", "upstream"]
 Provider = Literal[
     "cpu", "coreml", "cuda", "directml", "nnapi", "openvino", "qnn", "rocm", "tensorrt", "xnnpack",
@@ -78,7 +79,7 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """One precision and size of a tier's model: a file in the bundle, an artifact in the store."""
 
     name: Name
-    precision: Literal["fp32", "fp16", "int8", "int4"]
+    precision: Precision
     format: Format = "onnx"
     """Which executor runs it."""
     file: Annotated[str, Meta(min_length=1, max_length=255)]
