@@ -102,3 +102,23 @@ class SignatureUnchecked(NotAccepted):
 
 class ReplacementRefused(RegistryError):
     """An installed model would be replaced by an older one, or by somebody else's; its user decides."""
+
+
+class DownloadRefused(RegistryError):
+    """What came is not the artifact, or not all of it; it is asked for again, from somebody else."""
+
+
+class StoreFull(RegistryError):
+    """There is no room: the disk is full, or pinned models take all of the budget; an operator decides what goes."""
+
+
+class StoreReadOnly(RegistryError):
+    """The store may be read and not changed; an operator sets its permissions right."""
+
+
+class StoreBusy(RegistryError):
+    """Somebody else is at it right now; the caller tries again later."""
+
+
+class StoreFailed(RegistryError):
+    """The disk did not do what it was asked; an operator looks at it."""

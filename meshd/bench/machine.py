@@ -8,7 +8,7 @@ from pathlib import Path
 
 import meshd
 from meshd.bench.report import Machine
-from meshd.executor.session import version
+from model_registry.runtime.session import runtime_version
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -21,7 +21,7 @@ def this_machine() -> Machine:
         load=round(os.getloadavg()[0], 2),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
-        onnxruntime=version(),
+        onnxruntime=runtime_version(),
         meshd=meshd.__version__,
     )
 

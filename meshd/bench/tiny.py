@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meshd.executor.session import Session
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
+from model_registry.runtime.session import open_session
 
 MODELS = Path(__file__).parent / "models"
 """What a daemon is given as ``models.dir``."""
@@ -30,7 +30,7 @@ class TinyModel:
             taken.name: np.random.default_rng(0).standard_normal(shape).astype(taken.dtype)
         }
         self._outputs = [tensor.name for tensor in tier.outputs]
-        self._session = Session((FOLDER / tier.variants[0].file).read_bytes())
+        self._session = open_session((FOLDER / tier.variants[0].file).read_bytes())
 
     def run(self) -> list[NDArray[Any]]:
         """Run it once."""

@@ -1,1 +1,1 @@
-"""Runs models with onnxruntime: whole inputs in, checked outputs and a score out, never an exception past it."""
+"""Runs models: whole inputs in, checked outputs and a score out, never an exception past it."""

@@ -20,11 +20,11 @@ from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.profile import Profile, measure
 from meshd.executor.profile_cache import ProfileCache
-from meshd.executor.session import Session
 from meshd.executor.stage import Done, Stage, StageEnd
 from meshd.host import memory
 from model_registry.errors import RegistryError
 from model_registry.manifest import Manifest
+from model_registry.runtime.session import Session
 from model_registry.tier import Tier, Variant
 
 Array = NDArray[Any]

@@ -16,9 +16,11 @@ from meshd.executor.input_contract import BATCH, InputContract
 from meshd.executor.median_window import MedianWindow
 from meshd.executor.output_contract import OutputContract
 from meshd.executor.profile import Profile
-from meshd.executor.session import Session
 from meshd.executor.stage import StageResult
+from model_registry.errors import ModelUnreadable, RunFailed
 from model_registry.manifest import Manifest
+from model_registry.runtime.disagreement import disagreements
+from model_registry.runtime.session import Session, open_session
 from model_registry.tier import Tier, Variant
 
 Array = NDArray[Any]
@@ -57,8 +59,11 @@ class HostedModel:
         Raises:
             ModelUnusable: it cannot be loaded, is not what the manifest says, or fails on zeros.
         """
-        session = Session(content, threads=threads)
-        flaws = list(session.disagreements(self.manifest.inputs, self.tier.outputs, self.manifest.axes))
+        try:
+            session = open_session(content, self.variant.format, threads=threads)
+        except ModelUnreadable as error:
+            raise ModelUnusable(f"{self}: {error.message}", hint=error.hint) from error
+        flaws = list(disagreements(session, self.manifest.inputs, self.tier.outputs, self.manifest.axes))
         if flaws:
             raise ModelUnusable(
                 f"{self} is not what its manifest says: {'; '.join(flaws)}.", hint="Correct the manifest."
@@ -74,11 +79,14 @@ class HostedModel:
         """Run once and check what comes out.
 
         Raises:
-            ExecutionFailed: onnxruntime gave up.
+            ExecutionFailed: the runtime gave up.
         """
         started = perf_counter()
         names = self.outputs.names
-        outputs = dict(zip(names, session.run(names, inputs), strict=True))
+        try:
+            outputs = dict(zip(names, session.run(names, inputs), strict=True))
+        except RunFailed as error:
+            raise ExecutionFailed(error.message) from error
         compute_s = perf_counter() - started
         flaw = self.outputs.flaw(outputs, self.inputs.extents(inputs))
         if flaw:

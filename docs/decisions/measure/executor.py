@@ -13,7 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from meshd.executor.executor import Executor
-from meshd.executor.session import Session
+from model_registry.runtime.session import open_session
 from model_registry.store import ModelStore
 
 RUNS = 3_000
@@ -69,7 +69,7 @@ async def main() -> None:
             name: np.random.default_rng(0).integers(-300, 300, array.shape).astype(array.dtype)
             for name, array in hosted.inputs.smallest().items()
         }
-        session = Session(store.read_artifact(tier.variants[0].artifact))
+        session = open_session(store.read_artifact(tier.variants[0].artifact))
         names = [output.name for output in tier.outputs]
         show("session.run", quantiles_us(lambda: session.run(names, inputs)))
         show("validate", quantiles_us(lambda: hosted.inputs.check(inputs)))

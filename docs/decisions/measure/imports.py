@@ -17,7 +17,7 @@ STEPS = (
     ("zeroconf", "import zeroconf.asyncio"),
     ("aiomqtt", "from meshd.mqtt.connection import _library; _library()"),
     ("numpy", "import numpy"),
-    ("onnxruntime", "from meshd.executor.session import _onnxruntime; _onnxruntime()"),
+    ("onnxruntime", "from model_registry.runtime.onnx_session import _onnxruntime; _onnxruntime()"),
     ("all of meshd", "import meshd.daemon.daemon"),
 )
 _RESIDENT = "import psutil; print(psutil.Process().memory_info().rss)"
