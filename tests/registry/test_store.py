@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.bundle import open_member, path_flaw
-from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError, ManifestError, ModelUnknown
+from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError, ManifestError, ModelUnknown, StoreFull
 from model_registry.manifest import load, loads
 from model_registry.store import ModelStore, bundled_models
 from tests.registry.manifests import HUB_MODEL, VALID, WATCH_MODEL, sha256, write_bundle
@@ -43,9 +43,12 @@ def test_a_manifest_file_may_be_added_under_any_name(store: ModelStore, bundle: 
 def test_nothing_but_whole_files_under_their_names_is_left(store: ModelStore, bundle: Path) -> None:
     store.add(bundle)
     store.add(bundle)
-    assert visible(store) == sorted(
-        [f"artifacts/{sha256(WATCH_MODEL)}", f"artifacts/{sha256(HUB_MODEL)}", "models/ecg-anomaly.toml"]
-    )
+    hashes = sorted([sha256(WATCH_MODEL), sha256(HUB_MODEL)])
+    assert visible(store) == [
+        *(f"artifacts/{each}" for each in hashes),
+        "models/ecg-anomaly.toml",
+        *(f"pieces/{each}" for each in hashes),
+    ]
 
 
 def test_a_store_opened_again_knows_what_was_added(store: ModelStore, bundle: Path) -> None:
@@ -158,7 +161,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_visible(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreFull, match="No space left"):
         store.add(bundle)
     assert visible(store) == []
 
@@ -175,7 +178,7 @@ def test_a_manifest_becomes_visible_after_all_its_artifacts(
 
     monkeypatch.setattr(Path, "replace", recorded)
     store.add(bundle)
-    assert order == ["artifacts", "artifacts", "models"]
+    assert order == ["pieces", "artifacts", "pieces", "artifacts", "models"]
 
 
 def test_every_shipped_model_installs_and_verifies(store: ModelStore) -> None:

@@ -1,0 +1,251 @@
+"""Artifacts on disk: each under its SHA-256, with the map of its pieces beside it."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources.abc import Traversable
+from io import BufferedRandom, FileIO
+from pathlib import Path
+from typing import IO
+
+from model_registry.bundle import open_member
+from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError
+from model_registry.pieces import PieceMap
+from model_registry.store.disk import appearing, drafting, listed, publish, remove
+from model_registry.tier import Variant
+
+# A copy stops for a write this often; large enough that writing, not calling, takes the time.
+CHUNK_BYTES = 1 << 20
+_SHA256 = re.compile("[0-9a-f]{64}")
+_ROOT_BYTES = 32
+UNREADABLE = "unreadable"
+
+
+class Artifacts:
+    """`artifacts/<sha256>` and, beside, `pieces/<sha256>`. Reading takes no lock; changing is the caller's to guard."""
+
+    def __init__(self, root: Path) -> None:
+        self._files, self._maps, self._drafts = root / "artifacts", root / "pieces", root / "incoming"
+
+    def path(self, sha256: str) -> Path:
+        """Return where an artifact lies.
+
+        Raises:
+            ArtifactMissing: it does not, or the name is no hash.
+
+        """
+        path = self._files / named(sha256)
+        if not path.is_file():
+            raise _missing(sha256)
+        return path
+
+    def read(self, sha256: str) -> bytes:
+        """Return an artifact's content; what was hashed is what is returned.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt
+
+        """
+        with self._opened(sha256) as stream:
+            try:
+                content = stream.read()
+            except OSError as error:
+                raise ArtifactCorrupt(self._files / sha256, expected=sha256, found=UNREADABLE) from error
+        _verify(self._files / sha256, expected=sha256, found=hashlib.sha256(content).hexdigest())
+        return content
+
+    def verify(self, sha256: str) -> Path:
+        """Hash all of an artifact and return its file.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt
+
+        """
+        path = self._files / sha256
+        with self._opened(sha256) as stream:
+            try:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise ArtifactCorrupt(path, expected=sha256, found=UNREADABLE) from error
+        _verify(path, expected=sha256, found=found)
+        return path
+
+    def whole(self, sha256: str) -> bool:
+        """Tell whether the artifact is there and undamaged; reads all of it."""
+        try:
+            self.verify(sha256)
+        except (ArtifactMissing, ArtifactCorrupt):
+            return False
+        return True
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size in bytes of every artifact there is."""
+        return {path.name: path.stat().st_size for path in listed(self._files)}
+
+    def last_uses(self) -> dict[str, float]:
+        """Return when each artifact was last used, in seconds of the system's clock."""
+        return {path.name: path.stat().st_mtime for path in listed(self._files)}
+
+    def use(self, sha256: str) -> None:
+        """Mark an artifact as used now: the time of its file, which nothing else changes, keeps that."""
+        os.utime(self.path(sha256))
+
+    def drop(self, sha256: str) -> None:
+        """Remove an artifact, then its map."""
+        remove(self._files / sha256)
+        remove(self._maps / sha256)
+
+    def shelve(self, draft: BufferedRandom | FileIO, path: Path, sha256: str) -> None:
+        """Let a draft appear as an artifact, its map first, if it is that artifact.
+
+        Raises:
+            ArtifactCorrupt: it is not.
+
+        """
+        draft.flush()
+        draft.seek(0)
+        _verify(path, expected=sha256, found=hashlib.file_digest(draft, "sha256").hexdigest())
+        self.keep_map(sha256, PieceMap.of(draft))
+        publish(draft, path, self._files / sha256)
+
+    def kept_map(self, sha256: str) -> PieceMap | None:
+        """Return the map of an artifact's pieces that lies beside it; none when that is lost or damaged.
+
+        Raises:
+            ArtifactMissing
+
+        """
+        self.path(sha256)
+        try:
+            return _unsealed((self._maps / sha256).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def keep_map(self, sha256: str, piece_map: PieceMap) -> None:
+        """Lay a map beside its artifact."""
+        with appearing(self._maps / sha256, self._drafts) as target:
+            target.write(bytes.fromhex(piece_map.root) + piece_map.encoded)
+
+    def damaged(self, sha256: str, piece_map: PieceMap) -> Iterator[bool]:
+        """Yield for every piece whether it is damaged; one is read for each step."""
+        with self._opened(sha256) as stream:
+            for index in range(piece_map.count):
+                yield not piece_map.matches(index, piece_of(stream, piece_map, index))
+
+    def pieces(self, sha256: str, piece_map: PieceMap, indices: range) -> Iterator[bytes]:
+        """Yield pieces, each verified.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt
+
+        """
+        with self._opened(sha256) as stream:
+            for index in indices:
+                if not 0 <= index < piece_map.count:
+                    raise ArtifactMissing(
+                        f"Artifact {sha256} has {piece_map.count} pieces, and none is number {index}."
+                    )
+                content = piece_of(stream, piece_map, index)
+                if not piece_map.matches(index, content):
+                    raise ArtifactCorrupt(self._files / sha256, expected=sha256, found=f"not: piece {index} changed")
+                yield content
+
+    def repair(self, sha256: str, piece_map: PieceMap, pieces: Mapping[int, bytes]) -> None:
+        """Put a copy with these pieces in the artifact's place, if that makes it whole.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt
+
+        """
+        with self._opened(sha256) as damaged, drafting(self._drafts) as (draft, path):
+            for index in range(piece_map.count):
+                draft.write(pieces[index] if index in pieces else piece_of(damaged, piece_map, index))
+            self.shelve(draft, path, sha256)
+
+    def take_over(self, bundle: Traversable, variant: Variant) -> None:
+        """Copy a bundle's file.
+
+        Raises:
+            BundleError: it is not the artifact that the variant names.
+
+        """
+        with open_member(bundle, variant.file) as source, drafting(self._drafts) as (draft, path):
+            n_bytes = _copy(source, draft, limit_bytes=variant.size_bytes)
+            try:
+                self.shelve(draft, path, variant.artifact)
+            except ArtifactCorrupt as error:
+                raise BundleError(
+                    f"'{variant.file}' in {bundle} is not the artifact that the manifest names: "
+                    f"expected {variant.size_bytes} bytes with SHA-256 {variant.artifact}, "
+                    f"found {n_bytes} with {error.found}.",
+                    hint="Get the bundle again, or correct artifact and size_bytes if the change was meant.",
+                ) from error
+
+    def sweep(self) -> None:
+        """Remove the maps of artifacts that are not there."""
+        for path in listed(self._maps):
+            if not (self._files / path.name).exists():
+                remove(path)
+
+    @contextmanager
+    def _opened(self, sha256: str) -> Iterator[FileIO]:
+        """Open an artifact; it may be removed the moment before, and stays readable when it is the moment after."""
+        try:
+            stream = self.path(sha256).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise _missing(sha256) from None
+        with stream:
+            yield stream
+
+
+def named(sha256: str) -> str:
+    """Return a hash that may name a file; it may come from a peer, and must not become a path elsewhere.
+
+    Raises:
+        ArtifactMissing: it is no hash.
+
+    """
+    if not _SHA256.fullmatch(sha256):
+        raise _missing(sha256)
+    return sha256
+
+
+def _copy(source: IO[bytes], target: IO[bytes], *, limit_bytes: int) -> int:
+    """Copy until the end, or until past the limit, and return how many bytes that were."""
+    n_bytes = 0
+    while n_bytes <= limit_bytes and (chunk := source.read(CHUNK_BYTES)):
+        target.write(chunk)
+        n_bytes += len(chunk)
+    return n_bytes
+
+
+def piece_of(stream: FileIO, piece_map: PieceMap, index: int) -> bytes:
+    """Return what lies where a piece should; nothing where the disk cannot read it.
+
+    The last piece brings along what lies beyond the end, so that a file that has grown is damaged in that piece.
+    """
+    start, length = piece_map.extent(index)
+    beyond = int(index == piece_map.count - 1)
+    try:
+        return os.pread(stream.fileno(), length + beyond, start)
+    except OSError:
+        return b""
+
+
+def _unsealed(sealed: bytes) -> PieceMap:
+    """Read a map as it is kept: behind its own root, so that a damaged map is not taken for a damaged artifact."""
+    piece_map = PieceMap.decoded(sealed[_ROOT_BYTES:])
+    if bytes.fromhex(piece_map.root) != sealed[:_ROOT_BYTES]:
+        raise ValueError("a damaged piece map")
+    return piece_map
+
+
+def _missing(sha256: str) -> ArtifactMissing:
+    return ArtifactMissing(f"The store has no artifact {sha256}.", hint="Add its model again.")
+
+
+def _verify(path: Path, *, expected: str, found: str) -> None:
+    if found != expected:
+        raise ArtifactCorrupt(path, expected=expected, found=found)
