@@ -12,13 +12,13 @@ from msgspec import Meta, Struct
 
 from model_registry import manifest_text
 from model_registry.flaw import Flaw, repeated
-from model_registry.measured import Sha256, Text
+from model_registry.measured import END, Note, Sha256, Text
 from model_registry.tensor import Axis, AxisName, Tensor
 from model_registry.tier import Name, Tier, TierName, Variant
 
 TIERS: tuple[TierName, ...] = ("watch", "phone", "hub", "upstream")  # Weakest first.
 PublisherKey = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}$", description="an Ed25519 public key, 64 lowercase hex digits")
+    str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}", description="an Ed25519 public key of 64 lower-case hex digits")
 ]
 
 
@@ -27,43 +27,65 @@ class Lifecycle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
     trained: dt.date | None = None
     """None where nobody knows: a stranger's model says little about itself."""
-    dataset: str = ""
+    dataset: Note = ""
+    """What they were trained on, with its licence, and where it can be had."""
     dataset_sha256: Sha256 | None = None
-    parent: str = ""
+    """Hash of the file that was read."""
+    parent: Note = ""
     """The model that this one was distilled or fine-tuned from."""
-    compression: str = ""
+    compression: Note = ""
+    """What was done to all variants to make them smaller."""
     imported: dt.date | None = None
-    origin: str = ""
+    """When the bundle was made from a model of another tool."""
+    origin: Note = ""
     """The file that it was imported from, and the tools that converted it, with their versions."""
     origin_sha256: Sha256 | None = None
+    """Hash of that file."""
 
 
 class Signature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who vouches for the manifest, and so, by their hashes, for all of its artifacts."""
 
     publisher: PublisherKey
-    value: Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$", description="an Ed25519 signature, 128 hex digits")]
+    """The publisher's public key."""
+    value: Annotated[
+        str, Meta(pattern=rf"^[0-9a-f]{{128}}{END}", description="an Ed25519 signature of 128 lower-case hex digits")
+    ]
+    """The signature over the manifest's canonical form: docs/models.md, "Signatures"."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One model family: what goes in, and the tiers that answer, weakest first."""
 
     schema: Literal[1]
+    """Version of this form."""
     name: Name
-    version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
+    """What programs ask for."""
+    version: Annotated[
+        str,
+        Meta(pattern=rf"^[0-9]{{1,9}}\.[0-9]{{1,9}}\.[0-9]{{1,9}}{END}", description="three numbers, such as 1.0.0"),
+    ]
+    """Grows with every change: an older one does not replace a newer one."""
     summary: Text
+    """What the model tells from what, in one sentence."""
     license: Text
     """SPDX expression."""
     task: Text
+    """Kind of question that it answers, such as image-classification."""
     privacy: Literal["device", "household", "public"]
     """How far an input may travel unless a request says less."""
     unsigned: bool = False
     """Said by the one who made it: nobody vouches for this model. It is never fetched from a peer."""
     signature: Signature | None = None
+    """Who vouches for it."""
     lifecycle: Lifecycle | None = None
+    """Where the weights come from."""
     axes: dict[AxisName, Axis] = {}
+    """Bounds of the dynamic axes that tensors name."""
     inputs: Annotated[tuple[Tensor, ...], Meta(min_length=1)]
+    """What goes in: the same for every tier."""
     tiers: Annotated[tuple[Tier, ...], Meta(min_length=1)]
+    """The ranks of the cascade, weakest first; one is enough."""
 
     def tier(self, name: str) -> Tier | None:
         """Return the tier of a device class, if the model has one."""

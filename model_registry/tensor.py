@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from model_registry.flaw import Flaw, closest
+from model_registry.measured import END, Label, Note
 
 # The element types that travel as raw bytes: strings and 4-bit integers do not.
 DType = Literal[
@@ -14,7 +15,14 @@ DType = Literal[
     "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 ]  # fmt: skip
-AxisName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+AxisName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[a-z][a-z0-9_]*{END}",
+        max_length=32,
+        description="an axis: a lower-case letter, then letters, digits and underscores",
+    ),
+]
 Extent = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
@@ -22,7 +30,9 @@ class Axis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """How far a dynamic axis may stretch: from `min` to `max` elements, both allowed."""
 
     min: Extent = 1
+    """Fewest elements."""
     max: Extent
+    """Most elements: the model is admitted at this extent, and larger inputs are refused."""
 
     def flaws(self) -> Iterator[Flaw]:
         """Yield what is wrong with the bounds."""
@@ -33,11 +43,16 @@ class Axis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One named tensor: an extent is a number, or the name of a dynamic axis of the manifest."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    name: Label
+    """As the graph calls it."""
     dtype: DType
+    """Type of its elements."""
     shape: tuple[Extent | AxisName, ...]
-    unit: str = ""
-    description: str = ""
+    """Outermost axis first."""
+    unit: Note = ""
+    """Physical unit of an element, if it has one."""
+    description: Note = ""
+    """What it means, for the person who feeds or reads it."""
 
     def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
         """Yield every extent that names no axis."""

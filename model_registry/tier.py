@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from model_registry.bundle import path_flaw
 from model_registry.flaw import Flaw, closest, repeated
-from model_registry.measured import Cost, Evaluation, Sha256
+from model_registry.measured import END, ONE_LINE, Cost, Count, Evaluation, Label, Note, Positive, Sha256
 from model_registry.tensor import Axis, Tensor
 
 Format = Literal["onnx", "tflite"]
@@ -17,9 +17,15 @@ TierName = Literal["watch", "phone", "hub", "upstream"]
 Provider = Literal[
     "cpu", "coreml", "cuda", "directml", "nnapi", "openvino", "qnn", "rocm", "tensorrt", "xnnpack",
 ]  # fmt: skip
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[a-z0-9]+([._-][a-z0-9]+)*{END}",
+        max_length=64,
+        description="a name: lower-case letters and digits, parted by single dots, underscores or hyphens",
+    ),
+]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=0)]
 
 
 class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -28,13 +34,19 @@ class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     missed: Share
     """At most this share of anomalies is neither flagged nor escalated."""
     confidence: Share
-    method: str
+    """How sure that is."""
+    method: Note
+    """The statistical method that gives the bound."""
     measured_missed: Share
+    """Share of anomalies that was missed on the data itself."""
     positives: Count
     """Anomalous windows that it was shown on."""
     dataset_sha256: Sha256
+    """Hash of the data that it was shown on."""
     artifact: Sha256
-    records: tuple[str, ...]
+    """The artifact that it was shown for: other weights void it."""
+    records: tuple[Note, ...]
+    """The recordings that it was shown on, none of which the model was trained on."""
 
 
 class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,9 +55,13 @@ class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     score: str
     """Name of the output that decides."""
     low: float
+    """Scores below are certain enough: nothing is wrong."""
     high: float | None = None
+    """Scores at or above are certain enough: something is wrong."""
     expected_rate: Share
+    """Share of usual inputs that is passed on."""
     bound: Bound
+    """What the rule was shown to hold."""
 
     def escalates(self, score: float) -> bool:
         """Tell whether a larger tier must look again; a NaN always escalates, for it passes no comparison."""
@@ -60,13 +76,17 @@ class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
             yield Flaw(("low",), f"low = {self.low} is no threshold.", "Give a finite number.")
         if self.high is not None and not self.low < self.high:
             yield Flaw(("high",), f"low = {self.low} must lie below high = {self.high}.", "Or leave high out.")
+        elif self.high is not None and not isfinite(self.high):
+            yield Flaw(("high",), f"high = {self.high} is no threshold.", "Or leave high out.")
 
 
 class Alarm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """When the tier itself says that something is wrong: its output is at or above a threshold."""
 
     output: str
+    """Name of the output that tells."""
     at_least: float
+    """Values at or above mean an alarm."""
 
     def flaws(self, outputs: Mapping[str, Tensor]) -> Iterator[Flaw]:
         """Yield what makes the threshold impossible to apply."""
@@ -79,23 +99,33 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """One precision and size of a tier's model: a file in the bundle, an artifact in the store."""
 
     name: Name
+    """What tells it apart within its tier."""
     precision: Precision
+    """Numbers that its weights are stored in."""
     format: Format = "onnx"
     """Which executor runs it."""
-    file: Annotated[str, Meta(min_length=1, max_length=255)]
+    file: Annotated[str, Meta(min_length=1, max_length=255, pattern=ONE_LINE)]
+    """Path of the artifact in the bundle, relative to the manifest."""
     artifact: Sha256
+    """Hash of the file: the artifact's name in every store."""
     pieces: Sha256 | None = None
     """Root of the piece map: lets every piece be checked as it comes from a peer. None: it is fetched from nobody."""
-    size_bytes: Annotated[int, Meta(ge=1)]
+    size_bytes: Positive
+    """Size of the file."""
     macs: Count
-    compression: str = ""
+    """Multiply-accumulates of one item."""
+    compression: Note = ""
     """What was done to its parent to make it, with the tool and its version."""
     parent: Sha256 | None = None
     """The artifact that it was made from."""
-    accuracy: dict[str, float] = {}
+    accuracy: dict[Label, float] = {}
+    """Metrics by name, such as balanced_accuracy: what evaluation says they were measured on."""
     evaluation: Evaluation | None = None
+    """What the accuracy was measured on."""
     costs: tuple[Cost, ...] = ()
+    """What a run takes, on each device where it was measured or predicted."""
     hardware: tuple[Provider, ...] = ("cpu",)
+    """Execution providers that it was made for, best first."""
 
     def flaws(self) -> Iterator[Flaw]:
         """Yield what is wrong with the file's path and the figures."""
@@ -104,16 +134,23 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
         for metric, value in self.accuracy.items():
             if not isfinite(value):
                 yield Flaw(("accuracy", metric), f"{metric} = {value} is no measurement.")
+        for index, cost in enumerate(self.costs):
+            yield from (flaw.below("costs", index) for flaw in cost.flaws())
 
 
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one class of devices says about the input, and when it passes the question on."""
 
     name: TierName
+    """The weakest class of devices that it is meant for."""
     outputs: Annotated[tuple[Tensor, ...], Meta(min_length=1)]
+    """What it answers: the same for each of its variants."""
     variants: Annotated[tuple[Variant, ...], Meta(min_length=1)]
+    """Its files, best first: a node takes the first that it can run."""
     escalation: Escalation | None = None
+    """When it passes the question on; never without."""
     alarm: Alarm | None = None
+    """When its answer is an alarm; never without."""
 
     def calibrated_for(self, variant: Variant) -> bool:
         """Tell whether the escalation rule was shown to hold for this artifact; other weights void it."""
