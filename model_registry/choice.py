@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from model_registry.device import Device
-from model_registry.prediction import Prediction, peak_memory_bytes, predict, written
+from model_registry.figures import duration, size
+from model_registry.prediction import Prediction, peak_memory_bytes, predict
 from model_registry.tier import Variant
 
 
@@ -62,10 +63,10 @@ def _broken(variant: Variant, device: Device, prediction: Prediction | None, dea
     peak_bytes = peak_memory_bytes(variant)
     if (peak_bytes or variant.size_bytes) > device.memory_bytes:
         what = "for its process" if peak_bytes else "for its file alone"
-        needed = megabytes(peak_bytes or variant.size_bytes)
-        yield f"needs {needed} {what}, and {device.name} has {megabytes(device.memory_bytes)}"
+        needed = size(peak_bytes or variant.size_bytes)
+        yield f"needs {needed} {what}, and {device.name} has {size(device.memory_bytes)}"
     if prediction and deadline_s is not None and prediction.cost.p50_ms > deadline_s * 1e3:
-        yield f"takes {written(prediction.cost.p50_ms)}, and the deadline is {written(deadline_s * 1e3)}"
+        yield f"takes {duration(prediction.cost.p50_ms / 1e3)}, and the deadline is {duration(deadline_s)}"
 
 
 def _doubted(variant: Variant, prediction: Prediction | None, deadline_s: float | None) -> Iterator[str]:
@@ -76,9 +77,4 @@ def _doubted(variant: Variant, prediction: Prediction | None, deadline_s: float 
     if prediction is None:
         yield "Nothing tells how long it takes: neither a latency nor its multiply-accumulates are known."
     elif prediction.cost.p50_ms <= deadline_s * 1e3 < prediction.high_ms:
-        yield f"It may miss the deadline: the prediction reaches up to {written(prediction.high_ms)}."
-
-
-def megabytes(n_bytes: int) -> str:
-    """Write a number of bytes with three digits that matter: ``0.0853 MB``, ``134 MB``."""
-    return f"{n_bytes / 1e6:.3g} MB" if n_bytes < 999.5e6 else f"{n_bytes / 1e9:.3g} GB"
+        yield f"It may miss the deadline: the prediction reaches up to {duration(prediction.high_ms / 1e3)}."

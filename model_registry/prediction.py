@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from model_registry.device import YARDSTICK_MACS, Device, computes_in_integers
+from model_registry.figures import duration
 from model_registry.measured import Cost
 from model_registry.tier import Precision, Variant
 
@@ -72,8 +73,8 @@ def _scaled(precision: Precision, measured: Cost, device: Device) -> Prediction:
     ratio = yardstick_ms / measured.yardstick_ms
     arithmetic = "int8" if computes_in_integers(precision) else "fp32"
     sentence = (
-        f"{written(measured.p50_ms)} measured on {measured.device}, times {ratio:.3g}: MobileNetV1 in {arithmetic} "
-        f"takes {written(measured.yardstick_ms)} there and {written(yardstick_ms)} on {_called(device)} (by ncnn)"
+        f"{_written(measured.p50_ms)} measured on {measured.device}, times {ratio:.3g}: MobileNetV1 in {arithmetic} "
+        f"takes {_written(measured.yardstick_ms)} there and {_written(yardstick_ms)} on {_called(device)} (by ncnn)"
     )
     return _prediction(
         device, measured.p50_ms * ratio, _uncertainty(precision).scaled, sentence, measured.peak_memory_bytes
@@ -90,7 +91,7 @@ def _by_macs(variant: Variant, device: Device) -> Prediction:
 
 
 def _prediction(device: Device, p50_ms: float, factor: float, sentence: str, memory_bytes: int | None) -> Prediction:
-    margin = f"nine of ten networks lie between {written(p50_ms / factor)} and {written(p50_ms * factor)}"
+    margin = f"nine of ten networks lie between {_written(p50_ms / factor)} and {_written(p50_ms * factor)}"
     cost = Cost(
         device=device.name,
         how="predicted",
@@ -110,6 +111,5 @@ def _called(device: Device) -> str:
     return f"a typical {device.name}" if device.name == device.device_class else device.name
 
 
-def written(milliseconds: float) -> str:
-    """Write a duration with three digits that matter: ``0.241 ms``, ``31.0 s``."""
-    return f"{milliseconds:.3g} ms" if milliseconds < 999.5 else f"{milliseconds / 1e3:.3g} s"
+def _written(milliseconds: float) -> str:
+    return duration(milliseconds / 1e3)

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from model_registry.choice import Choice, megabytes, weighed
+from model_registry.choice import Choice, weighed
 from model_registry.device import Device
-from model_registry.prediction import written
+from model_registry.device_class import device_classes
+from model_registry.figures import duration, points, size
 from model_registry.tier import Variant
 
 TOLERATED_LOSS = 0.01
@@ -114,10 +115,16 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
     return front
 
 
-def points(share: float) -> str:
-    """Write a share of a metric in points: ``1 point``, ``0.23 points``."""
-    figure = f"{share * 100:.2f}".rstrip("0").rstrip(".")
-    return f"{figure} point" if figure == "1" else f"{figure} points"
+def recommend_each(
+    variants: Mapping[str, Variant],
+    wish: Wish | None = None,
+    *,
+    reference: str | None = None,
+    metric: str | None = None,
+) -> tuple[Advice, ...]:
+    """Return the advice for a typical device of each class, weakest first."""
+    devices = (Device.typical(kind) for kind in device_classes().values())
+    return tuple(recommend(variants, device, wish, reference=reference, metric=metric) for device in devices)
 
 
 def _loss(variants: Mapping[str, Variant], name: str, reference: str, metric: str) -> float | None:
@@ -183,10 +190,10 @@ def _won(chosen: Choice, reference: Choice) -> Iterator[str]:
 def _room(chosen: Choice, device: Device, wish: Wish) -> Iterator[str]:
     """Say how it fits the limits."""
     if chosen.p50_ms and wish.deadline_s is not None:
-        yield f"It takes {written(chosen.p50_ms)} of the {written(wish.deadline_s * 1e3)} allowed."
+        yield f"It takes {duration(chosen.p50_ms / 1e3)} of the {duration(wish.deadline_s)} allowed."
     if chosen.peak_memory_bytes:
         yield (
-            f"Its process needs {megabytes(chosen.peak_memory_bytes)} of the {megabytes(device.memory_bytes)} that "
+            f"Its process needs {size(chosen.peak_memory_bytes)} of the {size(device.memory_bytes)} that "
             f"{device.name} has for it."
         )
 

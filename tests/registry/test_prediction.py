@@ -16,8 +16,8 @@ def test_a_latency_measured_elsewhere_is_scaled_by_the_yardsticks_of_its_own_ari
             p50_ms=20.0,
             peak_memory_bytes=50_000_000,
             joules=0.005,
-            source="2 ms measured on bench, times 10: MobileNetV1 in int8 takes 10 ms there and 100 ms on band (by "
-            "ncnn); nine of ten networks lie between 10 ms and 40 ms (a factor of 2 by ncnn's benchmark table)",
+            source="2.00 ms measured on bench, times 10: MobileNetV1 in int8 takes 10.0 ms there and 100 ms on band "
+            "(by ncnn); nine of ten networks lie between 10.0 ms and 40.0 ms (a factor of 2 by ncnn's benchmark table)",
         ),
         factor=2.0,
     )
@@ -38,7 +38,7 @@ def test_without_a_measurement_multiply_accumulates_alone_predict_and_say_so() -
         p50_ms=2.0,  # a hundredth of MobileNetV1, which takes 200 ms
         joules=0.0005,
         source="5.69 million multiply-accumulates at the speed of MobileNetV1 on band, for no latency was measured "
-        "that could be scaled; nine of ten networks lie between 0.893 ms and 4.48 ms (a factor of 2.24 by ncnn's "
+        "that could be scaled; nine of ten networks lie between 0.89 ms and 4.48 ms (a factor of 2.24 by ncnn's "
         "benchmark table)",
     )
 

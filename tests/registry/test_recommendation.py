@@ -1,6 +1,6 @@
 from msgspec.structs import replace
 
-from model_registry.recommendation import Wish, metric_of, pareto_front, points, recommend
+from model_registry.recommendation import Wish, metric_of, pareto_front, recommend, recommend_each
 from tests.registry.variants import ALL, FP32, INT4, INT8, SLOW, variant
 
 ON_MAINS = replace(SLOW, power=replace(SLOW.power, battery_joules=None))
@@ -13,8 +13,8 @@ def test_of_what_fits_and_loses_little_the_least_energy_is_advised_with_its_reas
         (
             "int8 takes the least energy of the 2 variants that fit and lose at most 1 point of accuracy.",
             "Against fp32 it is 4.0 times as fast, has 25% of the size and loses 1 point.",
-            "It takes 20 ms of the 100 ms allowed.",
-            "Its process needs 50 MB of the 100 MB that band has for it.",
+            "It takes 20.0 ms of the 100 ms allowed.",
+            "Its process needs 50.0 MB of the 100 MB that band has for it.",
         ),
     )
 
@@ -50,7 +50,7 @@ def test_when_nothing_fits_every_broken_limit_is_named() -> None:
             "No variant fits band.",
             (
                 "fp32 is a .tflite file, and band runs onnx; is made for cuda, and band has cpu; "
-                "needs 50 MB for its process, and band has 40 MB; takes 80 ms, and the deadline is 50 ms."
+                "needs 50.0 MB for its process, and band has 40.0 MB; takes 80.0 ms, and the deadline is 50.0 ms."
             ),
         ),
     )
@@ -59,7 +59,7 @@ def test_when_nothing_fits_every_broken_limit_is_named() -> None:
 
 def test_a_deadline_within_the_uncertainty_is_told_as_a_doubt() -> None:
     advice = recommend({"int8": INT8}, SLOW, Wish(deadline_s=0.03))
-    assert advice.reasons[-1] == "It may miss the deadline: the prediction reaches up to 40 ms."
+    assert advice.reasons[-1] == "It may miss the deadline: the prediction reaches up to 40.0 ms."
 
 
 def test_what_was_not_measured_is_told_and_nothing_is_made_up() -> None:
@@ -100,10 +100,11 @@ def test_the_pareto_front_holds_what_nothing_beats() -> None:
     assert pareto_front({"a": (4, 0.95), "b": (1, 0.94), "c": (2, 0.90), "d": (4, 0.93)}) == ["b", "a"]
 
 
-def test_points_are_written_without_idle_zeros() -> None:
-    assert [points(0.01), points(0.001), points(0.0023), points(0.0)] == [
-        "1 point",
-        "0.1 points",
-        "0.23 points",
-        "0 points",
+def test_each_class_gets_its_own_advice_weakest_first() -> None:
+    advice = recommend_each(ALL, Wish(deadline_s=0.5), reference="fp32")
+    assert [(each.device.name, each.variant) for each in advice] == [
+        ("watch", "int8"),
+        ("phone", "int8"),
+        ("hub", "fp32"),
+        ("upstream", "fp32"),
     ]

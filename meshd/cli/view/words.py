@@ -1,10 +1,13 @@
-"""Figures as people write them: three digits that matter, and a unit."""
+"""Figures, names and states as the views write them."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
 from meshd.documents import PeerState
+from model_registry.figures import NOTHING, duration, energy, percent, size
+
+__all__ = ["NOTHING", "duration", "energy", "percent", "short", "size", "standing"]
 
 _STATE_STYLES: dict[PeerState, str] = {
     "alive": "green",
@@ -14,50 +17,6 @@ _STATE_STYLES: dict[PeerState, str] = {
     "unreached": "yellow",
     "unpaired": "magenta",
 }
-NOTHING = "—"
-
-
-def duration(seconds: float | None) -> str:
-    """Write a duration: ``0.24 ms``, ``31 s``, ``2 h 5 min``."""
-    if seconds is None:
-        return NOTHING
-    if seconds == 0.0:
-        return "0 s"
-    if seconds < 1.0:
-        return f"{_three_digits(seconds * 1e3)} ms"
-    if seconds < 120.0:
-        return f"{_three_digits(seconds)} s"
-    minutes = round(seconds / 60.0)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def energy(joules: float | None, *, estimated: bool = False) -> str:
-    """Write an energy, with a tilde when it is an estimate: ``~1.9 mJ``."""
-    if joules is None:
-        return NOTHING
-    sign = "~" if estimated else ""
-    for unit, size in (("kJ", 1e3), ("J", 1.0), ("mJ", 1e-3)):
-        if joules >= size:
-            return f"{sign}{_three_digits(joules / size)} {unit}"
-    return f"{sign}{_three_digits(joules * 1e6)} µJ"
-
-
-def size(n_bytes: float | None) -> str:
-    """Write a number of bytes: ``93 kB``, ``11.4 MB``."""
-    if n_bytes is None:
-        return NOTHING
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= scale:
-            return f"{_three_digits(n_bytes / scale)} {unit}"
-    return f"{n_bytes:.0f} B"
-
-
-def percent(share: float | None) -> str:
-    """Write a share: ``97.2 %``."""
-    return NOTHING if share is None else f"{share * 100:.1f} %"
 
 
 def short(name: str) -> str:
@@ -68,8 +27,3 @@ def short(name: str) -> str:
 def standing(state: PeerState) -> Text:
     """Write a peer's state in its colour."""
     return Text(state, style=_STATE_STYLES[state])
-
-
-def _three_digits(value: float) -> str:
-    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
-    return f"{value:.{decimals}f}"
