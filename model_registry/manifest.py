@@ -4,13 +4,14 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import tomli_w
 from msgspec import Meta, Struct
 
 from model_registry import manifest_text
+from model_registry.errors import ManifestError
 from model_registry.flaw import Flaw, repeated
 from model_registry.measured import END, Note, Sha256, Text
 from model_registry.tensor import Axis, AxisName, Tensor
@@ -148,16 +149,14 @@ def loads(text: str, source: str = "manifest") -> Manifest:
     return manifest
 
 
+def mistakes(text: str, source: str = "manifest") -> list[ManifestError]:
+    """Return everything that keeps TOML text from being a manifest; broken rules once all types are right."""
+    if found := list(manifest_text.mistakes(text, source, Manifest)):
+        return found
+    manifest = manifest_text.decode(text, source, Manifest)
+    return [manifest_text.error_of(flaw, text, source) for flaw in manifest.flaws()]
+
+
 def dumps(manifest: Manifest) -> str:
     """Write a manifest as TOML that :func:`loads` reads back to an equal one."""
     return tomli_w.dumps(msgspec.to_builtins(manifest, builtin_types=(dt.date,)))
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the manifest's form as JSON Schema (2020-12), for editors and other vendors."""
-    schema = msgspec.json.schema(Manifest)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "meshd model manifest",
-        **schema,
-    }

@@ -1,5 +1,4 @@
 import datetime as dt
-import json
 from pathlib import Path
 
 import msgspec
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.errors import ManifestError
-from model_registry.manifest import Lifecycle, Manifest, dumps, json_schema, load, loads
+from model_registry.manifest import Lifecycle, Manifest, dumps, load, loads, mistakes
 from tests.registry.manifests import DATASET, VALID, WATCH_MODEL, sha256
 
 
@@ -235,10 +234,30 @@ def test_a_file_that_is_not_there_or_not_text_is_a_manifest_error(tmp_path: Path
         load(tmp_path / "manifest.toml")
 
 
-def test_the_schema_is_json_and_closed() -> None:
-    schema = json.loads(json.dumps(json_schema()))
-    manifest = schema["$defs"]["Manifest"]
-    assert manifest["additionalProperties"] is False
-    assert set(manifest["required"]) == {
-        "schema", "name", "version", "summary", "license", "task", "privacy", "inputs", "tiers",
-    }  # fmt: skip
+def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
+    text = VALID.replace("macs = 1500000", 'macs = "many"').replace("privacy =", "privcy =")
+    text = text.replace('precision = "fp32"\n', "").replace('["batch", 1, 3600]', '["batch", 0, 3600]')
+    assert [(error.line, error.problem) for error in mistakes(text)] == [
+        (7, "unknown key 'privcy'."),
+        (22, "inputs[0].shape[1]: expected `int` >= 1."),
+        (42, "tiers[0].variants[0].macs: expected `int`, got `str`."),
+        (77, "key 'precision' is missing in tiers[1].variants[0]."),
+        (None, "key 'privacy' is missing."),
+    ]
+
+
+def test_all_broken_rules_are_told_at_once() -> None:
+    text = (
+        changed("auroc = 0.96", "auroc = nan")
+        .replace("low = 0.05", "low = inf")
+        .replace("p50_ms = 0.2", "p50_ms = inf")
+    )
+    assert [error.problem for error in mistakes(text)] == [
+        "auroc = nan is no measurement.",
+        "p50_ms = inf is no measurement.",
+        "low = inf is no threshold.",
+    ]
+
+
+def test_a_valid_manifest_has_no_mistakes() -> None:
+    assert mistakes(VALID) == []
