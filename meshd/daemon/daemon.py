@@ -17,7 +17,7 @@ from meshd.config import Config
 from meshd.core.ids import NodeId
 from meshd.core.node import NodeProfile
 from meshd.core.scheduler import Scheduler
-from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.node import Node
 from meshd.daemon.pump import Record
 from meshd.daemon.reception import Reception
@@ -87,14 +87,14 @@ class Daemon:
 
     async def _open(self, stack: AsyncExitStack) -> tuple[Node, MqttEdge]:
         identity = stack.enter_context(Identity.load_or_create(self._config.node.state_dir))
-        catalogue, executor = self._open_models(stack)
+        executor, keeper = self._open_models(stack)
         profile = self._profile(identity, executor)
         mqtt = await self._open_mqtt(stack, profile)
         node = Node(
             profile,
             self._config.scheduler,
             executor=executor,
-            catalogue=catalogue,
+            keeper=keeper,
             vitals=self._vitals(executor),
             listener=mqtt,
             superseded=self._give_way,
@@ -106,7 +106,7 @@ class Daemon:
         reporter = Reporter(
             config=self._config,
             node=node,
-            catalogue=catalogue,
+            keeper=keeper,
             links=peering.peers,
             mqtt=lambda: mqtt.state,
             problems=self._problems,
@@ -118,10 +118,9 @@ class Daemon:
         self._log.info(log.DAEMON_STARTED, node_id=identity.node_id, name=profile.name, port=peering.port)
         return node, mqtt
 
-    def _open_models(self, stack: AsyncExitStack) -> tuple[Catalogue, Executor]:
+    def _open_models(self, stack: AsyncExitStack) -> tuple[Executor, Keeper]:
         config = self._config
         store = ModelStore(config.node.state_dir / "models")
-        catalogue = Catalogue(config, store)
         executor = Executor(
             store,
             slots=config.node.slots,
@@ -129,9 +128,10 @@ class Daemon:
             profiles=ProfileCache(config.node.state_dir / "profiles.json"),
         )
         stack.callback(executor.close)
-        catalogue.install()
-        catalogue.host_all(executor)
-        return catalogue, executor
+        keeper = Keeper(config, store, executor)
+        stack.push_async_callback(keeper.close)
+        keeper.open()
+        return executor, keeper
 
     def _profile(self, identity: Identity, executor: Executor) -> NodeProfile:
         config = self._config

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
@@ -57,6 +57,7 @@ class Entry(Struct):
     stages: dict[int, Stage] = {}
     out_at: dict[NodeId, Dispatch] = {}
     """What was asked of each peer that has not answered yet."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def question(self) -> Question:
@@ -115,10 +116,17 @@ class Ledger:
     def close(self, request_id: RequestId) -> Entry | None:
         """Let a request go and return what was held; none when it is not live."""
         entry = self._live.pop(request_id, None)
-        self.live_bytes -= len(entry.payload) if entry else 0
+        if entry:
+            self.live_bytes -= len(entry.payload)
+            entry.ended.set()
         if not self._live:
             self.idle.set()
         return entry
+
+    async def turned_over(self) -> None:
+        """Wait until every request that is alive now has ended."""
+        for entry in list(self._live.values()):
+            await entry.ended.wait()
 
     def asked_by(self, key: object) -> list[RequestId]:
         """Return the live requests that an asker waits for."""

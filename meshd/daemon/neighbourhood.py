@@ -63,6 +63,10 @@ class Neighbourhood:
         for session in list(self._sessions.values()):
             session.send(message)
 
+    def introduce(self) -> None:
+        """Tell every peer what this node is and can do by now."""
+        self.broadcast(self._capability())
+
     def drop(self, node_id: NodeId) -> None:
         """End the session with a peer that is silent: a connection that is only half there may last for hours."""
         if session := self._sessions.get(node_id):

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from meshd.core.events import DrainRequested
-from meshd.core.node import NodeProfile
+from meshd.core.events import DrainRequested, ModelsChanged
+from meshd.core.node import HostedTier, NodeProfile
 from meshd.core.policy import LeastExpectedCost, Policy
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
@@ -15,7 +15,7 @@ from meshd.daemon.chronicle import Chronicle, Listener
 from meshd.daemon.effects import Effects
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Ledger
-from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.neighbourhood import Neighbourhood
 from meshd.daemon.pump import Pump, Record
 from meshd.daemon.vitals import Vitals
@@ -32,7 +32,7 @@ class Node:
         settings: Settings,
         *,
         executor: Executor,
-        catalogue: Catalogue,
+        keeper: Keeper,
         vitals: Vitals,
         listener: Listener | None,
         superseded: Callable[[Superseded], None],
@@ -45,9 +45,9 @@ class Node:
         self.chronicle = Chronicle(self.scheduler.view, listener)
         self._pump = Pump(self.scheduler, record(self.scheduler))
         self._ledger = ledger = Ledger()
-        self.intake = Intake(ledger, catalogue, self._pump.feed)
+        self.intake = Intake(ledger, keeper.catalogue, self._pump.feed)
         self.neighbourhood = Neighbourhood(
-            self.scheduler, ledger, self.intake, catalogue, feed=self._pump.feed, superseded=superseded
+            self.scheduler, ledger, self.intake, keeper.catalogue, feed=self._pump.feed, superseded=superseded
         )
         self._effects = Effects(
             ledger=ledger,
@@ -59,6 +59,8 @@ class Node:
             telemetry=self.scheduler.telemetry,
             feed=self._pump.feed,
         )
+        keeper.hosting.on_changed = self._models_changed
+        keeper.hosting.settled = ledger.turned_over
 
     def start(self) -> None:
         """Begin to handle events."""
@@ -76,6 +78,12 @@ class Node:
             async with asyncio.timeout(patience_s):
                 await self._ledger.idle.wait()
         return self.scheduler.alive_requests
+
+    def _models_changed(self, offered: tuple[HostedTier, ...]) -> None:
+        """Plan with what is hosted now, and let the peers do so."""
+        self._pump.feed(ModelsChanged(hosted=offered))
+        self.sample()
+        self.neighbourhood.introduce()
 
     def stop(self) -> None:
         """Let no more time pass."""

@@ -14,7 +14,7 @@ from meshd.core.explanation import Choice, Explanation
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.mesh_view import NodeView
 from meshd.core.node import HostedTier
-from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.node import Node
 from meshd.documents import (
     CalibratedBound,
@@ -47,7 +47,7 @@ class Reporter:
         *,
         config: Config,
         node: Node,
-        catalogue: Catalogue,
+        keeper: Keeper,
         links: Callable[[], list[PeerLink]],
         mqtt: Callable[[], MqttState],
         problems: Callable[[], list[Problem]],
@@ -58,7 +58,7 @@ class Reporter:
         self._chronicle = node.chronicle
         self._vitals = node.vitals
         self._policy = node.policy.name
-        self._catalogue = catalogue
+        self._keeper = keeper
         self._links = links
         self._mqtt = mqtt
         self._problems = problems
@@ -87,7 +87,7 @@ class Reporter:
 
     def _status(self) -> StatusDocument:
         profile, telemetry = self._scheduler.profile, self._scheduler.telemetry()
-        problems = (*self._catalogue.problems, *self._problems())
+        problems = (*self._keeper.problems, *self._problems())
         return StatusDocument(
             node_id=profile.node_id,
             name=profile.name,
@@ -95,7 +95,7 @@ class Reporter:
             version=meshd.__version__,
             uptime_s=time.monotonic() - self._started_s,
             incarnation=profile.incarnation,
-            healthy=bool(profile.hosted) or not self._catalogue.problems,
+            healthy=bool(profile.hosted) or not self._keeper.problems,
             problems=problems,
             listening=self._listening,
             policy=self._policy,
@@ -154,7 +154,7 @@ class Reporter:
 
     def _tier(self, hosts: list[tuple[NodeView, HostedTier]]) -> ModelTier:
         hosted = hosts[0][1]
-        manifest = self._catalogue.manifest(hosted.model)
+        manifest = self._keeper.catalogue.manifest(hosted.model)
         tier = manifest.tier(hosted.tier.value) if manifest else None
         variant = next((v for v in tier.variants if v.artifact == hosted.artifact), None) if tier else None
         bound = tier.escalation.bound if tier and tier.escalation and hosted.calibrated else None

@@ -65,27 +65,47 @@ class Executor:
         self._inline_below_s = inline_below_s
         self._threads = threads
         self._profiles = profiles
-        self._models: dict[ArtifactHash, HostedModel] = {}
+        # Never changed in place: threads that make room look through it while the loop takes models in.
+        self._models: Mapping[ArtifactHash, HostedModel] = {}
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="stage")
         self._loading = Lock()  # One at a time: what a load adds to the process's memory is measured.
         self._log = log.get_logger()
 
     def host(self, manifest: Manifest, tier: Tier, variant: Variant) -> HostedModel:
-        """Take a model in: verify it, load it, hold it against its manifest, run it once. Blocks; it is warm then.
+        """Take a model in that :meth:`prepare` finds sound. Blocks; it is warm then.
+
+        Raises:
+            ModelUnusable: as :meth:`prepare` does.
+        """
+        hosted = self.prepare(manifest, tier, variant)
+        self.take_in(hosted)
+        return hosted
+
+    def prepare(self, manifest: Manifest, tier: Tier, variant: Variant) -> HostedModel:
+        """Verify a model, load it, hold it against its manifest, run it once; nobody can ask for it yet.
+
+        Blocks, and belongs into a thread while requests are answered.
 
         Raises:
             ModelUnusable: the artifact is missing or corrupt, is not what the manifest says, cannot be run, or does
                 not fit into the memory budget.
         """
         hosted = HostedModel(manifest, tier, variant)
-        self._models[hosted.artifact] = hosted
         try:
             self._load(hosted)
         except ModelUnusable as error:
-            del self._models[hosted.artifact]
             self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
             raise
         return hosted
+
+    def take_in(self, hosted: HostedModel) -> None:
+        """Host a prepared model from now on."""
+        self._models = {**self._models, hosted.artifact: hosted}
+
+    def let_go(self, artifact: ArtifactHash) -> None:
+        """Host a model no longer; a run that goes on finishes. Whoever may still ask for it must have been told."""
+        self._models = {key: hosted for key, hosted in self._models.items() if key != artifact}
+        memory.give_back()
 
     def profile(self, hosted: HostedModel) -> Profile:
         """Measure a model, or remember what was measured on this machine before. Blocks for 0.3 s or three runs.
@@ -102,11 +122,15 @@ class Executor:
         self._log.info(log.MODEL_PROFILED, model=str(hosted), compute_ms=profile.compute_s * 1e3)
         return profile
 
+    @property
+    def hosted(self) -> tuple[HostedModel, ...]:
+        """Return every model that can be asked for."""
+        return tuple(self._models.values())
+
     def hosted_tiers(self) -> tuple[HostedTier, ...]:
         """Return what this node can run, with the present timings."""
         return tuple(
-            to_hosted_tier(m.manifest, m.tier, m.variant, compute_s=m.compute_s, load_s=m.load_s)
-            for m in self._models.values()
+            to_hosted_tier(m.manifest, m.tier, m.variant, compute_s=m.compute_s, load_s=m.load_s) for m in self.hosted
         )
 
     def submit(self, artifact: ArtifactHash, inputs: Mapping[str, Array], done: Done) -> Stage:

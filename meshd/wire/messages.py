@@ -14,6 +14,7 @@ from meshd.core.answer import Answer
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, NodeProfile, Telemetry
 from meshd.core.request import Priority, Privacy
+from model_registry.pieces import MOST_PIECES
 
 PROTOCOL_VERSION = 1
 MAX_NAME_LENGTH = 128
@@ -27,7 +28,7 @@ MAX_HOPS = 8
 MAX_OFFERS = 64
 MAX_ARTIFACTS = 512
 """Both together fill a frame's metadata by four fifths at most; a node with more names those it used last."""
-MAX_PIECES = 4096
+MAX_PIECES = MOST_PIECES
 """As many as an artifact has at most; how many of them a lender sends at a time is for it to decide."""
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]

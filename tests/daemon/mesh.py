@@ -12,14 +12,15 @@ from typing import Any, cast
 import msgspec
 from msgspec import convert
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from meshd.client.conversation import Options, infer_message, new_request_id, query_message, understand
 from meshd.client.result import Result
 from meshd.config import Config
-from meshd.core.ids import NodeId, RequestId
+from meshd.core.ids import ArtifactHash, NodeId, RequestId
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.core.policy import Policy
-from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.node import Node
 from meshd.daemon.reception import Reception
 from meshd.daemon.reporter import Reporter
@@ -28,12 +29,13 @@ from meshd.documents import MqttState
 from meshd.errors import LinkError, MeshError, Superseded
 from meshd.executor.executor import Executor
 from meshd.executor.profile import Profile
+from meshd.executor.profile_cache import ProfileCache
 from meshd.host.energy_meter import EnergyMeter
 from meshd.net.memory import session_pair
 from meshd.net.session import Session
 from meshd.wire.messages import Hello, Infer, Message
 from model_registry.store import ModelStore
-from tests.daemon.toys import MODEL, lay_bundle, manifest
+from tests.daemon.toys import MODEL, artifact_of, lay_bundle, manifest
 
 PATIENCE_S = 10.0
 COMPUTE_S = {"watch": 0.0001, "phone": 0.0002, "hub": 0.0004, "upstream": 0.0004}
@@ -45,6 +47,17 @@ Inputs = dict[str, NDArray[Any]]
 def node_id_of(name: str) -> NodeId:
     """Return a made-up fingerprint."""
     return NodeId(sha256(name.encode()).hexdigest())
+
+
+class Said(ProfileCache):
+    """Profiles that need no measuring: what COMPUTE_S says, whatever this machine is busy with."""
+
+    def __init__(self) -> None:
+        self._compute_s = {artifact_of(tier): seconds for tier, seconds in COMPUTE_S.items() if tier != "upstream"}
+
+    @override
+    def get(self, artifact: ArtifactHash) -> Profile | None:
+        return Profile(compute_s=self._compute_s.get(artifact, 0.0002), spread_s=0.0, load_s=0.01, runs=1)
 
 
 class Mains:
@@ -79,15 +92,14 @@ class Member:
         self.alarms: list[dict[str, Any]] = []
         self.sessions: dict[NodeId, Session] = {}
         self._clients: list[Session] = []
-        self.config = _config(folder / self.name, self.name, device_class, privacy, settings or {})
-        self._build(tier or min(device_class, "hub", key=lambda c: DeviceClass(c).rank), policy)
+        self.config = _config(folder / self.name, self.name, device_class, privacy, settings or {}, tier)
+        self._build(policy)
 
-    def _build(self, tier: str, policy: Policy | None) -> None:
+    def _build(self, policy: Policy | None) -> None:
         store = ModelStore(self.config.node.state_dir / "models")
-        catalogue = Catalogue(self.config, store)
-        catalogue.install()
-        self.executor = Executor(store, slots=1, memory_budget_bytes=2**30)
-        self._host(catalogue, tier)
+        self.executor = Executor(store, slots=1, memory_budget_bytes=2**30, profiles=Said())
+        self.keeper = Keeper(self.config, store, self.executor)
+        self.keeper.open()
         self.vitals = Vitals(
             self.config.power,
             battery=Mains(),
@@ -98,7 +110,7 @@ class Member:
             self.profile,
             self.config.scheduler,
             executor=self.executor,
-            catalogue=catalogue,
+            keeper=self.keeper,
             vitals=self.vitals,
             listener=self,
             superseded=self.superseded.append,
@@ -107,7 +119,7 @@ class Member:
         reporter = Reporter(
             config=self.config,
             node=self.node,
-            catalogue=catalogue,
+            keeper=self.keeper,
             links=list,
             mqtt=lambda: MqttState(state="off"),
             problems=list,
@@ -115,13 +127,6 @@ class Member:
         )
         self.reception = Reception(self.node.intake, reporter)
         self.node.start()
-
-    def _host(self, catalogue: Catalogue, tier_name: str) -> None:
-        for form in catalogue.manifests():
-            tier = form.tier(tier_name)
-            assert tier is not None
-            hosted = self.executor.host(form, tier, tier.variants[0])
-            hosted.adopt(Profile(compute_s=COMPUTE_S[tier_name], spread_s=0.0, load_s=0.01, runs=1))
 
     @property
     def profile(self) -> NodeProfile:
@@ -184,6 +189,7 @@ class Member:
             session.close()
             await session.closed()
         self.node.stop()
+        await self.keeper.close()
         self.executor.close()
 
     def check_nothing_left(self) -> None:
@@ -277,11 +283,13 @@ class Asker:
         reply.came.set()
 
 
-def _config(folder: Path, name: str, device_class: str, privacy: str, settings: dict[str, float]) -> Config:
+def _config(  # noqa: PLR0917 - what a test may choose of a node
+    folder: Path, name: str, device_class: str, privacy: str, settings: dict[str, float], tier: str | None
+) -> Config:
     lay_bundle(folder / "bundles", manifest(privacy=privacy))
     tables = {
         "node": {"name": name, "device_class": device_class, "state_dir": str(folder)},
-        "models": {"dir": str(folder / "bundles")},
+        "models": {"dir": str(folder / "bundles"), "host": [f"{MODEL}:{tier}"] if tier else []},
         "scheduler": settings,
     }
     return convert(tables, Config, dec_hook=lambda kind, text: kind(text))

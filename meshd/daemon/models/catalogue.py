@@ -1,4 +1,4 @@
-"""Which models this node knows, and which tier of each it hosts."""
+"""Which models this node knows and accepts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from meshd.config import Config
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.documents import Problem
-from meshd.errors import ModelUnusable
-from meshd.executor.executor import Executor
 from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
@@ -22,7 +20,6 @@ from model_registry.bundle import MANIFEST
 from model_registry.errors import RegistryError
 from model_registry.manifest import Manifest
 from model_registry.store import ModelStore, bundled_models
-from model_registry.tier import Tier
 
 Array = NDArray[Any]
 
@@ -33,7 +30,8 @@ class Catalogue:
     def __init__(self, config: Config, store: ModelStore) -> None:
         self._config = config
         self._store = store
-        self._manifests: dict[ModelName, Manifest] = {}
+        # Never changed in place: threads that choose what to host look through it while the loop learns more.
+        self._manifests: Mapping[ModelName, Manifest] = {}
         self._takes: dict[ModelName, InputContract] = {}
         self._gives: dict[tuple[ModelName, DeviceClass], OutputContract] = {}
         self.problems: list[Problem] = []
@@ -48,19 +46,21 @@ class Catalogue:
             for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
                 self._try(manifest.parent.name, lambda path=manifest: self._store.add(path))
         for name in self._store.models():
-            self._try(name, lambda name=name: self._learn(self._store.open(name)))
+            self._try(name, lambda name=name: self.learn(self._store.open(name)))
 
-    def host_all(self, executor: Executor) -> None:
-        """Load, check and measure every tier that this node shall host. Blocks."""
-        for manifest, tier in self._wanted():
-            try:
-                hosted = executor.host(manifest, tier, tier.variants[0])
-                executor.profile(hosted)
-            except ModelUnusable as error:
-                self.problems.append(Problem(sentence=error.message, hint=error.hint))
-                continue
-            if self._config.models.warm != "all" and manifest.name not in self._config.models.warm:
-                executor.cool(hosted.artifact)
+    def learn(self, manifest: Manifest) -> None:
+        """Know a model from now on, or its newer version."""
+        model = ModelName(manifest.name)
+        self._manifests = {**self._manifests, model: manifest}
+        self._takes[model] = InputContract(manifest)
+        for tier in manifest.tiers:
+            self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
+
+    def forget(self, model: ModelName) -> None:
+        """Know a model no longer."""
+        self._manifests = {name: manifest for name, manifest in self._manifests.items() if name != model}
+        self._takes.pop(model, None)
+        self._gives = {key: gives for key, gives in self._gives.items() if key[0] != model}
 
     def manifest(self, model: ModelName) -> Manifest | None:
         """Return a model's manifest; none when only peers know it."""
@@ -104,32 +104,6 @@ class Catalogue:
         if sorted(outputs) != sorted(gives.names):
             return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
         return gives.flaw(outputs, self._takes[model].extents(inputs))
-
-    def _learn(self, manifest: Manifest) -> None:
-        model = ModelName(manifest.name)
-        self._manifests[model] = manifest
-        self._takes[model] = InputContract(manifest)
-        for tier in manifest.tiers:
-            self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
-
-    def _wanted(self) -> Iterator[tuple[Manifest, Tier]]:
-        for wanted in self._config.models.host or tuple(self._manifests):
-            name, _, tier_name = wanted.partition(":")
-            manifest = self._manifests.get(ModelName(name))
-            tier = self._tier_of(manifest, tier_name) if manifest else None
-            if manifest and tier:
-                yield manifest, tier
-            else:
-                known = ", ".join(f"{m.name}:{t.name}" for m in self._manifests.values() for t in m.tiers) or "none"
-                self._complain(f"The configuration hosts '{wanted}', which is not there.", f"There are: {known}.")
-
-    def _tier_of(self, manifest: Manifest, name: str) -> Tier | None:
-        """Return the tier of that name, or without one the strongest that this class of device is made for."""
-        if name:
-            return manifest.tier(name)
-        own = self._config.node.device_class.rank
-        fitting = [tier for tier in manifest.tiers if DeviceClass(tier.name).rank <= own]
-        return fitting[-1] if fitting else None
 
     def _try(self, name: str, step: Any) -> None:
         try:

@@ -1,0 +1,206 @@
+"""What this node hosts: the best that its store holds of every model that it accepts, now and whenever that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+
+from meshd import log
+from meshd.config import Config
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.node import HostedTier
+from meshd.daemon.models.candidate import Candidate, candidates_of
+from meshd.daemon.models.catalogue import Catalogue
+from meshd.documents import Problem
+from meshd.errors import ModelUnusable
+from meshd.executor.executor import Executor
+from meshd.executor.hosted_model import HostedModel
+from model_registry.manifest import Manifest
+from model_registry.store import ModelStore
+
+Offered = tuple[HostedTier, ...]
+
+
+class Hosting:
+    """Decides, loads and lets go.
+
+    ``on_changed`` hears what is offered from now on. ``settled`` waits for the end of every request that is alive when
+    it is called: until then what is offered no longer can still be run.
+    """
+
+    def __init__(self, config: Config, catalogue: Catalogue, store: ModelStore, executor: Executor) -> None:
+        self._config = config
+        self._catalogue = catalogue
+        self._store = store
+        self._executor = executor
+        self.on_changed: Callable[[Offered], None] = lambda _offered: None
+        self.settled: Callable[[], Awaitable[None]] = _at_once
+        self._refused: dict[ArtifactHash, Problem] = {}
+        self._ready: dict[ArtifactHash, HostedModel] = {}
+        self._leaving: dict[ArtifactHash, asyncio.Task[None]] = {}
+        self._unmet: list[Problem] = []
+        self._changing = asyncio.Lock()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return what keeps models from being hosted, or hosted at their best."""
+        return [*self._refused.values(), *self._unmet]
+
+    def open(self) -> None:
+        """Host everything that there is, before anybody asks. Blocks."""
+        for hosted in self._choose():
+            self._take_in(hosted)
+
+    async def rehost(self, *, mended: Collection[str] = ()) -> None:
+        """Host what the store holds by now; artifacts that were mended are given another chance.
+
+        What can be used no longer is offered no longer, first of all. What takes its place is loaded in a thread, and
+        offered in the same moment as what it replaces is withdrawn.
+        """
+        async with self._changing:
+            for artifact in mended:
+                self._refused.pop(ArtifactHash(artifact), None)
+            self._withdraw([hosted for hosted in self._offered() if self._is_lost(hosted)])
+            chosen = await asyncio.to_thread(self._choose)
+            for hosted in chosen:
+                self._take_in(hosted)
+            kept = {hosted.artifact for hosted in chosen}
+            self._withdraw([hosted for hosted in self._offered() if hosted.artifact not in kept])
+            self._ready.clear()
+            self._tell()
+
+    async def prepare(self, candidate: Candidate) -> None:
+        """Try a variant whose artifact is in the store before its model is; the next change may then host it.
+
+        Raises:
+            ModelUnusable: it cannot be run here.
+        """
+        async with self._changing:
+            self._refused.pop(candidate.artifact, None)
+            self._ready[candidate.artifact] = await asyncio.to_thread(self._prepared, candidate)
+
+    async def vacated(self) -> None:
+        """Wait until nothing runs any more of what is offered no longer."""
+        await asyncio.gather(*self._leaving.values())
+
+    async def close(self) -> None:
+        """Wait for nothing any more."""
+        for task in (leaving := list(self._leaving.values())):
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+    def candidates(self, manifest: Manifest) -> Iterator[Candidate]:
+        """Yield what this node should host of a model, best first, without what it cannot run."""
+        models = self._config.models
+        for tier in self._tiers_wanted(manifest.name):
+            for candidate in candidates_of(manifest, self._config.node.device_class, tier=tier):
+                if not candidate.obstacle(memory_bytes=models.memory_budget_bytes, disk_bytes=models.disk_budget_bytes):
+                    yield candidate
+
+    def hosted_models(self) -> frozenset[ModelName]:
+        """Return the models of which something is offered."""
+        return frozenset(ModelName(hosted.manifest.name) for hosted in self._offered())
+
+    def refusal(self, artifact: ArtifactHash) -> Problem | None:
+        """Return why an artifact that was tried is not hosted."""
+        return self._refused.get(artifact)
+
+    def _choose(self) -> list[HostedModel]:
+        """Return the best of every model, loaded and measured. Blocks."""
+        self._unmet = list(self._unknown())
+        chosen = []
+        for manifest in self._catalogue.manifests():
+            for tier in self._tiers_wanted(manifest.name):
+                options = tuple(candidates_of(manifest, self._config.node.device_class, tier=tier))
+                if best := self._best(options):
+                    chosen.append(best)
+                elif options and not any(option.artifact in self._refused for option in options):
+                    self._unmet.append(_nothing_here(manifest))
+        return chosen
+
+    def _best(self, options: Iterable[Candidate]) -> HostedModel | None:
+        """Return the first candidate that runs here; what is hosted or was tried already stays as it is."""
+        for option in options:
+            if hosted := self._known(option):
+                return hosted
+            if option.artifact in self._refused or not self._store.holds(option.artifact):
+                continue
+            try:
+                return self._prepared(option)
+            except ModelUnusable:
+                continue
+        return None
+
+    def _known(self, option: Candidate) -> HostedModel | None:
+        found = (self._ready.pop(option.artifact, None), *self._executor.hosted)
+        return next((h for h in found if h and h.artifact == option.artifact and h.manifest == option.manifest), None)
+
+    def _prepared(self, option: Candidate) -> HostedModel:
+        try:
+            hosted = self._executor.prepare(option.manifest, option.tier, option.variant)
+            self._executor.profile(hosted)
+        except ModelUnusable as error:
+            self._refused[option.artifact] = Problem(sentence=error.message, hint=error.hint)
+            raise
+        return hosted
+
+    def _take_in(self, hosted: HostedModel) -> None:
+        if task := self._leaving.pop(hosted.artifact, None):
+            task.cancel()
+        if hosted in self._executor.hosted:
+            return
+        self._executor.take_in(hosted)
+        if self._config.models.warm != "all" and hosted.manifest.name not in self._config.models.warm:
+            self._executor.cool(hosted.artifact)
+
+    def _withdraw(self, going: Sequence[HostedModel]) -> None:
+        """Offer these no longer, and let go of them once no request can need them any more."""
+        for hosted in going:
+            self._leaving[hosted.artifact] = asyncio.create_task(self._let_go(hosted))
+            log.get_logger().info(log.MODEL_WITHDRAWN, model=str(hosted))
+        if going:
+            self._tell()
+
+    async def _let_go(self, hosted: HostedModel) -> None:
+        await self.settled()
+        del self._leaving[hosted.artifact]
+        self._executor.let_go(hosted.artifact)
+
+    def _is_lost(self, hosted: HostedModel) -> bool:
+        known = self._catalogue.manifest(ModelName(hosted.manifest.name))
+        return known is None or not self._store.holds(hosted.artifact)
+
+    def _offered(self) -> list[HostedModel]:
+        return [hosted for hosted in self._executor.hosted if hosted.artifact not in self._leaving]
+
+    def _tell(self) -> None:
+        self.on_changed(tuple(tier for tier in self._executor.hosted_tiers() if tier.artifact not in self._leaving))
+
+    def _tiers_wanted(self, model: str) -> Iterator[str]:
+        """Yield the tiers of a model that the configuration wants, an empty one for that of this node's class."""
+        wanted = self._config.models.host
+        for name, _, tier in (word.partition(":") for word in wanted or (model,)):
+            if name == model:
+                yield tier
+
+    def _unknown(self) -> Iterator[Problem]:
+        """Yield a problem for every model or tier that the configuration wants and that is not there."""
+        manifests = {manifest.name: manifest for manifest in self._catalogue.manifests()}
+        there = ", ".join(f"{m.name}:{t.name}" for m in manifests.values() for t in m.tiers) or "none"
+        for wanted in self._config.models.host:
+            name, _, tier = wanted.partition(":")
+            known = manifests.get(name)
+            if known is None or (tier and known.tier(tier) is None):
+                sentence = f"The configuration hosts '{wanted}', which is not there."
+                yield Problem(sentence=sentence, hint=f"There are: {there}.")
+
+
+def _nothing_here(manifest: Manifest) -> Problem:
+    return Problem(
+        sentence=f"Nothing of model '{manifest.name}' that this node could run is in its store.",
+        hint=f"Get it from a peer, `meshd models fetch {manifest.name}`, or add its bundle again.",
+    )
+
+
+async def _at_once() -> None:
+    return
