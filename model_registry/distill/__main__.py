@@ -1,0 +1,120 @@
+"""Train a small student of any ONNX model so that its int8 file fits a size."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from model_registry.distill import examples
+from model_registry.distill.distillation import Distilled, Wish, distil, write
+from model_registry.distill.errors import DistillError
+from model_registry.distill.lesson import Progress, Recipe
+from model_registry.distill.summary import Candidate, Summary
+from model_registry.distill.teacher import Teacher
+from model_registry.errors import RegistryError
+
+_UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "KIB": 1024, "MIB": 1024**2}
+
+
+def size_bytes(text: str) -> int:
+    """Read a size such as `100KB`, `12.7kB` or `1MiB`; a bare number counts bytes.
+
+    Raises: DistillError for anything else.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    if not found or found[2].upper() not in _UNITS:
+        raise DistillError(f"'{text}' is no size.", hint="Write 100KB, 12.7kB, 1MiB or a number of bytes.")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line."""
+    asked = _parser().parse_args(argv)
+    torch.set_num_threads(asked.threads)
+    try:
+        paths, distilled = _distilled(asked)
+    except RegistryError as error:
+        print(f"distill: {error}", file=sys.stderr)
+        return 1
+    Console().print(_table(distilled.summary))
+    for path in paths:
+        print(path)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model_registry.distill", description=__doc__)
+    parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")
+    parser.add_argument("--data", type=Path, required=True, help="npz with an array of examples for each input")
+    parser.add_argument("--target-size", required=True, help="how large the int8 file may be: 100KB")
+    parser.add_argument("--labels", help="key of --data, or .npy or .npz file: true answers to the first output")
+    parser.add_argument("--outputs", default="", help="learn only these, with commas between; all of them")
+    parser.add_argument("--student", choices=("dense", "conv1d", "conv2d"), help="its form; by the rank of the inputs")
+    parser.add_argument("--out", type=Path, default=Path("build/distilled"), help="folder for the files")
+    parser.add_argument("--steps", type=int, default=Recipe().steps)
+    parser.add_argument("--seed", type=int, default=Recipe().seed)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def _distilled(asked: argparse.Namespace) -> tuple[list[Path], Distilled]:
+    outputs = [name for name in asked.outputs.split(",") if name]
+    recipe = Recipe(seed=asked.seed, steps=asked.steps)
+    wish = Wish(target_bytes=size_bytes(asked.target_size), recipe=recipe, form=asked.student)
+    teacher = Teacher(asked.teacher, outputs=outputs, threads=asked.threads)
+    data = examples.read(asked.data, teacher.inputs, asked.labels)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True)) as shown:
+        bar = shown.add_task("reading", total=None, loss="")
+
+        def told(doing: str, progress: Progress | None) -> None:
+            if progress is None:
+                shown.update(bar, description=doing, total=None, loss="")
+            else:
+                loss = f"validation {progress.validation:.4f}"
+                shown.update(bar, description=doing, total=progress.steps, completed=progress.step, loss=loss)
+
+        distilled = distil(teacher, data, wish, told)
+    return write(distilled, asked.out, f"{asked.teacher.stem}-student"), distilled
+
+
+def _table(summary: Summary) -> Table:
+    table = Table(title=f"{summary.teacher}, {summary.teacher_bytes:,} bytes: students of width {summary.width}")
+    for column in ("precision", "bytes", "agreement", "on labels", "p50 ms", "of the teacher's"):
+        table.add_column(column, justify="left" if column == "precision" else "right")
+    table.add_row("teacher", f"{summary.teacher_bytes:,}", "", _figures(summary.teacher_accuracy), _p50(summary), "")
+    for candidate in summary.candidates:
+        table.add_row(*_row(candidate))
+    return table
+
+
+def _row(candidate: Candidate) -> tuple[str, ...]:
+    assert candidate.latency is not None
+    return (
+        candidate.precision,
+        f"{candidate.size_bytes:,}",
+        _figures(candidate.agreement),
+        _figures(candidate.accuracy),
+        f"{candidate.latency.p50_ms:.3f}",
+        f"{candidate.latency_ratio:.0%}",
+    )
+
+
+def _p50(summary: Summary) -> str:
+    return f"{summary.teacher_latency.p50_ms:.3f}"
+
+
+def _figures(figures: dict[str, float]) -> str:
+    return "\n".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

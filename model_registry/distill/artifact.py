@@ -1,0 +1,95 @@
+"""From a network to the bytes of its ONNX file, in float32 and in int8."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import nn
+
+from model_registry.distill.packing import packed
+from model_registry.distill.teacher import batches
+
+Arrays = Mapping[str, NDArray[Any]]
+
+OPSET = 17
+RANGE_EXAMPLES, RANGE_BATCH = 256, 32
+"""Examples that show the ranges int8 must span, and how many of them at a time."""
+
+QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Relu")
+
+PER_CHANNEL_FROM_BYTES = 32_000
+"""From this size of a file on every channel has a scale of its own; below, those scales would cost a tenth of it."""
+
+
+def to_fp32(network: nn.Module, example: Arrays, outputs: Sequence[str]) -> bytes:
+    """Export a network whose inputs look like `example` [batch, ...], the batch free, normalisation folded in."""
+    shown = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in example.values())
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # The exporter that needs no onnxscript is called deprecated, at length.
+        torch.onnx.export(
+            network.eval(),
+            shown,
+            buffer,
+            input_names=list(example),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (*example, *outputs)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return bytes(packed(onnx.load_from_string(buffer.getvalue())).SerializeToString())
+
+
+def to_int8(fp32: bytes, examples: Arrays, *, per_channel: bool) -> bytes:
+    """Quantise weights and activations (static QDQ), whose ranges `examples` [examples, ...] show."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain, prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "quantised"))
+        plain.write_bytes(fp32)
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        named = _with_named_nodes(onnx.load(prepared))
+        onnx.save(named, prepared)
+        quantize_static(
+            str(prepared),
+            str(quantised),
+            _Ranges(examples),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTISED),
+            nodes_to_exclude=_additions_of_constants(named),
+            per_channel=per_channel,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return bytes(packed(onnx.load(quantised)).SerializeToString())
+
+
+class _Ranges(CalibrationDataReader):
+    def __init__(self, examples: Arrays) -> None:
+        every = max(len(next(iter(examples.values()))) // RANGE_EXAMPLES, 1)
+        taken = {name: part[::every][:RANGE_EXAMPLES] for name, part in examples.items()}
+        self._batches: Iterator[dict[str, NDArray[Any]]] = batches(taken, RANGE_BATCH)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._batches, None)
+
+
+def _with_named_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
+    for at, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{at}"
+    return model
+
+
+def _additions_of_constants(model: onnx.ModelProto) -> list[str]:
+    """Return the nodes that one int8 range for everything would blur: offsets, not residual sums."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [node.name for node in model.graph.node if node.op_type == "Add" and constants & set(node.input)]
