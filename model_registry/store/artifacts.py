@@ -14,6 +14,7 @@ from model_registry.bundle import open_member
 from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError
 from model_registry.pieces import PieceMap
 from model_registry.store.disk import appearing, drafting, listed, publish, remove
+from model_registry.store.quarantine import Quarantine
 from model_registry.tier import Variant
 
 # A copy stops for a write this often; large enough that writing, not calling, takes the time.
@@ -28,6 +29,7 @@ class Artifacts:
 
     def __init__(self, root: Path) -> None:
         self._files, self._maps, self._drafts = root / "artifacts", root / "pieces", root / "incoming"
+        self._quarantine = Quarantine(root)
 
     def path(self, sha256: str) -> Path:
         """Return where an artifact lies.
@@ -92,13 +94,17 @@ class Artifacts:
         """Mark an artifact as used now: the time of its file, which nothing else changes, keeps that."""
         os.utime(self.path(sha256))
 
+    def forget(self, sha256: str) -> None:
+        """Mark an artifact as used by nobody for ever so long."""
+        os.utime(self.path(sha256), (0, 0))
+
     def drop(self, sha256: str) -> None:
         """Remove an artifact, then its map."""
         remove(self._files / sha256)
         remove(self._maps / sha256)
 
     def shelve(self, draft: BufferedRandom | FileIO, path: Path, sha256: str) -> None:
-        """Let a draft appear as an artifact, its map first, if it is that artifact.
+        """Let a draft appear as an artifact, if it is that; its map comes first, and nothing is held against it.
 
         Raises:
             ArtifactCorrupt: it is not.
@@ -108,6 +114,7 @@ class Artifacts:
         draft.seek(0)
         _verify(path, expected=sha256, found=hashlib.file_digest(draft, "sha256").hexdigest())
         self.keep_map(sha256, PieceMap.of(draft))
+        self._quarantine.lift(sha256)
         publish(draft, path, self._files / sha256)
 
     def kept_map(self, sha256: str) -> PieceMap | None:
@@ -182,12 +189,6 @@ class Artifacts:
                     f"found {n_bytes} with {error.found}.",
                     hint="Get the bundle again, or correct artifact and size_bytes if the change was meant.",
                 ) from error
-
-    def sweep(self) -> None:
-        """Remove the maps of artifacts that are not there."""
-        for path in listed(self._maps):
-            if not (self._files / path.name).exists():
-                remove(path)
 
     @contextmanager
     def _opened(self, sha256: str) -> Iterator[FileIO]:

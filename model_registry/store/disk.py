@@ -86,7 +86,10 @@ def sync_folder(folder: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file for good; that it is not there is as good."""
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
     sync_folder(path.parent)
 
 

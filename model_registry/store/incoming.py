@@ -1,7 +1,7 @@
 """A download that survives interruptions."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Self
@@ -21,15 +21,15 @@ class Incoming:
     damaged copy that lies in the store already spares its undamaged pieces.
     """
 
-    def __init__(self, root: Path, sha256: str, piece_map: PieceMap, arrived: Callable[[str], None]) -> None:
-        """Begin or take up again; `arrived` is told, with the store locked, that the artifact is there.
+    def __init__(self, root: Path, sha256: str, piece_map: PieceMap) -> None:
+        """Begin, or take up again.
 
         Raises:
             StoreBusy: the artifact is being downloaded already.
 
         """
         self._root, self._sha256, self._map = root, named(sha256), piece_map
-        self._artifacts, self._arrived = Artifacts(root), arrived
+        self._artifacts = Artifacts(root)
         self._path = root / "incoming" / f"{sha256}{DOWNLOAD}"
         with changing(root):
             self._file = self._opened()
@@ -83,7 +83,6 @@ class Incoming:
                     f"All pieces came, and together they are not artifact {self._sha256}: the piece map was wrong.",
                     hint="Take the piece map from somebody else.",
                 ) from error
-            self._arrived(self._sha256)
 
     def discard(self) -> None:
         """Give the download up, and the room that it took."""

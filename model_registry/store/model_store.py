@@ -217,7 +217,6 @@ class ModelStore:
         piece_map = self.piece_map(sha256)
         with changing(self.root):
             self._artifacts.repair(sha256, piece_map, pieces)
-            self._quarantine.lift(sha256)
 
     def quarantine(self, sha256: str, reason: str) -> None:
         """Let nobody use an artifact any more, until a damaged one is repaired, fetched or added again, or released.
@@ -254,7 +253,7 @@ class ModelStore:
             StoreFull, StoreReadOnly, StoreFailed
 
         """
-        return Incoming(self.root, sha256, piece_map, self._quarantine.lift)
+        return Incoming(self.root, sha256, piece_map)
 
     def begun(self) -> Mapping[str, int]:
         """Return the downloads that have begun and not ended, with the room in bytes that each has taken already."""
@@ -297,14 +296,16 @@ class ModelStore:
                 if self._artifacts.whole(variant.artifact):
                     continue  # Hashing what is there costs a fraction of writing and syncing it again.
                 self._artifacts.take_over(bundle, variant)
-                self._quarantine.lift(variant.artifact)
             self._replace(manifest, text)
         return manifest
 
     def _replace(self, manifest: Manifest, text: str) -> None:
-        before = self._manifests.named_only_by(manifest.name)
+        needed = {variant.artifact for _, variant in manifest.variants()}
+        outdated = (self._manifests.named_only_by(manifest.name) & self._artifacts.sizes().keys()) - needed
+        for sha256 in outdated:
+            self._artifacts.forget(sha256)  # Should this be interrupted, then the next to open the store drops it.
         self._manifests.write(manifest.name, text)
-        for sha256 in before - self._manifests.named_by(manifest.name):
+        for sha256 in outdated:
             self._drop(sha256)
 
     def _drop(self, sha256: str) -> None:
@@ -319,11 +320,14 @@ class ModelStore:
         for path in self._downloads():
             if path.stat().st_mtime < forgotten:
                 remove(path)
-        orphans = self._artifacts.sizes().keys() - self._manifests.named_by(*self.models())
-        for sha256 in orphans:
-            if self._artifacts.last_uses()[sha256] < forgotten:
+        last_uses = self._artifacts.last_uses()
+        for sha256 in last_uses.keys() - self._manifests.named_by(*self.models()):
+            if last_uses[sha256] < forgotten:
                 self._drop(sha256)
-        self._artifacts.sweep()
+        for folder in ("pieces", "quarantine"):
+            for path in listed(self.root / folder):
+                if not (self.root / "artifacts" / path.name).exists():
+                    remove(path)
 
     def _downloads(self) -> list[Path]:
         return listed(self.root / "incoming", f"*{DOWNLOAD}")
