@@ -73,6 +73,21 @@ class BatteryState(Struct, frozen=True, kw_only=True):
     simulated: bool
 
 
+class Arrival(Struct, frozen=True, kw_only=True):
+    """A variant that is being fetched."""
+
+    model: ModelName
+    version: str
+    tier: DeviceClass
+    variant: str
+    artifact: ArtifactHash
+    come_bytes: int
+    """What is here already, verified; a download that was interrupted goes on from there."""
+    size_bytes: int
+    sources: tuple[str, ...]
+    """The nodes that were asked for some of it, or the client that brings it."""
+
+
 class StatusDocument(Struct, frozen=True, kw_only=True):
     """Who this node is and how it is."""
 
@@ -95,6 +110,7 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     memory: MemoryState
     energy: Energy
     """Since the start, this node's own."""
+    arriving: tuple[Arrival, ...] = ()
 
 
 PeerState = Literal["alive", "suspect", "dead", "left", "unreached", "unpaired"]
@@ -167,6 +183,9 @@ class Model(Struct, frozen=True, kw_only=True):
 
     name: ModelName
     version: str
+    signed_by: str | None
+    """Publisher's name, or the first digits of an unnamed one's key; ``unsigned``; ``bundled`` with meshd. None where
+    only peers have its manifest."""
     tiers: tuple[ModelTier, ...]
 
 

@@ -110,7 +110,10 @@ class Publishers:
         if manifest.signature is None:
             return "unsigned"
         key = manifest.signature.publisher
-        known = self.trusted().get(key)
+        try:
+            known = self.trusted().get(key)
+        except PublishersUnreadable:  # A missing name is no reason to tell nothing.
+            known = None
         return known.name if known and known.name else key[:16]
 
     def _accept_publisher(self, manifest: Manifest, key: str) -> None:

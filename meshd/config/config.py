@@ -228,6 +228,11 @@ class Config(Section, frozen=True):
         return self.trust.file or self.node.state_dir / "trust.toml"
 
     @property
+    def publishers_path(self) -> Path:
+        """Return the file of the trusted publishers, kept by ``meshd models trust``."""
+        return self.node.state_dir / "publishers.toml"
+
+    @property
     def static_peers(self) -> tuple[PeerAddress, ...]:
         """Return the peers that are written down; ValueError when a port does not exist."""
         return tuple(PeerAddress.parse(peer) for peer in self.peers.static)

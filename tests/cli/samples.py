@@ -73,6 +73,7 @@ MODELS = ModelsDocument(
         Model(
             name=ECG,
             version="1.0.0",
+            signed_by="clinic",
             tiers=(
                 ModelTier(
                     tier=DeviceClass.WATCH,

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
+from meshd.documents import ModelsDocument
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
@@ -81,6 +83,23 @@ def test_models_shows_tiers_bounds_and_hosts_in_eighty_columns(meshd: Command, d
         "ecg-anomaly watch int8 93.0 kB 90.0 % 20.0 % ≤ 5% (95%) wrist",
         "0.25 ms",
     ]
+
+
+@pytest.mark.parametrize(
+    ("signed_by", "told"),
+    [
+        ("clinic", "signed by clinic"),
+        ("unsigned", "unsigned"),
+        ("bundled", "came with meshd"),
+        (None, "its manifest is not at hand here"),
+    ],
+)
+def test_models_tells_who_stands_behind_each(
+    meshd: Command, daemon: FakeDaemon, signed_by: str | None, told: str
+) -> None:
+    model = replace(samples.MODELS.models[0], signed_by=signed_by)
+    daemon.documents["models"] = ModelsDocument(models=(model,))
+    assert f"ecg-anomaly 1.0.0: {told}" in meshd("models").out.splitlines()
 
 
 def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDaemon) -> None:

@@ -89,6 +89,7 @@ def manifest_of(
         license="Apache-2.0",
         task="classification",
         privacy=privacy,  # type: ignore[arg-type]
+        unsigned=True,
         axes={"batch": Axis(min=1, max=4)},
         inputs=(Tensor(name="ecg", dtype="int16", shape=("batch", SAMPLES)),),
         tiers=tuple(tiers),

@@ -24,11 +24,25 @@ def models_view(document: ModelsDocument) -> RenderableType:
             table.add_row(*_row(model, tier, first=index == 0), end_section=tier is model.tiers[-1])
     return Group(
         table,
+        Text("\n" + "\n".join(f"{model.name} {model.version}: {vouched(model.signed_by)}" for model in document.models)),
         Text(
             "\nmissed: bound on anomalies neither told nor passed on (its confidence); hosts in bold have it warm",
             "dim",
         ),
     )
+
+
+def vouched(signed_by: str | None) -> str:
+    """Tell who stands behind a model."""
+    match signed_by:
+        case None:
+            return "its manifest is not at hand here"
+        case "bundled":
+            return "came with meshd"
+        case "unsigned":
+            return "unsigned"
+        case _:
+            return f"signed by {signed_by}"
 
 
 def _row(model: Model, tier: ModelTier, *, first: bool) -> tuple[str | Text, ...]:
