@@ -150,7 +150,9 @@ class Reporter:
     def _model(self, name: ModelName, tiers: dict[tuple[int, str], list[tuple[NodeView, HostedTier]]]) -> Model:
         listed = tuple(self._tier(hosts) for _, hosts in sorted(tiers.items()))
         version = next(iter(tiers.values()))[0][1].version
-        return Model(name=name, version=version, tiers=listed)
+        manifest = self._keeper.catalogue.manifest(name)
+        signed_by = self._keeper.catalogue.acceptance.signer(manifest) if manifest else None
+        return Model(name=name, version=version, signed_by=signed_by, tiers=listed)
 
     def _tier(self, hosts: list[tuple[NodeView, HostedTier]]) -> ModelTier:
         hosted = hosts[0][1]

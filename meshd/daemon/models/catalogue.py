@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,14 +14,16 @@ from meshd import log
 from meshd.config import Config
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, HostedTier
+from meshd.daemon.models.acceptance import Acceptance, bundled_manifests
 from meshd.documents import Problem
 from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
+from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
-from model_registry.errors import RegistryError
+from model_registry.errors import RegistryError, ReplacementRefused
 from model_registry.manifest import Manifest
-from model_registry.store import ModelStore, bundled_models
+from model_registry.store import ModelStore
 
 Array = NDArray[Any]
 
@@ -30,6 +34,7 @@ class Catalogue:
     def __init__(self, config: Config, store: ModelStore) -> None:
         self._config = config
         self._store = store
+        self.acceptance = Acceptance(config, store)
         # Never changed in place: threads that choose what to host look through it while the loop learns more.
         self._manifests: Mapping[ModelName, Manifest] = {}
         self._takes: dict[ModelName, InputContract] = {}
@@ -40,13 +45,13 @@ class Catalogue:
         """Bring the models of the configured directory, or those that ship with meshd, into the store. Blocks."""
         folder = self._config.models.dir
         if folder is None:
-            for name in bundled_models():
-                self._try(name, lambda name=name: self._store.install_bundled(name))
+            for name, manifest in bundled_manifests().items():
+                self._try(name, lambda name=name, manifest=manifest: self._install_bundled(name, manifest))
         else:
-            for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
-                self._try(manifest.parent.name, lambda path=manifest: self._store.add(path))
+            for path in sorted(folder.glob(f"*/{MANIFEST}")):
+                self._try(path.parent.name, lambda path=path: self._install(path))
         for name in self._store.models():
-            self._try(name, lambda name=name: self.learn(self._store.open(name)))
+            self._try(name, lambda name=name: self._learn_accepted(name))
 
     def learn(self, manifest: Manifest) -> None:
         """Know a model from now on, or its newer version."""
@@ -104,6 +109,22 @@ class Catalogue:
         if sorted(outputs) != sorted(gives.names):
             return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
         return gives.flaw(outputs, self._takes[model].extents(inputs))
+
+    def _install_bundled(self, name: str, manifest: Manifest) -> None:
+        """Install what came with meshd, unless the user has put something newer or signed in its place."""
+        with suppress(ReplacementRefused):
+            self.acceptance.check_new(manifest)
+            self._store.install_bundled(name)
+
+    def _install(self, path: Path) -> None:
+        self.acceptance.check_new(manifests.load(path))
+        self._store.add(path)
+
+    def _learn_accepted(self, name: str) -> None:
+        """Learn a model of the store, if its publisher is still trusted."""
+        manifest = self._store.open(name)
+        self.acceptance.check(manifest)
+        self.learn(manifest)
 
     def _try(self, name: str, step: Any) -> None:
         try:
