@@ -1,8 +1,14 @@
 """What can be wrong with a model, said so that a person knows what to do next."""
 
 from pathlib import Path
+from typing import Literal
 
 from typing_extensions import override
+
+Limit = Literal[
+    "size", "format", "external_data", "operators", "nodes", "contract", "memory", "time", "cpu", "crash", "trial"
+]
+"""What a model may break on its trial; `trial`: it could not be tried here."""
 
 
 class RegistryError(Exception):
@@ -44,6 +50,20 @@ class ModelUnreadable(RegistryError):
 
 class RunFailed(RegistryError):
     """A runtime gave up on one input; the model stays usable and the caller decides."""
+
+
+class Refused(RegistryError):
+    """A model broke a limit on its trial; it is not hosted. Its author mends it, or the owner raises the limit."""
+
+    def __init__(self, limit: Limit, message: str, *, hint: str) -> None:
+        """Name the limit that broke; `message` says by how much."""
+        super().__init__(message, hint=hint)
+        self.limit = limit
+
+    @property
+    def lasting(self) -> bool:
+        """Tell whether another trial under the same limits would end the same; a busy machine passes."""
+        return self.limit not in {"time", "trial"}
 
 
 class ArtifactMissing(RegistryError):
