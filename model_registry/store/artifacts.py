@@ -13,7 +13,7 @@ from typing import IO
 from model_registry.bundle import open_member
 from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError
 from model_registry.pieces import PieceMap
-from model_registry.store.disk import appearing, drafting, listed, publish, remove
+from model_registry.store.disk import appearing, drafting, measured, publish, remove
 from model_registry.store.quarantine import Quarantine
 from model_registry.tier import Variant
 
@@ -84,11 +84,11 @@ class Artifacts:
 
     def sizes(self) -> dict[str, int]:
         """Return the size in bytes of every artifact there is."""
-        return {path.name: path.stat().st_size for path in listed(self._files)}
+        return {sha256: file.st_size for sha256, file in measured(self._files).items()}
 
     def last_uses(self) -> dict[str, float]:
         """Return when each artifact was last used, in seconds of the system's clock."""
-        return {path.name: path.stat().st_mtime for path in listed(self._files)}
+        return {sha256: file.st_mtime for sha256, file in measured(self._files).items()}
 
     def use(self, sha256: str) -> None:
         """Mark an artifact as used now: the time of its file, which nothing else changes, keeps that."""
@@ -151,9 +151,7 @@ class Artifacts:
         with self._opened(sha256) as stream:
             for index in indices:
                 if not 0 <= index < piece_map.count:
-                    raise ArtifactMissing(
-                        f"Artifact {sha256} has {piece_map.count} pieces, and none is number {index}."
-                    )
+                    raise ArtifactMissing(f"Artifact {sha256} has no piece {index}, for it has {piece_map.count}.")
                 content = piece_of(stream, piece_map, index)
                 if not piece_map.matches(index, content):
                     raise ArtifactCorrupt(self._files / sha256, expected=sha256, found=f"not: piece {index} changed")

@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedRandom, FileIO
 from pathlib import Path
 from tempfile import mkstemp
@@ -96,6 +96,15 @@ def remove(path: Path) -> None:
 def listed(folder: Path, pattern: str = "*") -> list[Path]:
     """Return the files of a folder, sorted; none where there is no such folder."""
     return sorted(folder.glob(pattern))
+
+
+def measured(folder: Path, pattern: str = "*") -> dict[str, os.stat_result]:
+    """Return what the system says of each file of a folder, by its stem; without those that vanish meanwhile."""
+    found = {}
+    for path in listed(folder, pattern):
+        with suppress(FileNotFoundError):
+            found[path.stem] = path.stat()
+    return found
 
 
 def _lock(descriptor: int, root: Path) -> None:

@@ -28,7 +28,12 @@ class Manifests:
             ModelUnknown, ManifestError
 
         """
-        return manifests.load(self._path(model))
+        path = self._path(model)
+        try:
+            return manifests.load(path)
+        except ManifestError:
+            self._path(model)  # Not damaged, but removed meanwhile?
+            raise
 
     def write(self, model: str, text: str) -> None:
         """Let a manifest appear, in the place of a former one."""

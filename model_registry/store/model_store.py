@@ -1,5 +1,6 @@
 """Models on a node's disk: artifacts under their SHA-256, manifests under their name."""
 
+import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
 from model_registry.store.artifacts import Artifacts, named
 from model_registry.store.bundled import bundled_models
-from model_registry.store.disk import PARTIAL, changing, listed, remove, translated
+from model_registry.store.disk import PARTIAL, changing, listed, measured, remove, translated
 from model_registry.store.incoming import DOWNLOAD, Incoming
 from model_registry.store.manifests import Manifests
 from model_registry.store.quarantine import Quarantine
@@ -258,7 +259,7 @@ class ModelStore:
     def begun(self) -> Mapping[str, int]:
         """Return the downloads that have begun and not ended, with the room in bytes that each has taken already."""
         with translated(self.root):
-            return {path.stem: path.stat().st_size for path in self._downloads()}
+            return {sha256: file.st_size for sha256, file in self._downloads().items()}
 
     def make_room(self, needed_bytes: int, budget_bytes: int, pinned: Collection[str]) -> tuple[str, ...]:
         """Remove artifacts, the one unused for longest first, until so much more fits; return what was removed.
@@ -317,9 +318,9 @@ class ModelStore:
         for path in listed(self.root / "incoming", f"*{PARTIAL}"):
             remove(path)
         forgotten = time.time() - FORGOTTEN_S
-        for path in self._downloads():
-            if path.stat().st_mtime < forgotten:
-                remove(path)
+        for sha256, file in self._downloads().items():
+            if file.st_mtime < forgotten:
+                remove(self.root / "incoming" / f"{sha256}{DOWNLOAD}")
         last_uses = self._artifacts.last_uses()
         for sha256 in last_uses.keys() - self._manifests.named_by(*self.models()):
             if last_uses[sha256] < forgotten:
@@ -329,8 +330,8 @@ class ModelStore:
                 if not (self.root / "artifacts" / path.name).exists():
                     remove(path)
 
-    def _downloads(self) -> list[Path]:
-        return listed(self.root / "incoming", f"*{DOWNLOAD}")
+    def _downloads(self) -> dict[str, os.stat_result]:
+        return measured(self.root / "incoming", f"*{DOWNLOAD}")
 
 
 def _decoded(content: bytes, source: str) -> str:

@@ -22,7 +22,7 @@ def giving_way(
         over_bytes -= sizes[sha256]
     if over_bytes > 0:
         raise StoreFull(
-            f"{over_bytes} bytes are lacking, and only pinned models are left.",
+            f"{over_bytes} bytes are lacking, and only pinned models and downloads that have begun are left.",
             hint="Raise models.disk_budget_bytes, or unpin a model.",
         )
     return tuple(going)

@@ -10,17 +10,7 @@ from model_registry.bundle import open_member, path_flaw
 from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError, ManifestError, ModelUnknown, StoreFull
 from model_registry.manifest import load, loads
 from model_registry.store import ModelStore, bundled_models
-from tests.registry.manifests import HUB_MODEL, VALID, WATCH_MODEL, sha256, write_bundle
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    return write_bundle(tmp_path / "bundle")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "store")
+from tests.registry.manifests import HUB_MODEL, VALID, WATCH_MODEL, sha256
 
 
 def visible(store: ModelStore) -> list[str]:
