@@ -57,14 +57,14 @@ def weighed(
 
 def _broken(variant: Variant, device: Device, prediction: Prediction | None, deadline_s: float | None) -> Iterator[str]:
     if variant.format not in device.formats:
-        yield f"is a .{variant.format} file, and {device.name} runs {', '.join(device.formats)}"
+        yield f"is a .{variant.format} file, and {device.called} runs {', '.join(device.formats)}"
     if not set(variant.hardware) & set(device.hardware):
-        yield f"is made for {', '.join(variant.hardware)}, and {device.name} has {', '.join(device.hardware)}"
+        yield f"is made for {', '.join(variant.hardware)}, and {device.called} has {', '.join(device.hardware)}"
     peak_bytes = peak_memory_bytes(variant)
     if (peak_bytes or variant.size_bytes) > device.memory_bytes:
         what = "for its process" if peak_bytes else "for its file alone"
         needed = size(peak_bytes or variant.size_bytes)
-        yield f"needs {needed} {what}, and {device.name} has {size(device.memory_bytes)}"
+        yield f"needs {needed} {what}, and {device.called} has {size(device.memory_bytes)}"
     if prediction and deadline_s is not None and prediction.cost.p50_ms > deadline_s * 1e3:
         yield f"takes {duration(prediction.cost.p50_ms / 1e3)}, and the deadline is {duration(deadline_s)}"
 

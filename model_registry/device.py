@@ -53,6 +53,13 @@ class Device(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def called(self) -> str:
+        """Return what sentences call it: a node by its name, a typical device by its class with an article."""
+        if self.name != self.device_class:
+            return self.name
+        return "an upstream server" if self.name == "upstream" else f"a {self.name}"
+
+    @property
     def on_battery(self) -> bool:
         """Tell whether its joules are counted."""
         return self.power.battery_joules is not None

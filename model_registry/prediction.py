@@ -74,7 +74,7 @@ def _scaled(precision: Precision, measured: Cost, device: Device) -> Prediction:
     arithmetic = "int8" if computes_in_integers(precision) else "fp32"
     sentence = (
         f"{_written(measured.p50_ms)} measured on {measured.device}, times {ratio:.3g}: MobileNetV1 in {arithmetic} "
-        f"takes {_written(measured.yardstick_ms)} there and {_written(yardstick_ms)} on {_called(device)} (by ncnn)"
+        f"takes {_written(measured.yardstick_ms)} there and {_written(yardstick_ms)} on {device.called} (by ncnn)"
     )
     return _prediction(
         device, measured.p50_ms * ratio, _uncertainty(precision).scaled, sentence, measured.peak_memory_bytes
@@ -84,7 +84,7 @@ def _scaled(precision: Precision, measured: Cost, device: Device) -> Prediction:
 def _by_macs(variant: Variant, device: Device) -> Prediction:
     p50_ms = variant.macs / YARDSTICK_MACS * device.yardstick_ms(variant.precision)
     sentence = (
-        f"{variant.macs / 1e6:.3g} million multiply-accumulates at the speed of MobileNetV1 on {_called(device)}, "
+        f"{variant.macs / 1e6:.3g} million multiply-accumulates at the speed of MobileNetV1 on {device.called}, "
         "for no latency was measured that could be scaled"
     )
     return _prediction(device, p50_ms, _uncertainty(variant.precision).by_macs, sentence, peak_memory_bytes(variant))
@@ -105,10 +105,6 @@ def _prediction(device: Device, p50_ms: float, factor: float, sentence: str, mem
 
 def _uncertainty(precision: Precision) -> Uncertainty:
     return _INTEGERS if computes_in_integers(precision) else _FLOATS
-
-
-def _called(device: Device) -> str:
-    return f"a typical {device.name}" if device.name == device.device_class else device.name
 
 
 def _written(milliseconds: float) -> str:

@@ -26,6 +26,9 @@ _METRICS = ("balanced_accuracy", "accuracy", "agreement")
 _ROUNDING = 1e-9
 """0.96 - 0.95 is a little more than 0.01 in floating point."""
 
+_SAME_SPEED = 1.05
+"""Ratio of two latencies that is not worth a sentence: they vary by as much from run to run."""
+
 
 class Wish(Struct, frozen=True, kw_only=True):
     """What is asked of a model."""
@@ -169,22 +172,23 @@ def _compared(chosen: Choice, reference: Choice) -> Iterator[str]:
     """Say what is won and lost against the reference."""
     if chosen.name == reference.name:
         return
-    won = list(_won(chosen, reference))
-    if chosen.loss is not None:
-        won.append(f"{'gains' if chosen.loss < 0 else 'loses'} {points(abs(chosen.loss))}")
-    *firsts, last = won
-    yield (
-        f"Against {reference.name} it {', '.join(firsts)} and {last}."
-        if firsts
-        else f"Against {reference.name} it {last}."
-    )
+    *firsts, last = _won(chosen, reference)
+    yield f"Against {reference.name} it {', '.join(firsts)}{' and ' if firsts else ''}{last}."
 
 
 def _won(chosen: Choice, reference: Choice) -> Iterator[str]:
     if chosen.p50_ms and reference.p50_ms:
-        ratio = reference.p50_ms / chosen.p50_ms
-        yield f"is {ratio:.1f} times as fast" if ratio >= 1 else f"takes {1 / ratio:.1f} times as long"
+        yield _speed(reference.p50_ms / chosen.p50_ms)
     yield f"has {chosen.size_bytes / reference.size_bytes:.0%} of the size"
+    if chosen.loss is not None:
+        nothing = abs(chosen.loss) < _ROUNDING
+        yield "loses nothing" if nothing else f"{'gains' if chosen.loss < 0 else 'loses'} {points(abs(chosen.loss))}"
+
+
+def _speed(ratio: float) -> str:
+    if 1 / _SAME_SPEED < ratio < _SAME_SPEED:
+        return "is about as fast"
+    return f"is {ratio:.1f} times as fast" if ratio > 1 else f"takes {1 / ratio:.1f} times as long"
 
 
 def _room(chosen: Choice, device: Device, wish: Wish) -> Iterator[str]:
@@ -194,10 +198,10 @@ def _room(chosen: Choice, device: Device, wish: Wish) -> Iterator[str]:
     if chosen.peak_memory_bytes:
         yield (
             f"Its process needs {size(chosen.peak_memory_bytes)} of the {size(device.memory_bytes)} that "
-            f"{device.name} has for it."
+            f"{device.called} has for it."
         )
 
 
 def _why_nothing(choices: Sequence[Choice], device: Device) -> Iterator[str]:
-    yield f"No variant fits {device.name}."
+    yield f"No variant fits {device.called}."
     yield from (f"{choice.name} {'; '.join(choice.breaks)}." for choice in choices)
