@@ -74,7 +74,7 @@ def _open_files() -> dict[str, str]:
             target = str(link.readlink())
         except OSError:  # The descriptor that lists the folder is gone by now.
             continue
-        # Opened once and kept by libraries: /dev/urandom, figures of /proc and /sys, the event poll, fonts of matplotlib.
+        # Opened once and kept by libraries: /dev/urandom, /proc and /sys figures, the event poll, matplotlib's fonts.
         if not target.startswith(("/dev/", "/proc/", "/sys/", "anon_inode:")) and "/mpl-data/fonts/" not in target:
             found[link.name] = target
     return found
