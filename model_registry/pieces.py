@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from io import BytesIO
-from typing import Annotated, BinaryIO
+from typing import IO, Annotated
 
 from msgspec import Meta, Struct
 
@@ -38,7 +38,7 @@ class PieceMap(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{len(self.digests)} bytes of digests for {self.count} pieces")
 
     @classmethod
-    def of(cls, content: bytes | BinaryIO) -> "PieceMap":
+    def of(cls, content: bytes | IO[bytes]) -> "PieceMap":
         """Return the map of a content that is not empty: bytes, or a stream that can seek, read from its start."""
         stream = BytesIO(content) if isinstance(content, bytes) else content
         size_bytes = stream.seek(0, 2)
@@ -93,6 +93,6 @@ class PieceMap(Struct, frozen=True, kw_only=True):
         return damaged <= max(1, int(MENDABLE_PART * self.count))
 
 
-def _digests(stream: BinaryIO, length: int) -> Iterable[bytes]:
+def _digests(stream: IO[bytes], length: int) -> Iterable[bytes]:
     while piece := stream.read(length):
         yield hashlib.sha256(piece).digest()

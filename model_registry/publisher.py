@@ -1,11 +1,9 @@
 """Whose models this node accepts: publishers' keys, some from the configuration, the rest in a file."""
 
-import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import msgspec
@@ -15,6 +13,7 @@ from msgspec import Meta, Struct
 from model_registry.errors import KeyUnusable, NotAccepted, PublishersUnreadable
 from model_registry.manifest import Manifest, PublisherKey
 from model_registry.signature_check import check
+from model_registry.store.disk import appearing
 
 
 class Publisher(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -134,12 +133,5 @@ class Publishers:
     def _write(self, filed: Mapping[str, Publisher]) -> None:
         content = tomli_w.dumps({"publisher": [msgspec.to_builtins(publisher) for publisher in filed.values()]})
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self._path.parent, prefix=".publishers-", delete=False) as draft:
-            try:
-                draft.write(content.encode())
-                draft.flush()
-                os.fsync(draft.fileno())
-                Path(draft.name).replace(self._path)
-            except BaseException:
-                Path(draft.name).unlink(missing_ok=True)
-                raise
+        with appearing(self._path, self._path.parent) as draft:
+            draft.write(content.encode())

@@ -22,6 +22,11 @@ def find_file(environment: Mapping[str, str] = os.environ) -> Path | None:
     return next((path for path in (users, SYSTEM_FILE) if path.is_file()), None)
 
 
+def publisher_key(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the private key that this user signs models with: a person's, not a node's."""
+    return _home(environment, "XDG_CONFIG_HOME", ".config") / "meshd" / "publisher.pem"
+
+
 def default_state_dir(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the identity, the trusted fingerprints and the measured profiles are kept."""
     if given := environment.get("STATE_DIRECTORY"):  # systemd lists several as a:b; the first is ours.

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from meshd.cli.models import listing
+from meshd.cli.models import checking, listing, publishing, signing
 
 app = typer.Typer(help="List, import, check, sign, share and repair models.", invoke_without_command=True)
 app.callback()(listing.models)
+app.command()(checking.schema)
+app.command()(checking.check)
+app.command()(signing.sign)
+app.command()(signing.publisher)
+app.command()(publishing.trust)
+app.command()(publishing.untrust)
+app.command("publishers")(publishing.list_publishers)

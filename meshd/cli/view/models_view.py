@@ -24,7 +24,9 @@ def models_view(document: ModelsDocument) -> RenderableType:
             table.add_row(*_row(model, tier, first=index == 0), end_section=tier is model.tiers[-1])
     return Group(
         table,
-        Text("\n" + "\n".join(f"{model.name} {model.version}: {vouched(model.signed_by)}" for model in document.models)),
+        Text(
+            "\n" + "\n".join(f"{model.name} {model.version}: {vouched(model.signed_by)}" for model in document.models)
+        ),
         Text(
             "\nmissed: bound on anomalies neither told nor passed on (its confidence); hosts in bold have it warm",
             "dim",
