@@ -17,7 +17,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
-from model_registry.distill.packing import packed
+from model_registry.convert.packing import packed
 from model_registry.distill.teacher import batches
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -48,7 +48,7 @@ def to_fp32(network: nn.Module, example: Arrays, outputs: Sequence[str]) -> byte
             opset_version=OPSET,
             dynamo=False,
         )
-    return bytes(packed(onnx.load_from_string(buffer.getvalue())).SerializeToString())
+    return bytes(packed(onnx.load_from_string(buffer.getvalue()), names_nodes=True).SerializeToString())
 
 
 def to_int8(fp32: bytes, examples: Arrays, *, per_channel: bool) -> bytes:
@@ -57,20 +57,30 @@ def to_int8(fp32: bytes, examples: Arrays, *, per_channel: bool) -> bytes:
         plain, prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "quantised"))
         plain.write_bytes(fp32)
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-        named = _with_named_nodes(onnx.load(prepared))
-        onnx.save(named, prepared)
         quantize_static(
             str(prepared),
             str(quantised),
             _Ranges(examples),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
-            nodes_to_exclude=_additions_of_constants(named),
+            nodes_to_exclude=_additions_of_constants(onnx.load(prepared)),
             per_channel=per_channel,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
         return bytes(packed(onnx.load(quantised)).SerializeToString())
+
+
+def stirred(network: nn.Module) -> nn.Module:
+    """Move every weight a little and return the network: only then is its file as large as after training.
+
+    Untrained weights are equal by the dozen, and a packed file keeps equal constants once.
+    """
+    with torch.no_grad():
+        for weights in (*network.parameters(), *network.buffers()):
+            if weights.is_floating_point():
+                weights.add_(0.01 * torch.rand_like(weights))
+    return network
 
 
 class _Ranges(CalibrationDataReader):
@@ -81,12 +91,6 @@ class _Ranges(CalibrationDataReader):
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._batches, None)
-
-
-def _with_named_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
-    for at, node in enumerate(model.graph.node):
-        node.name = f"{node.op_type}_{at}"
-    return model
 
 
 def _additions_of_constants(model: onnx.ModelProto) -> list[str]:

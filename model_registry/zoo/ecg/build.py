@@ -27,7 +27,7 @@ from model_registry.zoo.ecg.cascade import alarm_threshold, flags
 from model_registry.zoo.ecg.export import MOST_BEATS, OUTPUTS, TierName
 from model_registry.zoo.ecg.network import Committee, FrameNet
 from model_registry.zoo.ecg.recording import WINDOW_SAMPLES, Windows
-from model_registry.zoo.ecg.sigmoid import Sigmoid, fit
+from model_registry.zoo.ecg.sigmoid import fit
 from model_registry.zoo.ecg.statistics import auroc, share
 
 TIERS: tuple[TierName, ...] = ("watch", "phone", "hub")
@@ -172,7 +172,7 @@ def _candidates(
     tier: TierName, network: Committee, learned_from: Windows, held_out: Windows, folder: Path
 ) -> Iterator[_Candidate]:
     fp32, int8 = folder / f"{tier}-fp32.onnx", folder / f"{tier}-int8.onnx"
-    export.to_fp32(network, tier, _probability(network, held_out), fp32)
+    export.to_fp32(network, tier, fit(logits(network, held_out.ecg), held_out.anomalous), fp32)
     every = max(len(learned_from.ecg) // RANGE_WINDOWS, 1)
     export.to_int8(fp32, learned_from.ecg[::every], int8)
     macs = export.macs(fp32)
@@ -180,11 +180,11 @@ def _candidates(
     yield _Candidate(path=fp32, precision="fp32", macs=macs, score=_scores(fp32, held_out.ecg))
 
 
-def _probability(network: Committee, held_out: Windows) -> Sigmoid:
+def logits(network: Committee, ecg: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return how much a network finds windows anomalous, float32[windows]."""
     with torch.no_grad():
-        parts = [network(torch.from_numpy(part.astype(np.float32))) for part in np.array_split(held_out.ecg, 16)]
-    logit = torch.cat([window for window, _ in parts])[:, 0].numpy()
-    return fit(logit, held_out.anomalous)
+        parts = [network(torch.from_numpy(part.astype(np.float32))) for part in np.array_split(ecg, 16)]
+    return np.asarray(torch.cat([window for window, _ in parts])[:, 0].numpy())
 
 
 def _scores(path: Path, ecg: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model_registry.convert.packing import packed
 from model_registry.zoo.ecg.network import Committee
 from model_registry.zoo.ecg.recording import WINDOW_SAMPLES
 from model_registry.zoo.ecg.sampling import FRAME_SAMPLES
@@ -94,6 +95,7 @@ def to_fp32(network: Committee, tier: TierName, probability: Sigmoid, path: Path
         opset_version=OPSET,
         dynamo=False,
     )
+    onnx.save(packed(onnx.load(path), names_nodes=True), path)
 
 
 class _Windows(CalibrationDataReader):
@@ -122,6 +124,7 @@ def to_int8(fp32: Path, ecg: NDArray[np.int16], path: Path) -> None:
             weight_type=QuantType.QInt8,
             extra_options={"ActivationSymmetric": False},
         )
+    onnx.save(packed(onnx.load(path)), path)
 
 
 def _additions_of_constants(path: Path) -> list[str]:

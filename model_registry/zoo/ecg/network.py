@@ -19,17 +19,19 @@ BASELINE_SAMPLES = 121
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How large a tier's network is: channels per frame, and rounds through the dilations."""
+    """How large a network is: channels per frame, and in each round the dilations that it goes through."""
 
     width: int
-    rounds: int
     dropout: float
+    rounds: tuple[tuple[int, ...], ...] = (DILATIONS, DILATIONS)
+    mixes: bool = True
+    """Whether a look at neighbours is followed by a layer that mixes channels; a small file cannot afford it."""
 
 
 SHAPES = {
-    "watch": Shape(width=16, rounds=2, dropout=0.0),
-    "phone": Shape(width=24, rounds=2, dropout=0.05),
-    "hub": Shape(width=48, rounds=2, dropout=0.1),
+    "watch": Shape(width=16, dropout=0.0),
+    "phone": Shape(width=24, dropout=0.05),
+    "hub": Shape(width=48, dropout=0.1),
 }
 
 
@@ -61,6 +63,19 @@ class Block(nn.Module):
         """Return float32[batch, width, frames]."""
         seen = F.relu(self.look_norm(self.look(frames)))
         return frames + self.dropout(self.mix_norm(self.mix(seen)))
+
+
+class Look(nn.Module):
+    """A residual look at neighbours `dilation` frames away, in a single layer."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.look = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm1d(width)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return float32[batch, width, frames]."""
+        return frames + F.relu(self.norm(self.look(frames)))
 
 
 class Reminder(nn.Module):
@@ -97,14 +112,19 @@ class FrameNet(nn.Module):
 
     @staticmethod
     def _rounds(shape: Shape) -> Iterator[nn.Module]:
-        for turn in range(shape.rounds):
+        for turn, dilations in enumerate(shape.rounds):
             if turn:
                 yield Reminder(shape.width)
-            yield from (Block(shape.width, dilation, shape.dropout) for dilation in DILATIONS)
+            for dilation in dilations:
+                yield Block(shape.width, dilation, shape.dropout) if shape.mixes else Look(shape.width, dilation)
 
     def forward(self, ecg: Tensor) -> tuple[Tensor, Tensor]:
         """Return window logits float32[batch, 5] (anomaly, then classes) and frame logits float32[batch, 5, frames]."""
-        frames = self.blocks(self.stem(self.scaled(ecg)))
+        return self.seen(self.scaled(ecg))
+
+    def seen(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same for windows that are scaled already, float32[batch, 1, 1200]."""
+        frames = self.blocks(self.stem(level))
         beat = self.beat(frames)
         seen = F.relu(frames)
         pooled = torch.cat([seen.amax(2), seen.mean(2), beat.amax(2)], dim=1)

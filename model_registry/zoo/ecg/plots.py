@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,6 +23,22 @@ def draw_roc(opinions: Opinions, path: Path) -> None:
         false_alarms, found = _curve(np.asarray(score, np.float64), opinions.truth)
         axes.plot(false_alarms, found, label=f"{name}, AUROC {auroc(score, opinions.truth):.3f}", linewidth=1)
     axes.set(xlim=(0, 0.3), ylim=(0.6, 1), xlabel="calm windows called anomalous", ylabel="anomalous windows found")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def draw_sizes(sizes: Sequence[int], marks: Mapping[str, Sequence[float]], hub: tuple[int, float], path: Path) -> None:
+    """Draw what files of these sizes are worth, one line for each kind of mark, and the hub beside them."""
+    mpl.use("svg")
+    figure, axes = plt.subplots(figsize=(5, 3.5))
+    for name, worth in marks.items():
+        axes.plot(np.array(sizes) / 1000, worth, marker="o", linewidth=1, label=name)
+    axes.axhline(hub[1], color="grey", linewidth=1, label=f"hub, {hub[0] / 1000:.0f} kB")
+    axes.axhline(hub[1] - 0.01, color="grey", linewidth=1, linestyle=":", label="one point below")
+    axes.set(xlabel="size of the file, kB", ylabel="balanced accuracy on strangers", xlim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.tight_layout()

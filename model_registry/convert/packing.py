@@ -17,11 +17,12 @@ _LETTERS = string.ascii_letters + string.digits
 _ONES_BY_DEFAULT = ("strides", "dilations")
 
 
-def packed(model: ModelProto) -> ModelProto:
+def packed(model: ModelProto, *, names_nodes: bool = False) -> ModelProto:
     """Return a copy that computes the same under the same names of inputs and outputs, in fewer bytes.
 
     Inner names, shapes that inference finds again, notes of the exporter and attributes at their default are left out;
     equal constants are kept once. A graph with branches or loops keeps its names, which its bodies refer to.
+    `names_nodes` gives every node a short name: whoever quantises the file later tells nodes apart by it.
     """
     copy = ModelProto()
     copy.CopyFrom(model)
@@ -37,6 +38,9 @@ def packed(model: ModelProto) -> ModelProto:
         _leave_out_zero_points_of_constants(graph)
         _share_constants(graph)
         _shorten_names(graph)
+    if names_nodes:
+        for node, name in zip(graph.node, _names(), strict=False):
+            node.name = name
     _leave_out_unused_domains(copy)
     return copy
 
