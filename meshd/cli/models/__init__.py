@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from meshd.cli.models import checking, listing, publishing, signing
+from meshd.cli.models import checking, exporting, importing, listing, publishing, showing, signing
 
 app = typer.Typer(help="List, import, check, sign, share and repair models.", invoke_without_command=True)
 app.callback()(listing.models)
+app.command("import")(importing.import_)
 app.command()(checking.schema)
 app.command()(checking.check)
 app.command()(signing.sign)
@@ -15,3 +16,5 @@ app.command()(signing.publisher)
 app.command()(publishing.trust)
 app.command()(publishing.untrust)
 app.command("publishers")(publishing.list_publishers)
+app.command()(showing.show)
+app.command()(exporting.export)

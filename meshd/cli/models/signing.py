@@ -36,7 +36,7 @@ def sign(
         return
     from model_registry.signing_key import SigningKey
 
-    own = SigningKey.load(_key_file(key))
+    own = SigningKey.load(key_file(key))
     manifest = sign_bundle(bundle, own)
     print(f"{manifest.name} {manifest.version}: signed by {own.publisher}")
     progress(f"Others accept it after: {_trust_command(own.publisher)}")
@@ -47,7 +47,7 @@ def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
     from meshd.cli.output import progress, show_json
     from model_registry.signing_key import SigningKey
 
-    file = _key_file(key)
+    file = key_file(key)
     is_new = not file.exists()
     own = SigningKey.create(file) if is_new else SigningKey.load(file)
     if json:
@@ -59,7 +59,7 @@ def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
     progress(f"Others accept what it signs after: {_trust_command(own.publisher)}")
 
 
-def _key_file(given: Path | None) -> Path:
+def key_file(given: Path | None) -> Path:
     from meshd.config.places import publisher_key
 
     return given or publisher_key()

@@ -1,0 +1,158 @@
+"""From a model that was read to the draft of its manifest: names, shapes, bounds, origin."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Literal, get_args
+
+import numpy as np
+
+from model_registry.convert import axes as axis_rules
+from model_registry.convert.draft import Draft
+from model_registry.convert.errors import ModelRefused
+from model_registry.convert.imported import Imported
+from model_registry.convert.noise import noise
+from model_registry.errors import ModelUnreadable, RunFailed
+from model_registry.manifest import Lifecycle
+from model_registry.runtime.session import GraphTensor, Session, open_session
+from model_registry.tensor import Axis, DType, Tensor
+
+Privacy = Literal["device", "household", "public"]
+UNKNOWN_LICENSE = "LicenseRef-unknown"
+_DTYPES = frozenset(get_args(DType))
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the user says about a model that its file does not."""
+
+    name: str = ""
+    task: str = ""
+    license: str = UNKNOWN_LICENSE
+    privacy: Privacy = "household"
+    axes: Mapping[str, Axis] = field(default_factory=dict)
+
+
+def draft(imported: Imported, wishes: Wishes, *, today: dt.date) -> Draft:
+    """Return what the manifest will say of the model itself, after running it three times at small extents.
+
+    Raises:
+        ModelRefused: no runtime runs it, a tensor cannot be carried by a manifest, or an axis has no bounds.
+
+    """
+    session = _opened(imported)
+    for tensor in (*session.inputs, *session.outputs):
+        _check_dtype(tensor)
+    shapes = {tensor.name: axis_rules.axis_names(tensor, wishes.axes) for tensor in session.inputs}
+    bounds = axis_rules.bounded(shapes, wishes.axes)
+    inputs = tuple(_tensor(tensor, shapes[tensor.name]) for tensor in session.inputs)
+    outputs, more = _outputs(session, inputs, bounds)
+    return Draft(
+        name=wishes.name or model_name(imported.origin),
+        version="1.0.0",
+        summary=f"Imported from {imported.origin}.",
+        license=wishes.license,
+        task=wishes.task or "unspecified",
+        privacy=wishes.privacy,
+        lifecycle=Lifecycle(
+            imported=today,
+            origin=f"{imported.origin}, converted by {imported.converted_by}"
+            if imported.converted_by
+            else imported.origin,
+            origin_sha256=imported.origin_sha256,
+        ),
+        axes={**bounds, **more},
+        inputs=inputs,
+        outputs=tuple(_with_classes(tensor, imported.classes) for tensor in outputs),
+    )
+
+
+def model_name(origin: str) -> str:
+    """Return a name for the model from its file's."""
+    stem = PurePath(origin).name.partition(".")[0].lower()
+    cleaned = re.sub(r"[._-]{2,}", "-", re.sub(r"[^a-z0-9._-]+", "-", stem)).strip("._-")
+    return cleaned[:_LONGEST_NAME].rstrip("._-") or "model"
+
+
+def _history(imported: Imported) -> str:
+    return ", converted by ".join(filter(None, (imported.origin, imported.converted_by)))
+
+
+def _opened(imported: Imported) -> Session:
+    try:
+        return open_session(imported.path.read_bytes(), imported.format)
+    except ModelUnreadable as error:
+        raise ModelRefused(f"{imported.origin} does not load. {error.message}", hint=error.hint) from error
+
+
+def _check_dtype(tensor: GraphTensor) -> None:
+    if tensor.dtype not in _DTYPES:
+        raise ModelRefused(
+            f"'{tensor.name}' is {tensor.dtype}, which the mesh does not carry.",
+            hint=f"Export the model with tensors of one of these types: {', '.join(get_args(DType))}.",
+        )
+    if 0 in tensor.shape:
+        raise ModelRefused(f"'{tensor.name}' has an axis of length 0.", hint="Export the model again.")
+
+
+def _tensor(tensor: GraphTensor, shape: Sequence[int | str]) -> Tensor:
+    return Tensor(name=tensor.name, dtype=_dtype(tensor), shape=tuple(shape))
+
+
+def _dtype(tensor: GraphTensor) -> DType:
+    return next(dtype for dtype in get_args(DType) if dtype == tensor.dtype)
+
+
+def _outputs(
+    session: Session, inputs: tuple[Tensor, ...], bounds: Mapping[str, Axis]
+) -> tuple[tuple[Tensor, ...], dict[str, Axis]]:
+    """Return the outputs as runs show them, and the axes that follow from the inputs by some rule of the graph."""
+    names = [output.name for output in session.outputs]
+    seen = [(extents, _shapes(session, inputs, names, extents)) for extents in axis_rules.trials(bounds)]
+    longest = _shapes(session, inputs, names, axis_rules.item_extents(bounds))
+    tensors, more = [], {}
+    for output in session.outputs:
+        shape: list[int | str] = []
+        for index in range(len(longest[output.name])):
+            lengths = [shapes[output.name][index] for _, shapes in seen]
+            extent = _explained(lengths, [extents for extents, _ in seen])
+            if extent is None:
+                extent = axis_rules.plain(f"{output.name}_{index}")
+                more[extent] = Axis(min=1, max=max(*lengths, longest[output.name][index]))
+            shape.append(extent)
+        tensors.append(_tensor(output, shape))
+    return tuple(tensors), more
+
+
+def _shapes(
+    session: Session, inputs: tuple[Tensor, ...], names: list[str], extents: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+    try:
+        outputs = session.run(names, noise(inputs, extents, seed=0))
+    except RunFailed as error:
+        at = ", ".join(f"{name} = {extent}" for name, extent in extents.items()) or "its only form"
+        raise ModelRefused(
+            f"The model does not run on an input of the form that it declares ({at}). {error.message}",
+            hint="Bound its axes with --axis to what it takes, or export it again.",
+        ) from error
+    return {name: np.shape(output) for name, output in zip(names, outputs, strict=True)}
+
+
+def _explained(lengths: list[int], extents: list[Mapping[str, int]]) -> int | str | None:
+    """Return what an output's axis follows: a number, an axis of the inputs, or none that is known."""
+    if len(set(lengths)) == 1:
+        return lengths[0]
+    followed = (name for name in extents[0] if [choice[name] for choice in extents] == lengths)
+    return next(followed, None)
+
+
+def _with_classes(tensor: Tensor, classes: tuple[int | float | str, ...]) -> Tensor:
+    if not classes or tensor.shape[-1:] != (len(classes),):
+        return tensor
+    named = ", ".join(str(word) for word in classes[:20])
+    return Tensor(name=tensor.name, dtype=tensor.dtype, shape=tensor.shape, description=f"One column a class: {named}.")

@@ -1,0 +1,30 @@
+"""Channels taken away: not without training, so that this recipe only says who does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from model_registry.convert.errors import NotApplicable
+from model_registry.convert.variants.recipe import Parent
+from model_registry.tier import Precision
+
+
+class Pruned:
+    """Zeroed weights make an ONNX file no smaller, and removed channels need training to make up for them."""
+
+    name = "pruned"
+    precision: Precision = "fp32"
+
+    def make(self, parent: Parent, target: Path) -> NoReturn:
+        """Say how a pruned model is made.
+
+        Raises:
+            NotApplicable: always.
+
+        """
+        del parent, target
+        raise NotApplicable(
+            "Removing channels loses accuracy that only training brings back.",
+            hint="Run: python -m model_registry.distill --teacher MODEL.onnx --data FILE.npz --prune 0.5",
+        )
