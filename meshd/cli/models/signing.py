@@ -60,6 +60,8 @@ def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
 
 
 def key_file(given: Path | None) -> Path:
+    """Return where the private key to sign with lies: the one given, else the user's own."""
+    """Return the private key to sign with: the one that is given, or this user's own."""
     from meshd.config.places import publisher_key
 
     return given or publisher_key()
