@@ -1,0 +1,98 @@
+"""One model in full, and as a single file that carries its manifest."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from model_registry.manifest import Manifest, loads
+from tests.cli.conftest import Command
+from tests.registry.manifests import VALID, WATCH_MODEL, sha256, write_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundle")
+
+
+def words_of(page: str) -> str:
+    """A page as one line: where it breaks is the terminal's choice."""
+    return " ".join(page.split())
+
+
+def test_a_model_is_told_in_full(meshd: Command, bundle: Path) -> None:
+    ended = meshd("models", "show", bundle)
+    told = words_of(ended.out)
+    assert ended.code == 0
+    for sentence in (
+        "ecg-anomaly 1.0.0 Says whether ten seconds of one lead hold an ectopic beat",
+        "inputs may go to the household's own devices",
+        "vouched for unsigned",
+        "trained 2026-11-21 trained on MIT-BIH Arrhythmia Database, DS1 compression static int8",
+        "Takes ecg float32[batch 1..64, 1, 3600], in mV Ten seconds of lead MLII at 360 Hz",
+        "Tier watch anomaly float32[batch 1..64] Probability of an ectopic beat",
+        f"int8 int8 20 B 1.5 M onnx on cpu {sha256(WATCH_MODEL)[:12]}",
+        "int8 0.20 ms 0.40 ms — — measured on x86-64, one core: meshd bench",
+        "Accuracy of int8: auroc 0.96, balanced_accuracy 0.9; the manifest does not say on what.",
+        "Passes on what has anomaly at or above 0.05: about 30.0 % of usual inputs.",
+        "at most 5.0 % of anomalies is missed, with 95% confidence (Clopper-Pearson; 2.0 % of 400 in 2 recordings).",
+        "Tier hub",
+        "onnx on cpu, cuda",
+        "Raises the alarm when anomaly is at or above 0.5.",
+    ):
+        assert sentence in told
+    assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def test_a_model_as_json_is_its_manifest_and_who_vouches_for_it(meshd: Command, bundle: Path) -> None:
+    document = json.loads(meshd("models", "show", bundle, "--json").out)
+    assert msgspec.convert(document["manifest"], Manifest) == loads(VALID)
+    assert document["signed_by"] == {"by": "unsigned", "accepted": True, "why": "", "hint": ""}
+
+
+def test_a_model_that_came_with_meshd_is_shown_by_its_name(meshd: Command) -> None:
+    assert "vouched for came with meshd" in words_of(meshd("models", "show", "ecg-anomaly").out)
+
+
+def test_a_model_that_this_node_would_refuse_says_why_and_what_to_do(meshd: Command, bundle: Path) -> None:
+    (bundle / "manifest.toml").write_text(VALID.replace("unsigned = true\n", ""))
+    told = words_of(meshd("models", "show", bundle).out)
+    assert "not accepted Nobody has signed model 'ecg-anomaly', and it does not say so." in told
+    assert "meshd models sign --unsigned BUNDLE" in told
+
+
+def test_a_rule_that_was_calibrated_with_another_file_is_called_so(meshd: Command, bundle: Path) -> None:
+    other = VALID.replace(sha256(WATCH_MODEL), sha256(b"retrained"), 1)
+    (bundle / "manifest.toml").write_text(other)
+    assert "Not shown for int8: the rule was calibrated with another file." in words_of(
+        meshd("models", "show", bundle).out
+    )
+
+
+def test_an_unknown_name_offers_the_likely_one(meshd: Command) -> None:
+    ended = meshd("models", "show", "ecg-anomly")
+    assert ended.code == 1
+    assert "Did you mean 'ecg-anomaly'?" in ended.err
+
+
+def test_an_exported_file_carries_the_manifest_and_the_artifact(meshd: Command, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs the convert extra")
+    metadata = pytest.importorskip("model_registry.convert.metadata")
+    file = tmp_path / "watch.onnx"
+    assert meshd("models", "export", "ecg-anomaly", "--onnx", file, "--variant", "watch").out == f"{file}\n"
+    content = file.read_bytes()
+    manifest = metadata.manifest_of(onnx.load_model_from_string(content))
+    assert manifest is not None
+    watch = manifest.tier("watch")
+    artifact = metadata.artifact_in(content)
+    assert watch is not None
+    assert artifact is not None
+    assert (manifest.name, len(artifact)) == ("ecg-anomaly", watch.variants[0].size_bytes)
+
+
+def test_a_variant_that_is_not_there_offers_those_that_are(meshd: Command, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="needs the convert extra")
+    ended = meshd("models", "export", "ecg-anomaly", "--onnx", tmp_path / "x.onnx", "--variant", "watch/fp16")
+    assert ended.code == 2
+    assert "watch/int8" in ended.err
