@@ -14,6 +14,7 @@ from msgspec import to_builtins
 import meshd
 from meshd import log
 from meshd.config import Config
+from meshd.config.config import Models
 from meshd.core.ids import NodeId
 from meshd.core.node import NodeProfile
 from meshd.core.scheduler import Scheduler
@@ -26,6 +27,7 @@ from meshd.daemon.reporter import Reporter
 from meshd.daemon.vitals import Vitals
 from meshd.documents import Problem
 from meshd.errors import SetupError, Superseded
+from meshd.executor.admissions import Admissions
 from meshd.executor.executor import Executor
 from meshd.executor.profile_cache import ProfileCache
 from meshd.host.battery import battery_of
@@ -42,6 +44,7 @@ from meshd.net.identity import Identity
 from meshd.net.peering import Peering
 from meshd.net.trust import Pin, TrustStore
 from meshd.wire.messages import Hello
+from model_registry.admission.admitted import Limits
 from model_registry.store import ModelStore
 
 _DRAIN_S = 5.0
@@ -112,7 +115,7 @@ class Daemon:
             problems=self._problems,
             listening=str(Address(self._config.listen.host, peering.port)),
         )
-        await self._open_endpoint(stack, identity, Reception(node.intake, reporter))
+        await self._open_endpoint(stack, identity, Reception(node.intake, reporter, keeper.installer))
         if self._config.discovery.enabled:  # Last: a daemon that cannot start must not call its peers.
             await self._open_discovery(stack, identity, peering)
         self._log.info(log.DAEMON_STARTED, node_id=identity.node_id, name=profile.name, port=peering.port)
@@ -125,6 +128,7 @@ class Daemon:
             store,
             slots=config.node.slots,
             memory_budget_bytes=config.models.memory_budget_bytes,
+            admission=Admissions(config.node.state_dir / "admitted.json", _limits(config.models)),
             profiles=ProfileCache(config.node.state_dir / "profiles.json"),
         )
         stack.callback(executor.close)
@@ -271,3 +275,9 @@ class Daemon:
     def _give_way(self, error: Superseded) -> None:
         self._superseded = error
         self.stop()
+
+
+def _limits(models: Models) -> Limits:
+    """Return what a model may take on its trial: it gets no memory there that it would not get here."""
+    budget_bytes = models.memory_budget_bytes
+    return Limits(memory_bytes=budget_bytes, size_bytes=budget_bytes, wall_s=models.admission_timeout_s)

@@ -16,13 +16,15 @@ from meshd import log
 from meshd.core.ids import ArtifactHash
 from meshd.core.node import HostedTier
 from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable
+from meshd.executor.admissions import Admission
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.profile import Profile, measure
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.stage import Done, Stage, StageEnd
 from meshd.host import memory
-from model_registry.errors import RegistryError
+from model_registry.admission.admitted import Admitted
+from model_registry.errors import Refused, RegistryError
 from model_registry.manifest import Manifest
 from model_registry.runtime.session import Session
 from model_registry.tier import Tier, Variant
@@ -56,12 +58,14 @@ class Executor:
         *,
         slots: int,
         memory_budget_bytes: int,
+        admission: Admission,
         inline_below_s: float = INLINE_BELOW_S,
         threads: int = 1,
         profiles: ProfileCache | None = None,
     ) -> None:
         self._store = store
         self._budget_bytes = memory_budget_bytes
+        self._admission = admission
         self._inline_below_s = inline_below_s
         self._threads = threads
         self._profiles = profiles
@@ -82,16 +86,17 @@ class Executor:
         return hosted
 
     def prepare(self, manifest: Manifest, tier: Tier, variant: Variant) -> HostedModel:
-        """Verify a model, load it, hold it against its manifest, run it once; nobody can ask for it yet.
+        """Verify a model, admit it, load it, hold it against its manifest, run it once; nobody can ask for it yet.
 
         Blocks, and belongs into a thread while requests are answered.
 
         Raises:
-            ModelUnusable: the artifact is missing or corrupt, is not what the manifest says, cannot be run, or does
-                not fit into the memory budget.
+            ModelUnusable: the artifact is missing or corrupt, was refused at its trial, is not what the manifest says,
+                cannot be run, or does not fit into the memory budget.
         """
         hosted = HostedModel(manifest, tier, variant)
         try:
+            hosted.admitted = self._admitted(hosted)
             self._load(hosted)
         except ModelUnusable as error:
             self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
@@ -111,12 +116,15 @@ class Executor:
         """Measure a model, or remember what was measured on this machine before. Blocks for 0.3 s or three runs.
 
         Raises:
-            ModelUnusable: it had to be loaded again and could not be.
-            ExecutionFailed: it fails on an input of zeros.
+            ModelUnusable: it had to be loaded again and could not be, or it fails on an input of zeros.
         """
         profile = self._profiles.get(hosted.artifact) if self._profiles else None
         if profile is None:
-            profile = self._measure(hosted)
+            try:
+                profile = self._measure(hosted)
+            except ExecutionFailed as error:
+                problem = f"{hosted} fails while it is measured: {error.message}"
+                raise ModelUnusable(problem, hint="Export it again.") from error
             self._remember(hosted, profile)
         hosted.adopt(profile)
         self._log.info(log.MODEL_PROFILED, model=str(hosted), compute_ms=profile.compute_s * 1e3)
@@ -223,6 +231,14 @@ class Executor:
         hosted.session = None
         memory.give_back()
         self._log.info(log.MODEL_UNLOADED, model=str(hosted))
+
+    def _admitted(self, hosted: HostedModel) -> Admitted:
+        try:
+            return self._admission.admit(
+                lambda: self._read(hosted.artifact), hosted.manifest, hosted.tier, hosted.variant
+            )
+        except Refused as refused:
+            raise ModelUnusable(refused.message, hint=refused.hint) from refused
 
     def _read(self, artifact: ArtifactHash) -> bytes:
         try:

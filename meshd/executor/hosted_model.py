@@ -17,10 +17,12 @@ from meshd.executor.median_window import MedianWindow
 from meshd.executor.output_contract import OutputContract
 from meshd.executor.profile import Profile
 from meshd.executor.stage import StageResult
+from model_registry.admission.admitted import Admitted
 from model_registry.errors import ModelUnreadable, RunFailed
 from model_registry.manifest import Manifest
 from model_registry.runtime.disagreement import disagreements
-from model_registry.runtime.session import Session, open_session
+from model_registry.runtime.renamed_session import open_variant
+from model_registry.runtime.session import Session
 from model_registry.tier import Tier, Variant
 
 Array = NDArray[Any]
@@ -37,6 +39,8 @@ class HostedModel:
         self.inputs = InputContract(manifest)
         self.outputs = OutputContract(tier, manifest.axes)
         self.session: Session | None = None
+        self.admitted: Admitted | None = None
+        """What its trial has shown; none before it."""
         self.memory_bytes = variant.size_bytes
         """What it occupies when warm: the file's size until it was loaded once, then what was measured."""
         self.load_s = 0.0
@@ -60,7 +64,7 @@ class HostedModel:
             ModelUnusable: it cannot be loaded, is not what the manifest says, or fails on zeros.
         """
         try:
-            session = open_session(content, self.variant.format, threads=threads)
+            session = open_variant(content, self.variant, threads=threads)
         except ModelUnreadable as error:
             raise ModelUnusable(f"{self}: {error.message}", hint=error.hint) from error
         flaws = list(disagreements(session, self.manifest.inputs, self.tier.outputs, self.manifest.axes))

@@ -24,11 +24,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     """From the moment that the runtime is ready."""
     size_bytes: int
     """Of the artifact."""
+    cpu_s: int | None = None
+    """Processor time; half of the other unless set, for beside a busy daemon a niced process waits about half."""
 
     @property
-    def cpu_s(self) -> int:
-        """Return the processor time that goes with the time: beside a busy daemon a niced child waits about half."""
-        return max(1, ceil(self.wall_s / 2))
+    def computing_s(self) -> int:
+        """Return the limit of processor time, in the whole seconds that systems count."""
+        return max(1, ceil(self.wall_s / 2)) if self.cpu_s is None else self.cpu_s
 
 
 class Golden(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from math import prod
 
 from model_registry.admission.onnx_messages import Message, walk
@@ -29,19 +31,62 @@ def check(content: bytes, *, memory_bytes: int) -> None:
         Refused: it is none, keeps data outside of the file, declares sizes that cannot be, has too many nodes, or
             operators of a domain that no runtime here has.
     """
-    operators: Counter[_Operator] = Counter()
-    functions: set[_Operator] = set()
+    calls = _Calls()
     try:
         for message in walk(content):
             _check_message(message, memory_bytes)
-            if message.kind == "node":
-                operators[message.domain, message.name] += 1
-                _check_number(operators.total())
-            elif message.kind == "function":
-                functions.add((message.domain, message.name))
+            calls.take(message)
     except Malformed as error:
         raise _no_model(f"the file is damaged, or no ONNX model: {error}.") from error
-    _check_domains(operators.keys() - functions)
+    _check_domains(calls.strangers())
+    _check_number(calls.inlined())
+
+
+class _Calls:
+    """Which operators the graph and each function call, and how often."""
+
+    def __init__(self) -> None:
+        self._graph: Counter[_Operator] = Counter()
+        self._functions: dict[_Operator, Counter[_Operator]] = {}
+        self._inside: Counter[_Operator] = Counter()  # Of the graph or function whose end is still to come.
+        self._n_nodes = 0
+
+    def take(self, message: Message) -> None:
+        """Take the next message into account."""
+        if message.kind == "node":
+            self._inside[message.domain, message.name] += 1
+            self._n_nodes += 1
+            _check_number(self._n_nodes)
+        elif message.depth == 1 and message.kind in {"graph", "function"}:
+            of = self._graph
+            if message.kind == "function":
+                of = self._functions.setdefault((message.domain, message.name), Counter())
+            of.update(self._inside)
+            self._inside.clear()
+
+    def strangers(self) -> set[str]:
+        """Return the operators of unknown domains that are no function of the model's own."""
+        called = self._graph.keys() | {operator for body in self._functions.values() for operator in body}
+        return {f"{d}.{name}" for d, name in called - self._functions.keys() if d not in KNOWN_DOMAINS}
+
+    def inlined(self) -> int:
+        """Return how many nodes there are once every call of a function is replaced by its body, as loading does.
+
+        A dozen functions that call one another ten times each come to more nodes than memory holds.
+        """
+        sizes: dict[_Operator, int] = {}
+        calls = {function: body.keys() & self._functions.keys() for function, body in self._functions.items()}
+        try:
+            for function in TopologicalSorter(calls).static_order():
+                sizes[function] = _size(self._functions[function], sizes)
+        except CycleError as error:
+            raise _no_model("its functions call each other without end.") from error
+        return _size(self._graph, sizes)
+
+
+def _size(body: Mapping[_Operator, int], sizes: Mapping[_Operator, int]) -> int:
+    n_nodes = sum(count * sizes.get(operator, 1) for operator, count in body.items())
+    return min(n_nodes, MOST_NODES + 1)
 
 
 def _check_message(message: Message, memory_bytes: int) -> None:
@@ -85,12 +130,11 @@ def _check_number(nodes: int) -> None:
         )
 
 
-def _check_domains(operators: set[_Operator]) -> None:
-    strangers = sorted(f"{domain}.{name}" for domain, name in operators if domain not in KNOWN_DOMAINS)
+def _check_domains(strangers: set[str]) -> None:
     if strangers:
         raise Refused(
             "operators",
-            f"it needs operators that no runtime here has: {', '.join(strangers[:3])}.",
+            f"it needs operators that no runtime here has: {', '.join(sorted(strangers)[:3])}.",
             hint="Export it with standard ONNX operators only.",
         )
 

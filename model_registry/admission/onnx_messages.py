@@ -43,7 +43,7 @@ class Message:
     kind: Kind
     n_bytes: int
     depth: int
-    """How many graphs it lies in."""
+    """How many graphs and functions it lies in, itself included."""
     name: str = ""
     """The operator of a node, the name of a function."""
     domain: str = ""
@@ -77,7 +77,7 @@ def walk(content: bytes) -> Iterator[Message]:
 
 
 def _opened(kind: Kind, span: Span, *, depth: int) -> tuple[Message, Iterator[tuple[int, int | Span]]]:
-    depth += kind == "graph"
+    depth += kind in {"graph", "function"}
     if depth > DEEPEST:
         raise Malformed(f"more than {DEEPEST} graphs lie inside one another")
     return Message(kind, len(span), depth), span.fields()

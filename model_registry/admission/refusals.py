@@ -51,7 +51,7 @@ def not_tried(why: str) -> Refused:
 def unreadable(error: ModelUnreadable) -> Refused:
     """Say why a runtime could not load a model."""
     known = any(word in f"{error.message} {error.__cause__}" for word in _OF_OPERATORS)
-    return Refused("operators" if known else "format", error.message, hint=error.hint)
+    return Refused("operators" if known else "format", f"{error.message.rstrip('.')}.", hint=error.hint)
 
 
 _TIMEOUT = "models.admission_timeout_s; half of it is the limit of processor time."

@@ -22,7 +22,8 @@ from model_registry.admission.golden import (
 from model_registry.admission.report import Order, Reached, Report
 from model_registry.errors import ModelUnreadable, Refused, RegistryError, RunFailed
 from model_registry.runtime.disagreement import disagreements
-from model_registry.runtime.session import Session, open_session
+from model_registry.runtime.renamed_session import open_variant
+from model_registry.runtime.session import Session
 
 Array = NDArray[Any]
 Inputs = dict[str, Array]
@@ -57,7 +58,6 @@ class Trial:
         self._check_inputs_fit()
         confinement.forget_peak()
         session, load_s = self._load()
-        self._tell(Reached(step="running the smallest input"))
         times, golden = self._run_smallest(session)
         self._tell(Reached(step="running the largest input"))
         largest_s = self._run_largest(session, drawn=golden.drawn)
@@ -85,7 +85,7 @@ class Trial:
         self._tell(Reached(step="loading"))
         started = perf_counter()
         try:
-            session = open_session(self._content, self._order.variant.format)
+            session = open_variant(self._content, self._order.variant)
         except ModelUnreadable as error:
             raise self._out_of_memory("loading", error) or refusals.unreadable(error) from error
         flaws = list(disagreements(session, self._manifest.inputs, self._order.tier.outputs, self._manifest.axes))
@@ -93,6 +93,7 @@ class Trial:
             raise Refused(
                 "contract", f"{'; '.join(flaws[:5])}.", hint="Correct the manifest, or export the model again."
             )
+        self._tell(Reached(step="running the smallest input"))
         self._answers(session, golden_inputs(self._manifest, self._order.variant.artifact, drawn=False), "smallest")
         return session, perf_counter() - started
 

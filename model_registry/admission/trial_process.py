@@ -129,7 +129,7 @@ class TrialProcess:
     def _meaning(self, status: int) -> Refused:
         """Return what the end of a process without a verdict means."""
         if status == -signal.SIGXCPU:
-            return refusals.too_much_computing(self._activity, self._limits.cpu_s)
+            return refusals.too_much_computing(self._activity, self._limits.computing_s)
         if status == -signal.SIGKILL:
             return refusals.not_tried(f"the system, most likely short of memory, killed it while {self._activity}.")
         said = self._excerpt()

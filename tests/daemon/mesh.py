@@ -36,6 +36,7 @@ from meshd.net.session import Session
 from meshd.wire.messages import Hello, Infer, Message
 from model_registry.store import ModelStore
 from tests.daemon.toys import MODEL, artifact_of, lay_bundle, manifest
+from tests.executor.artifacts import AdmitsAll
 
 PATIENCE_S = 10.0
 COMPUTE_S = {"watch": 0.0001, "phone": 0.0002, "hub": 0.0004, "upstream": 0.0004}
@@ -97,7 +98,7 @@ class Member:
 
     def _build(self, policy: Policy | None) -> None:
         store = ModelStore(self.config.node.state_dir / "models")
-        self.executor = Executor(store, slots=1, memory_budget_bytes=2**30, profiles=Said())
+        self.executor = Executor(store, slots=1, memory_budget_bytes=2**30, admission=AdmitsAll(), profiles=Said())
         self.keeper = Keeper(self.config, store, self.executor)
         self.keeper.open()
         self.vitals = Vitals(
@@ -125,7 +126,7 @@ class Member:
             problems=list,
             listening="memory",
         )
-        self.reception = Reception(self.node.intake, reporter)
+        self.reception = Reception(self.node.intake, reporter, self.keeper.installer)
         self.node.start()
 
     @property

@@ -12,7 +12,7 @@ from meshd.executor.executor import Executor
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.stage import StageEnd
 from model_registry.manifest import Manifest
-from tests.executor.artifacts import MemoryStore
+from tests.executor.artifacts import AdmitsAll, MemoryStore
 from tests.executor.graphs import SAMPLES, manifest_of
 
 MAKE = Callable[..., tuple[Executor, list[HostedModel]]]
@@ -31,7 +31,7 @@ def host() -> Iterator[MAKE]:
         **options: Any,
     ) -> tuple[Executor, list[HostedModel]]:
         manifest = manifest_of(*contents, **rule or {})
-        settings = {"slots": 1, "memory_budget_bytes": 1 << 30} | options
+        settings: dict[str, Any] = {"slots": 1, "memory_budget_bytes": 1 << 30, "admission": AdmitsAll()} | options
         executor = Executor(store or MemoryStore(*contents), **settings)
         made.append(executor)
         return executor, [_host(executor, manifest, index, size_bytes) for index in range(len(contents))]

@@ -12,11 +12,14 @@ from time import perf_counter
 
 import numpy as np
 
+from meshd.executor.admissions import Admissions
 from meshd.executor.executor import Executor
+from model_registry.admission.admitted import Limits
 from model_registry.runtime.session import open_session
 from model_registry.store import ModelStore
 
 RUNS = 3_000
+BUDGET_BYTES = 1 << 30
 
 
 def quantiles_us(step: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:
@@ -60,7 +63,13 @@ async def main() -> None:
         store = ModelStore(Path(folder))
         manifest = store.add(Path(sys.argv[1])) if sys.argv[1:] else store.install_bundled("ecg-anomaly")
         tier = manifest.tiers[0]
-        made = [Executor(store, slots=1, memory_budget_bytes=1 << 30, inline_below_s=s) for s in (1.0, 0.0)]
+        admission = Admissions(
+            Path(folder) / "admitted.json", Limits(memory_bytes=1 << 30, size_bytes=1 << 30, wall_s=60.0)
+        )
+        made = [
+            Executor(store, slots=1, memory_budget_bytes=1 << 30, admission=admission, inline_below_s=s)
+            for s in (1.0, 0.0)
+        ]
         inline, threaded = made
         hosted = inline.host(manifest, tier, tier.variants[0])
         inline.profile(hosted)
