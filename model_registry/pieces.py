@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from io import BytesIO
-from typing import IO, Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
@@ -25,6 +25,18 @@ def piece_bytes(size_bytes: int) -> int:
     return max(SMALLEST_PIECE_BYTES, 1 << (needed - 1).bit_length())
 
 
+class Readable(Protocol):
+    """What a map is made from: any binary file."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go somewhere, and say where that is."""
+        ...
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on, and return nothing at the end."""
+        ...
+
+
 class PieceMap(Struct, frozen=True, kw_only=True):
     """The SHA-256 of every piece of one artifact. Pure: it knows contents only as they are shown to it."""
 
@@ -38,7 +50,7 @@ class PieceMap(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{len(self.digests)} bytes of digests for {self.count} pieces")
 
     @classmethod
-    def of(cls, content: bytes | IO[bytes]) -> "PieceMap":
+    def of(cls, content: bytes | Readable) -> "PieceMap":
         """Return the map of a content that is not empty: bytes, or a stream that can seek, read from its start."""
         stream = BytesIO(content) if isinstance(content, bytes) else content
         size_bytes = stream.seek(0, 2)
@@ -93,6 +105,6 @@ class PieceMap(Struct, frozen=True, kw_only=True):
         return damaged <= max(1, int(MENDABLE_PART * self.count))
 
 
-def _digests(stream: IO[bytes], length: int) -> Iterable[bytes]:
+def _digests(stream: Readable, length: int) -> Iterable[bytes]:
     while piece := stream.read(length):
         yield hashlib.sha256(piece).digest()

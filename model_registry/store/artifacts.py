@@ -14,6 +14,7 @@ from model_registry.bundle import open_member
 from model_registry.errors import ArtifactCorrupt, ArtifactMissing, BundleError
 from model_registry.pieces import PieceMap
 from model_registry.store.disk import appearing, drafting, measured, publish, remove
+from model_registry.store.overheard import Overheard
 from model_registry.store.quarantine import Quarantine
 from model_registry.tier import Variant
 
@@ -111,9 +112,9 @@ class Artifacts:
 
         """
         draft.flush()
-        draft.seek(0)
-        _verify(path, expected=sha256, found=hashlib.file_digest(draft, "sha256").hexdigest())
-        self.keep_map(sha256, PieceMap.of(draft))
+        piece_map = PieceMap.of(heard := Overheard(draft))
+        _verify(path, expected=sha256, found=heard.sha256)
+        self.keep_map(sha256, piece_map)
         self._quarantine.lift(sha256)
         publish(draft, path, self._files / sha256)
 
@@ -135,10 +136,27 @@ class Artifacts:
         with appearing(self._maps / sha256, self._drafts) as target:
             target.write(bytes.fromhex(piece_map.root) + piece_map.encoded)
 
+    def made_map(self, sha256: str) -> PieceMap:
+        """Return the map of an artifact that is whole.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt
+
+        """
+        with self._opened(sha256) as stream:
+            heard = Overheard(stream)
+            try:
+                made = PieceMap.of(heard)
+            except OSError as error:
+                raise ArtifactCorrupt(self._files / sha256, expected=sha256, found=UNREADABLE) from error
+        _verify(self._files / sha256, expected=sha256, found=heard.sha256)
+        return made
+
     def damaged(self, sha256: str, piece_map: PieceMap) -> Iterator[bool]:
-        """Yield for every piece whether it is damaged; one is read for each step."""
+        """Yield for every piece whether it is damaged; one is read for each step, from the disk itself."""
         with self._opened(sha256) as stream:
             for index in range(piece_map.count):
+                forget_cached(stream, *piece_map.extent(index))
                 yield not piece_map.matches(index, piece_of(stream, piece_map, index))
 
     def pieces(self, sha256: str, piece_map: PieceMap, indices: range) -> Iterator[bytes]:
@@ -231,6 +249,12 @@ def piece_of(stream: FileIO, piece_map: PieceMap, index: int) -> bytes:
         return os.pread(stream.fileno(), length + beyond, start)
     except OSError:
         return b""
+
+
+def forget_cached(stream: FileIO, start: int, length: int) -> None:
+    """Have the next read come from the disk, whatever memory remembers of it, where the system can be told that."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(stream.fileno(), start, length, os.POSIX_FADV_DONTNEED)
 
 
 def _unsealed(sealed: bytes) -> PieceMap:

@@ -177,7 +177,7 @@ class ModelStore:
             kept = self._artifacts.kept_map(sha256)
             if kept is not None:
                 return kept
-            made = PieceMap.of(self._artifacts.read(sha256))
+            made = self._artifacts.made_map(sha256)
         with suppress(StoreBusy, StoreFull, StoreReadOnly), changing(self.root):
             self._artifacts.keep_map(sha256, made)
         return made
