@@ -104,6 +104,8 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """Numbers that its weights are stored in."""
     format: Format = "onnx"
     """Which executor runs it."""
+    names: dict[Label, Label] = {}
+    """What the graph calls a tensor of the manifest, where the two differ."""
     file: Annotated[str, Meta(min_length=1, max_length=255, pattern=ONE_LINE)]
     """Path of the artifact in the bundle, relative to the manifest."""
     artifact: Sha256
@@ -128,7 +130,9 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """Execution providers that it was made for, best first."""
 
     def flaws(self) -> Iterator[Flaw]:
-        """Yield what is wrong with the file's path and the figures."""
+        """Yield what is wrong with the file's path, the names and the figures."""
+        if len({*self.names.values()}) < len(self.names):
+            yield Flaw(("names",), "Two tensors have one name in the graph.", "Give each the name of its own.")
         if problem := path_flaw(self.file):
             yield Flaw(("file",), problem, "Name a file of the bundle by its relative path.")
         for metric, value in self.accuracy.items():

@@ -136,7 +136,7 @@ class Sweeping:
     @property
     def _macs(self) -> int:
         if self.imported.format == "tflite":
-            return 0
+            return tflite_macs(self.imported.path.read_bytes())
         return macs(onnx.load(self.imported.path), self.comparison.item_extents)
 
     def _path(self, name: str) -> Path:
