@@ -13,6 +13,7 @@ from meshd.core.answer import Energy, Hop, Timings
 from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.request import Priority, Privacy
+from model_registry.power import PowerModel
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -110,6 +111,8 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     memory: MemoryState
     energy: Energy
     """Since the start, this node's own."""
+    power: PowerModel
+    """What costs are estimated from: its class's figures, and its own where the configuration has them."""
     arriving: tuple[Arrival, ...] = ()
 
 
@@ -134,6 +137,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     """From this daemon's start until the peer was first alive."""
     last_error: str | None
     telemetry: Telemetry | None
+    power: PowerModel | None = None
+    """What it announced of its speed and appetite; none when it was never in session."""
 
 
 class PeersDocument(Struct, frozen=True, kw_only=True):
@@ -187,12 +192,42 @@ class Model(Struct, frozen=True, kw_only=True):
     """Publisher's name, or the first digits of an unnamed one's key; ``unsigned``; ``bundled`` with meshd. None where
     only peers have its manifest."""
     tiers: tuple[ModelTier, ...]
+    pinned: bool = False
+    """Never removed from this node to make room."""
 
 
 class ModelsDocument(Struct, frozen=True, kw_only=True):
-    """All models that some node of the mesh can run."""
+    """All models that some node of the mesh can run, and what is on its way to this one."""
 
     models: tuple[Model, ...]
+    arriving: tuple[Arrival, ...] = ()
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """What became of a model that was added or fetched; variants are called ``tier/variant``."""
+
+    model: ModelName
+    version: str
+    hosted: str | None
+    """What this node runs of it; none where it has nothing for this class of devices."""
+    kept: tuple[str, ...]
+    """What is in this node's store."""
+    left_out: tuple[str, ...] = ()
+    """What the disk budget had no room for."""
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """An order was carried out."""
+
+    sentence: str
+
+
+class ManifestDocument(Struct, frozen=True, kw_only=True):
+    """What a model that this node has says about itself."""
+
+    model: ModelName
+    text: str
+    """The manifest, as TOML."""
 
 
 class ExplainedCandidate(Struct, frozen=True, kw_only=True):

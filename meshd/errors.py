@@ -105,6 +105,31 @@ class UnknownQuery(RequestError):
     code = "unknown_query"
 
 
+class ModelRefused(RequestError):
+    """A model is not accepted here, or cannot be run here; what it replaces stays. The user reads why and decides."""
+
+    code = "model_refused"
+
+
+class NoRoom(RequestError):
+    """A model does not fit beside what may not be removed. The user unpins or removes models, or raises the budget."""
+
+    code = "no_room"
+
+
+class NotLent(RequestError):
+    """A node has not got what another one wants to fetch, or does not lend it. The fetcher asks somebody else."""
+
+    code = "not_lent"
+
+
+class NobodyHasIt(RequestError):
+    """No node in reach lends what is wanted. The fetcher tries again when somebody comes who does."""
+
+    code = "nobody_has_it"
+    retryable = True
+
+
 class LinkError(MeshError):
     """Something is wrong with a connection; the session ends, the daemon goes on."""
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from asyncio import Future
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from typing_extensions import Buffer
 
 from meshd.client.conversation import (
     DEFAULT_DEADLINE_S,
     GRACE_S,
+    ORDER_PATIENCE_S,
     Inputs,
+    Question,
     checked_options,
     hello,
     infer_message,
+    install_message,
     new_request_id,
+    order_message,
     overdue,
     query_message,
     read_document,
@@ -29,7 +34,15 @@ from meshd.client.result import Result
 from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
-from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
+from meshd.documents import (
+    Done,
+    ExplainDocument,
+    ManifestDocument,
+    ModelsDocument,
+    PeersDocument,
+    StatusDocument,
+    Taken,
+)
 from meshd.errors import (
     Cancelled,
     DaemonUnreachable,
@@ -41,7 +54,10 @@ from meshd.errors import (
     RequestError,
 )
 from meshd.net.session import Session, SessionLimits, State
-from meshd.wire.messages import Cancel, Hello, Infer, Message, Query
+from meshd.wire.messages import Cancel, Fetch, Hello, Message
+
+if TYPE_CHECKING:
+    from meshd.client.brought_bundle import BroughtBundle, Progress
 
 _RETRY_S = 0.1
 """Between two tries to reach a daemon that went away while a request of ours was there: it may be restarting."""
@@ -70,6 +86,7 @@ class AsyncClient:
         self._session: Session | None = None
         self._connecting = asyncio.Lock()
         self._is_closed = False
+        self._bringing: list[BroughtBundle] = []
         self._pending: dict[str, tuple[Session, Future[Result | memoryview]]] = {}
 
     async def __aenter__(self) -> Self:
@@ -172,21 +189,80 @@ class AsyncClient:
         """Return the models of the mesh, tier by tier, and where they run."""
         return read_document(await self._read("models"), ModelsDocument)
 
+    async def manifest(self, model: str) -> ManifestDocument:
+        """Return what a model of that daemon says about itself.
+
+        Raises:
+            RequestError: the daemon does not have it.
+        """
+        return read_document(await self._read("manifest", {"model": model}), ManifestDocument)
+
     async def explain(self, request_id: str | None = None) -> ExplainDocument:
         """Return why a request went where it went; the latest one unless named."""
         arguments = {} if request_id is None else {"request_id": request_id}
         return read_document(await self._read("explain", arguments), ExplainDocument)
 
-    async def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
+    async def install_model(
+        self, path: str | os.PathLike[str], *, progress: Progress | None = None, patience_s: float = ORDER_PATIENCE_S
+    ) -> Taken:
+        """Bring a bundle, its folder or its manifest, to the daemon, which tries it and then hosts and lends it.
+
+        Pieces that came before an interruption are not sent again.
+
+        Raises:
+            RequestError: the bundle is damaged (InvalidInput), not accepted or not runnable there (ModelRefused), or
+                too large for the daemon's disk budget (NoRoom).
+            DaemonUnreachable: no daemon is there, or it did not finish in time.
+        """
+        from meshd.client.brought_bundle import BroughtBundle  # noqa: PLC0415 - most clients bring no models
+
+        bundle = await asyncio.to_thread(BroughtBundle, path, progress)
+        self._bringing.append(bundle)
         try:
-            async with asyncio.timeout(_QUERY_PATIENCE_S):
-                content = await self._ask(query_message(subject, arguments or {}), ())
+            return read_document(await self._told(install_message(), (bundle.text,), patience_s), Taken)
+        finally:
+            self._bringing.remove(bundle)
+
+    async def fetch_model(self, model: str, *, patience_s: float = ORDER_PATIENCE_S) -> Taken:
+        """Have the daemon take over the newest version of a model that its peers lend.
+
+        Raises:
+            RequestError: nobody lends it (UnknownModel, NobodyHasIt), it is not accepted (ModelRefused), or does not
+                fit (NoRoom).
+        """
+        return read_document(await self._told(order_message("fetch", model), (), patience_s), Taken)
+
+    async def remove_model(self, model: str) -> Done:
+        """Have the daemon host and keep a model no longer; it is not fetched again until somebody asks for that.
+
+        Raises:
+            UnknownModel: the daemon does not have it.
+        """
+        return read_document(await self._told(order_message("remove", model), (), ORDER_PATIENCE_S), Done)
+
+    async def pin_model(self, model: str, *, pinned: bool = True) -> Done:
+        """Have the daemon never remove a model to make room for others, or let it again.
+
+        Raises:
+            RequestError: the daemon does not have it, or its configuration pins it.
+        """
+        order = order_message("pin" if pinned else "unpin", model)
+        return read_document(await self._told(order, (), _QUERY_PATIENCE_S), Done)
+
+    async def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
+        return await self._told(query_message(subject, arguments or {}), (), _QUERY_PATIENCE_S)
+
+    async def _told(self, message: Question, parts: Sequence[Buffer], patience_s: float) -> memoryview:
+        """Ask for a document."""
+        try:
+            async with asyncio.timeout(patience_s):
+                content = await self._ask(message, parts)
         except TimeoutError:
-            raise unreachable(self.endpoint, f"it did not answer within {_QUERY_PATIENCE_S:g} s") from None
-        assert isinstance(content, memoryview), "a Query is answered by a Document"
+            raise unreachable(self.endpoint, f"it did not answer within {patience_s:g} s") from None
+        assert isinstance(content, memoryview), "only an Infer is answered by something else than a Document"
         return content
 
-    async def _ask(self, message: Infer | Query, parts: Sequence[Buffer]) -> Result | memoryview:
+    async def _ask(self, message: Question, parts: Sequence[Buffer]) -> Result | memoryview:
         """Send and wait; on a lost connection again under the same id, until the caller's time is over."""
         session = await self._connected()
         while True:
@@ -197,7 +273,7 @@ class AsyncClient:
                     raise
             session = await self._reconnected()
 
-    async def _exchange(self, session: Session, message: Infer | Query, parts: Sequence[Buffer]) -> Result | memoryview:
+    async def _exchange(self, session: Session, message: Question, parts: Sequence[Buffer]) -> Result | memoryview:
         """Send on one connection and wait for what comes back on it."""
         if message.request_id in self._pending:
             raise DuplicateRequest(f"this client waits for {message.request_id!r} already.", hint="Share its result.")
@@ -251,7 +327,10 @@ class AsyncClient:
     def _hello(self) -> Hello:
         return hello(self._name, self.endpoint)
 
-    def _received(self, _session: Session, message: Message, payload: memoryview) -> None:
+    def _received(self, session: Session, message: Message, payload: memoryview) -> None:
+        if isinstance(message, Fetch):
+            self._serve(session, message)
+            return
         ended = understand(message, payload)
         if ended is None:
             return
@@ -263,6 +342,12 @@ class AsyncClient:
             answer.set_exception(outcome)
         else:
             answer.set_result(outcome)
+
+    def _serve(self, session: Session, fetch: Fetch) -> None:
+        for bundle in self._bringing:
+            if bundle.has(fetch.sha256):
+                session.send(*bundle.answer(fetch))
+                return
 
     def _lost(self, session: Session, error: LinkError | None) -> None:
         lost = error if error is not None else PeerLost("the connection was closed while the request was out.")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from typing_extensions import Buffer
 
 from meshd.client.conversation import (
     DEFAULT_DEADLINE_S,
     GRACE_S,
+    ORDER_PATIENCE_S,
     Inputs,
     Options,
+    Question,
     checked_options,
     hello,
     infer_message,
+    install_message,
     new_request_id,
+    order_message,
     overdue,
     query_message,
     read_document,
@@ -32,10 +37,21 @@ from meshd.client.result import Result
 from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
-from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
+from meshd.documents import (
+    Done,
+    ExplainDocument,
+    ManifestDocument,
+    ModelsDocument,
+    PeersDocument,
+    StatusDocument,
+    Taken,
+)
 from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLeft, PeerLost, RequestError
 from meshd.wire.frame import FrameReader, decode, encode
-from meshd.wire.messages import Goodbye, Hello, Infer, Message, Query
+from meshd.wire.messages import Fetch, Goodbye, Hello, Message
+
+if TYPE_CHECKING:
+    from meshd.client.brought_bundle import BroughtBundle, Progress
 
 _RETRY_S = 0.1
 _QUERY_PATIENCE_S = 10.0
@@ -148,22 +164,81 @@ class Client:
         """Return the models of the mesh, tier by tier, and where they run."""
         return read_document(self._read("models"), ModelsDocument)
 
+    def manifest(self, model: str) -> ManifestDocument:
+        """Return what a model of that daemon says about itself.
+
+        Raises:
+            RequestError: the daemon does not have it.
+        """
+        return read_document(self._read("manifest", {"model": model}), ManifestDocument)
+
     def explain(self, request_id: str | None = None) -> ExplainDocument:
         """Return why a request went where it went; the latest one unless named."""
         arguments = {} if request_id is None else {"request_id": request_id}
         return read_document(self._read("explain", arguments), ExplainDocument)
 
+    def install_model(
+        self, path: str | os.PathLike[str], *, progress: Progress | None = None, patience_s: float = ORDER_PATIENCE_S
+    ) -> Taken:
+        """Bring a bundle, its folder or its manifest, to the daemon, which tries it and then hosts and lends it.
+
+        Pieces that came before an interruption are not sent again.
+
+        Raises:
+            RequestError: the bundle is damaged (InvalidInput), not accepted or not runnable there (ModelRefused), or
+                too large for the daemon's disk budget (NoRoom).
+            DaemonUnreachable: no daemon is there.
+        """
+        from meshd.client.brought_bundle import BroughtBundle  # noqa: PLC0415 - most clients bring no models
+
+        bundle = BroughtBundle(path, progress)
+        return read_document(self._told(install_message(), [memoryview(bundle.text)], patience_s, bundle), Taken)
+
+    def fetch_model(self, model: str, *, patience_s: float = ORDER_PATIENCE_S) -> Taken:
+        """Have the daemon take over the newest version of a model that its peers lend.
+
+        Raises:
+            RequestError: nobody lends it (UnknownModel, NobodyHasIt), it is not accepted (ModelRefused), or does not
+                fit (NoRoom).
+        """
+        return read_document(self._told(order_message("fetch", model), [], patience_s), Taken)
+
+    def remove_model(self, model: str) -> Done:
+        """Have the daemon host and keep a model no longer; it is not fetched again until somebody asks for that.
+
+        Raises:
+            UnknownModel: the daemon does not have it.
+        """
+        return read_document(self._told(order_message("remove", model), [], ORDER_PATIENCE_S), Done)
+
+    def pin_model(self, model: str, *, pinned: bool = True) -> Done:
+        """Have the daemon never remove a model to make room for others, or let it again.
+
+        Raises:
+            RequestError: the daemon does not have it, or its configuration pins it.
+        """
+        order = order_message("pin" if pinned else "unpin", model)
+        return read_document(self._told(order, [], _QUERY_PATIENCE_S), Done)
+
     def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
+        return self._told(query_message(subject, arguments or {}), [], _QUERY_PATIENCE_S)
+
+    def _told(
+        self, message: Question, parts: list[memoryview], patience_s: float, bundle: BroughtBundle | None = None
+    ) -> memoryview:
+        """Ask for a document, serving what the daemon asks for meanwhile."""
         with self._lock:
-            outcome = self._ask(query_message(subject, arguments or {}), [], Options(deadline_s=_QUERY_PATIENCE_S))
+            outcome = self._ask(message, parts, Options(deadline_s=patience_s), bundle)
         if isinstance(outcome, MeshError):
             raise outcome
-        assert isinstance(outcome, memoryview), "a Query is answered by a Document"
+        assert isinstance(outcome, memoryview), "only an Infer is answered by something else than a Document"
         return outcome
 
-    def _ask(self, message: Infer | Query, parts: list[memoryview], options: Options) -> Outcome:
+    def _ask(
+        self, message: Question, parts: list[memoryview], options: Options, bundle: BroughtBundle | None = None
+    ) -> Outcome:
         frame = [*encode(message, parts)]
-        return self._exchange({message.request_id: frame}, options)[message.request_id]
+        return self._exchange({message.request_id: frame}, options, bundle)[message.request_id]
 
     def _ask_all(self, model: str, batch: list[Inputs], options: Options) -> list[Outcome]:
         frames: dict[str, list[Buffer]] = {}
@@ -177,7 +252,9 @@ class Client:
         outcomes = refused | self._exchange(frames, options)
         return [outcomes[request_id] for request_id in order]
 
-    def _exchange(self, frames: dict[str, list[Buffer]], options: Options) -> dict[str, Outcome]:
+    def _exchange(
+        self, frames: dict[str, list[Buffer]], options: Options, bundle: BroughtBundle | None = None
+    ) -> dict[str, Outcome]:
         """Send all frames and wait for all outcomes; what a lost connection took is sent again on a new one."""
         due_s = time.monotonic() + options.deadline_s + GRACE_S
         outcomes: dict[str, Outcome] = {}
@@ -186,7 +263,7 @@ class Client:
             try:
                 connection.send([part for request_id in waiting for part in frames[request_id]], due_s)
                 while waiting:
-                    for request_id, outcome in connection.receive(due_s):
+                    for request_id, outcome in connection.receive(due_s, bundle):
                         if request_id in waiting:
                             waiting.remove(request_id)
                             outcomes[request_id] = outcome
@@ -267,10 +344,12 @@ class _Connection:
         while not any(isinstance(message, Hello) for message, _ in self._messages(due_s)):
             pass
 
-    def receive(self, due_s: float) -> Iterator[tuple[str, Outcome]]:
-        """Wait for bytes and yield what they complete."""
+    def receive(self, due_s: float, bundle: BroughtBundle | None = None) -> Iterator[tuple[str, Outcome]]:
+        """Wait for bytes and yield what they complete; what is asked for of a bundle is sent."""
         for message, payload in self._messages(due_s):
-            if ended := understand(message, payload):
+            if isinstance(message, Fetch) and bundle is not None:
+                self.send(encode(*bundle.answer(message)), due_s)
+            elif ended := understand(message, payload):
                 yield ended
 
     def _messages(self, due_s: float) -> Iterator[tuple[Message, memoryview]]:

@@ -17,7 +17,15 @@ from meshd.client.result import Result
 from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
-from meshd.documents import ExplainDocument, ModelsDocument, PeersDocument, StatusDocument
+from meshd.documents import (
+    Done,
+    ExplainDocument,
+    ManifestDocument,
+    ModelsDocument,
+    PeersDocument,
+    StatusDocument,
+    Taken,
+)
 from meshd.errors import (
     DaemonUnreachable,
     DeadlineExceeded,
@@ -37,7 +45,9 @@ from meshd.wire.messages import (
     Goodbye,
     Hello,
     Infer,
+    Install,
     Message,
+    Order,
     Query,
     Refusal,
 )
@@ -46,13 +56,19 @@ from meshd.wire.tensors import decode_tensors, encode_tensors
 
 Inputs = Mapping[str, NDArray[Any]]
 _WORDS = {Priority: "priority", Privacy: "privacy", DeviceClass: "device class"}
-D = TypeVar("D", StatusDocument, PeersDocument, ModelsDocument, ExplainDocument)
+D = TypeVar("D", StatusDocument, PeersDocument, ModelsDocument, ManifestDocument, ExplainDocument, Taken, Done)
+Question = Infer | Query | Install | Order
+"""What a client waits for an answer to."""
 W = TypeVar("W", Priority, Privacy, DeviceClass)
 
 DEFAULT_DEADLINE_S = 10.0
 GRACE_S = 1.0
 """How much longer than the deadline a client waits: the daemon itself ends every request by its deadline, so a client
 that waits in vain has lost its daemon."""
+
+
+ORDER_PATIENCE_S = 3_600.0
+"""How long taking in a model may take: gigabytes over a slow link, and a trial of each variant."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -126,6 +142,21 @@ def infer_message(
 def query_message(subject: str, arguments: dict[str, str]) -> Query:
     """Return the message that asks for a document."""
     return Query(request_id=new_request_id(), subject=subject, arguments=arguments)
+
+
+def install_message() -> Install:
+    """Return the message that announces a model; its manifest goes with it."""
+    return Install(request_id=new_request_id())
+
+
+def order_message(action: str, model: str) -> Order:
+    """Return the message that has something done about a model.
+
+    Raises:
+        InvalidInput: the name is too long.
+    """
+    _check_length("model's name", model, MAX_NAME_LENGTH)
+    return Order(request_id=new_request_id(), action=action, model=model)
 
 
 def understand(message: Message, payload: Buffer) -> tuple[str, Result | memoryview | RequestError] | None:

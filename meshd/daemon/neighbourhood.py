@@ -14,10 +14,23 @@ from meshd.core.ids import NodeId
 from meshd.core.scheduler import Scheduler
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
-from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.keeper import Keeper
 from meshd.errors import ExecutionFailed, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded
 from meshd.net.session import Session
-from meshd.wire.messages import MAX_HOPS, Cancel, Capability, Heartbeat, Hello, Infer, Message, Refusal, Result
+from meshd.wire.messages import (
+    MAX_HOPS,
+    Cancel,
+    Capability,
+    Fetch,
+    Fetched,
+    Heartbeat,
+    Hello,
+    Infer,
+    Inventory,
+    Message,
+    Refusal,
+    Result,
+)
 from meshd.wire.tensors import decode_tensors
 
 _MAX_ROUTE = 2 * MAX_HOPS
@@ -33,7 +46,7 @@ class Neighbourhood:
         scheduler: Scheduler,
         ledger: Ledger,
         intake: Intake,
-        catalogue: Catalogue,
+        keeper: Keeper,
         *,
         feed: Callable[[Event], None],
         superseded: Callable[[Superseded], None],
@@ -41,7 +54,8 @@ class Neighbourhood:
         self._scheduler = scheduler
         self._ledger = ledger
         self._intake = intake
-        self._catalogue = catalogue
+        self._catalogue = keeper.catalogue
+        self._exchange = keeper.exchange
         self._feed = feed
         self.superseded = superseded
         self._sessions: dict[NodeId, Session] = {}
@@ -52,6 +66,7 @@ class Neighbourhood:
         assert hello.node_id is not None, "peering admits no peer without an id"
         self._sessions[NodeId(hello.node_id)] = session
         session.send(self._capability())
+        self._exchange.peer_connected(NodeId(hello.node_id), session)
 
     def send(self, node_id: NodeId, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
         """Send to one peer without waiting; False when there is no open session."""
@@ -75,6 +90,7 @@ class Neighbourhood:
     def peer_disconnected(self, node_id: NodeId, error: LinkError | None) -> None:
         """Tell the scheduler, and drop what only this peer waited for."""
         self._sessions.pop(node_id, None)
+        self._exchange.peer_disconnected(node_id)
         left = error is None or isinstance(error, PeerLeft)
         self._feed(PeerDisconnected(node_id=node_id, left=left, reason=str(error or "left")))
         for request_id in self._ledger.asked_by(node_id):
@@ -92,7 +108,10 @@ class Neighbourhood:
             case Result():
                 self._answered(node_id, message, payload)
             case Refusal():
-                self._refused(node_id, message)
+                if not self._exchange.peer_message(node_id, message, payload):
+                    self._refused(node_id, message)
+            case Inventory() | Fetch() | Fetched():
+                self._exchange.peer_message(node_id, message, payload)
             case Cancel():
                 self._intake.withdraw(node_id, message.request_id)
             case _:

@@ -47,7 +47,7 @@ class Node:
         self._ledger = ledger = Ledger()
         self.intake = Intake(ledger, keeper.catalogue, self._pump.feed)
         self.neighbourhood = Neighbourhood(
-            self.scheduler, ledger, self.intake, keeper.catalogue, feed=self._pump.feed, superseded=superseded
+            self.scheduler, ledger, self.intake, keeper, feed=self._pump.feed, superseded=superseded
         )
         self._effects = Effects(
             ledger=ledger,
@@ -59,12 +59,14 @@ class Node:
             telemetry=self.scheduler.telemetry,
             feed=self._pump.feed,
         )
-        keeper.hosting.on_changed = self._models_changed
+        self._keeper = keeper
+        keeper.on_hosted = self._models_changed
         keeper.hosting.settled = ledger.turned_over
 
     def start(self) -> None:
         """Begin to handle events."""
         self._pump.start(self._effects.perform)
+        self._keeper.start()
         self.sample()
 
     def sample(self) -> None:

@@ -7,18 +7,20 @@ import msgspec
 from meshd import log
 from meshd.daemon.intake import Intake, refusal_of
 from meshd.daemon.ledger import Asker
+from meshd.daemon.models.installer import Installer
 from meshd.daemon.reporter import Reporter
 from meshd.errors import MeshError
 from meshd.net.session import Session
-from meshd.wire.messages import Cancel, Document, Infer, Message, Query
+from meshd.wire.messages import Cancel, Document, Fetched, Infer, Install, Message, Order, Query, Refusal
 
 
 class Reception:
     """Serves the sessions of clients on this device; the endpoint holds and ends them."""
 
-    def __init__(self, intake: Intake, reporter: Reporter) -> None:
+    def __init__(self, intake: Intake, reporter: Reporter, installer: Installer) -> None:
         self._intake = intake
         self._reporter = reporter
+        self._installer = installer
         self._log = log.get_logger()
 
     def welcome(self, session: Session) -> None:
@@ -27,6 +29,7 @@ class Reception:
         Requests of a client that goes away are answered all the same: it may come back and ask for them by their ids.
         """
         session.on_message = self._received
+        session.on_closed = lambda closed, _error: self._installer.client_gone(closed)
 
     def _received(self, session: Session, message: Message, payload: memoryview) -> None:
         match message:
@@ -36,6 +39,8 @@ class Reception:
                 self._intake.withdraw(session, message.request_id)
             case Query():
                 self._answer(session, message)
+            case Install() | Order() | Fetched() | Refusal():
+                self._installer.client_message(session, message, payload)
             case _:
                 self._log.warning(log.FRAME_REFUSED, address=session.address, kind=type(message).__name__)
 

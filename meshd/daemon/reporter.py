@@ -22,6 +22,7 @@ from meshd.documents import (
     ExplainedCandidate,
     ExplainedDecision,
     Host,
+    ManifestDocument,
     MemoryState,
     Model,
     ModelsDocument,
@@ -35,8 +36,9 @@ from meshd.documents import (
 )
 from meshd.errors import UnknownQuery
 from meshd.net.link import LinkState, PeerLink
+from model_registry import manifest as manifests
 
-AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ExplainDocument
+AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ManifestDocument | ExplainDocument
 
 
 class Reporter:
@@ -78,11 +80,13 @@ class Reporter:
                 return self._peers()
             case "models":
                 return self._models()
+            case "manifest":
+                return self._manifest(ModelName(arguments.get("model", "")))
             case "explain":
                 return self._explain(arguments.get("request_id"))
             case _:
                 raise UnknownQuery(
-                    f"there is no document {subject!r}.", hint="There are status, peers, models and explain."
+                    f"there is no document {subject!r}.", hint="There are status, peers, models, manifest and explain."
                 )
 
     def _status(self) -> StatusDocument:
@@ -111,6 +115,8 @@ class Reporter:
             ),
             memory=MemoryState(resident_bytes=self._vitals.resident_bytes(), free_bytes=telemetry.free_memory_bytes),
             energy=self._vitals.energy(),
+            arriving=self._keeper.arriving(),
+            power=profile.power,
         )
 
     def _peers(self) -> PeersDocument:
@@ -137,6 +143,7 @@ class Reporter:
             discovered_s=self._chronicle.discovered_s(node_id),
             last_error=link.last_error if link else None,
             telemetry=node.telemetry,
+            power=node.profile.power,
         )
 
     def _models(self) -> ModelsDocument:
@@ -145,14 +152,16 @@ class Reporter:
             for hosted in node.profile.hosted:
                 tiers = hosts.setdefault(hosted.model, {})
                 tiers.setdefault((hosted.tier.rank, hosted.artifact), []).append((node, hosted))
-        return ModelsDocument(models=tuple(self._model(name, tiers) for name, tiers in sorted(hosts.items())))
+        models = tuple(self._model(name, tiers) for name, tiers in sorted(hosts.items()))
+        return ModelsDocument(models=models, arriving=self._keeper.arriving())
 
     def _model(self, name: ModelName, tiers: dict[tuple[int, str], list[tuple[NodeView, HostedTier]]]) -> Model:
         listed = tuple(self._tier(hosts) for _, hosts in sorted(tiers.items()))
         version = next(iter(tiers.values()))[0][1].version
         manifest = self._keeper.catalogue.manifest(name)
         signed_by = self._keeper.catalogue.acceptance.signer(manifest) if manifest else None
-        return Model(name=name, version=version, signed_by=signed_by, tiers=listed)
+        pinned = name in self._keeper.preferences.pinned
+        return Model(name=name, version=version, signed_by=signed_by, tiers=listed, pinned=pinned)
 
     def _tier(self, hosts: list[tuple[NodeView, HostedTier]]) -> ModelTier:
         hosted = hosts[0][1]
@@ -181,6 +190,14 @@ class Reporter:
             compute_s=node.compute_s(hosted, self._vitals.now()).mean,
         )
 
+    def _manifest(self, model: ModelName) -> ManifestDocument:
+        manifest = self._keeper.catalogue.manifest(model)
+        if manifest is None:
+            hosts = [node.profile.name for node in self._scheduler.view.nodes() if _hosts(node, model)]
+            where = f"Ask {' or '.join(hosts)}, which hosts it." if hosts else "`meshd models` lists those of the mesh."
+            raise UnknownQuery(f"this node has no model {model!r}.", hint=where)
+        return ManifestDocument(model=model, text=manifests.dumps(manifest))
+
     def _explain(self, request_id: str | None) -> ExplainDocument:
         stories = self._scheduler.explanations
         story = stories.get(RequestId(request_id)) if request_id else stories.latest()
@@ -191,6 +208,10 @@ class Reporter:
                 hint=f"A node remembers its last {kept} requests; ask the node that took this one.",
             )
         return _explained(story)
+
+
+def _hosts(node: NodeView, model: ModelName) -> bool:
+    return any(hosted.model == model for hosted in node.profile.hosted)
 
 
 def _stranger(link: PeerLink) -> Peer:

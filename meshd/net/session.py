@@ -112,6 +112,11 @@ class Session(asyncio.BufferedProtocol):
         if self.state is State.GREETING:
             self._write(self._hello())
 
+    @property
+    def unread_bytes(self) -> int:
+        """Return how much waits here because the other side does not read."""
+        return self._outgoing.waiting_bytes
+
     async def opened(self) -> None:
         """Wait for both hellos.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,10 @@ Array = NDArray[Any]
 class Catalogue:
     """The manifests at hand. A model that cannot be used is a problem to show, not a reason to stop."""
 
-    def __init__(self, config: Config, store: ModelStore) -> None:
+    def __init__(self, config: Config, store: ModelStore, *, unwanted: Collection[ModelName] = ()) -> None:
         self._config = config
         self._store = store
+        self._unwanted = unwanted
         self.acceptance = Acceptance(config, store)
         # Never changed in place: threads that choose what to host look through it while the loop learns more.
         self._manifests: Mapping[ModelName, Manifest] = {}
@@ -112,13 +113,17 @@ class Catalogue:
 
     def _install_bundled(self, name: str, manifest: Manifest) -> None:
         """Install what came with meshd, unless the user has put something newer or signed in its place."""
+        if name in self._unwanted:
+            return
         with suppress(ReplacementRefused):
             self.acceptance.check_new(manifest)
             self._store.install_bundled(name)
 
     def _install(self, path: Path) -> None:
-        self.acceptance.check_new(manifests.load(path))
-        self._store.add(path)
+        manifest = manifests.load(path)
+        if manifest.name not in self._unwanted:
+            self.acceptance.check_new(manifest)
+            self._store.add(path)
 
     def _learn_accepted(self, name: str) -> None:
         """Learn a model of the store, if its publisher is still trusted."""

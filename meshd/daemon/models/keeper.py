@@ -2,31 +2,128 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
+from meshd import log
 from meshd.config import Config
+from meshd.core.node import HostedTier
+from meshd.daemon.models.acquirer import Acquirer
+from meshd.daemon.models.acquisition import Acquisition
 from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.exchange import Exchange
+from meshd.daemon.models.fetcher import Fetcher
 from meshd.daemon.models.hosting import Hosting
-from meshd.documents import Problem
+from meshd.daemon.models.installer import Installer
+from meshd.daemon.models.lender import Lender
+from meshd.daemon.models.orders import Orders
+from meshd.daemon.models.preferences import Preferences
+from meshd.daemon.models.source import PATIENCE_S
+from meshd.documents import Arrival, Problem
 from meshd.executor.executor import Executor
 from model_registry.store import ModelStore
 
 
 class Keeper:
-    """Knows, hosts, lends, fetches, takes in and removes models."""
+    """Knows, hosts, lends, fetches, takes in and removes models. ``on_hosted`` hears what is offered from now on."""
 
-    def __init__(self, config: Config, store: ModelStore, executor: Executor) -> None:
-        self.catalogue = Catalogue(config, store)
+    def __init__(
+        self, config: Config, store: ModelStore, executor: Executor, *, patience_s: float = PATIENCE_S
+    ) -> None:
+        self.on_hosted: Callable[[tuple[HostedTier, ...]], None] = lambda _offered: None
+        path = config.node.state_dir / "preferences.json"
+        self.preferences = Preferences(path, always_pinned=config.models.pinned)
+        self.catalogue = Catalogue(config, store, unwanted=self.preferences.removed)
         self.hosting = Hosting(config, self.catalogue, store, executor)
+        self._lender = Lender(store, self.catalogue)
+        self.exchange = Exchange(self._lender, patience_s=patience_s)
+        self.fetcher = Fetcher(self.exchange.sources)
+        self._acquisition = Acquisition(
+            config,
+            store=store,
+            catalogue=self.catalogue,
+            hosting=self.hosting,
+            fetcher=self.fetcher,
+            preferences=self.preferences,
+        )
+        self._acquirer = Acquirer(
+            config,
+            store=store,
+            catalogue=self.catalogue,
+            hosting=self.hosting,
+            fetcher=self.fetcher,
+            acquisition=self._acquisition,
+            preferences=self.preferences,
+            peers=self.exchange.sources,
+        )
+        self.orders = Orders(
+            store=store,
+            catalogue=self.catalogue,
+            hosting=self.hosting,
+            acquirer=self._acquirer,
+            preferences=self.preferences,
+        )
+        self.installer = Installer(
+            catalogue=self.catalogue,
+            acquisition=self._acquisition,
+            orders=self.orders,
+            preferences=self.preferences,
+        )
+        self._stock_changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.hosting.on_changed = self._hosted
+        self.exchange.on_offers = self._acquirer.stir
+        self._acquisition.on_kept = self._stock_changed.set
 
     @property
     def problems(self) -> list[Problem]:
         """Return what is wrong with models here."""
-        return [*self.catalogue.problems, *self.hosting.problems]
+        return [*self.catalogue.problems, *self.hosting.problems, *self._acquirer.problems]
+
+    def arriving(self) -> tuple[Arrival, ...]:
+        """Return what is on its way here."""
+        return self._acquisition.arriving()
 
     def open(self) -> None:
         """Bring in and host what this node starts with. Blocks."""
         self.catalogue.install()
         self.hosting.open()
+        self._lender.restock()
+
+    def start(self) -> None:
+        """Begin to look at what peers offer, to tell them what changes here, and to try what was left at the start."""
+        self._tasks = [
+            asyncio.create_task(self._acquirer.run(), name="acquirer"),
+            asyncio.create_task(self._announce(), name="announcer"),
+            asyncio.create_task(self._catch_up(), name="trials"),
+        ]
 
     async def close(self) -> None:
         """End everything that goes on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.installer.close()
+        await self._lender.close()
         await self.hosting.close()
+
+    def _hosted(self, offered: tuple[HostedTier, ...]) -> None:
+        self.on_hosted(offered)
+        self._stock_changed.set()
+
+    async def _catch_up(self) -> None:
+        try:
+            await self.hosting.catch_up()
+        except Exception:  # noqa: BLE001 - the task boundary: what was hosted at the start stays so
+            log.get_logger().exception(log.TASK_FAILED, task="trials")
+
+    async def _announce(self) -> None:
+        """Tell peers what is lent here whenever that has changed."""
+        while True:
+            await self._stock_changed.wait()
+            self._stock_changed.clear()
+            try:
+                if await asyncio.to_thread(self._lender.restock):
+                    self.exchange.announce()
+            except Exception:  # noqa: BLE001 - the task boundary: peers go by what they were told last
+                log.get_logger().exception(log.TASK_FAILED, task="announcer")

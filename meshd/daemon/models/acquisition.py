@@ -1,0 +1,205 @@
+"""How a model comes to this node: variant by variant, within the disk budget, tried before it takes a place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+
+from msgspec import Struct
+
+from meshd import log
+from meshd.config import Config
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.node import DeviceClass
+from meshd.daemon.models.candidate import Candidate
+from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.fetcher import Fetcher, Sources
+from meshd.daemon.models.hosting import Hosting
+from meshd.daemon.models.preferences import Preferences
+from meshd.documents import Arrival, Taken
+from meshd.errors import ModelRefused, ModelUnusable, NoRoom
+from model_registry.errors import RegistryError, StoreFull
+from model_registry.manifest import Manifest
+from model_registry.pieces import PieceMap
+from model_registry.store import Incoming, ModelStore
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """A model that somebody wants here, accepted already."""
+
+    manifest: Manifest
+    text: str
+    sources: Sources
+    wants_all: bool = False
+    """Bring what other classes of devices run too, so that this node can pass it on."""
+    may_displace: bool = False
+    """A person asked: what is hosted now may be evicted for it."""
+    takes_any_map: bool = False
+    """The source's own word on the pieces is enough to carry them: the whole is hashed all the same."""
+
+
+class Acquisition:
+    """Fetches what a wish needs. What is interrupted stays, and goes on where it stopped."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        store: ModelStore,
+        catalogue: Catalogue,
+        hosting: Hosting,
+        fetcher: Fetcher,
+        preferences: Preferences,
+    ) -> None:
+        self._budget_bytes = config.models.disk_budget_bytes
+        self._store = store
+        self._catalogue = catalogue
+        self._hosting = hosting
+        self._fetcher = fetcher
+        self._preferences = preferences
+        self.on_kept: Callable[[], None] = lambda: None
+        """Hears that an artifact has come that others may want."""
+        self._making_room = asyncio.Lock()
+        self._one_at_a_time: dict[ModelName, asyncio.Lock] = {}
+        self._arriving: dict[ArtifactHash, Arrival] = {}
+
+    def arriving(self) -> tuple[Arrival, ...]:
+        """Return what is on its way here."""
+        return tuple(self._arriving.values())
+
+    async def carry_out(self, wish: Wish) -> Taken:
+        """Fetch, try, and host the best of a model that runs here; what was here before stays until then.
+
+        Raises:
+            ModelRefused: nothing of it runs here, or the store cannot take it.
+            NoRoom: the disk budget has no room for it beside what may not go.
+            NobodyHasIt: the sources do not have all of it, or are gone.
+        """
+        name = ModelName(wish.manifest.name)
+        async with self._one_at_a_time.setdefault(name, asyncio.Lock()):
+            try:
+                best = await self._best(wish)
+                await asyncio.to_thread(self._store.add_manifest, wish.text)
+                self._catalogue.learn(wish.manifest)
+                await self._hosting.rehost()
+                left_out = await self._fetch_rest(wish) if wish.wants_all else ()
+            except RegistryError as error:
+                raise ModelRefused(error.message, hint=error.hint) from error
+        log.get_logger().info(log.MODEL_FETCHED, model=wish.manifest.name, version=wish.manifest.version)
+        return self._taken(wish.manifest, best, left_out)
+
+    async def _best(self, wish: Wish) -> Candidate | None:
+        """Return the first candidate that is here and runs; none when the model has none for this node."""
+        refused: ModelUnusable | None = None
+        for candidate in self._hosting.candidates(wish.manifest):
+            await self._fetch(candidate, wish)
+            try:
+                await self._hosting.prepare(candidate)
+            except ModelUnusable as error:
+                refused = error
+            else:
+                return candidate
+        if refused is not None:
+            raise ModelRefused(refused.message, hint=refused.hint)
+        return None
+
+    async def _fetch_rest(self, wish: Wish) -> tuple[str, ...]:
+        """Fetch what others may want to have from here, as far as there is room; return what was left out."""
+        left_out = []
+        for tier, variant in wish.manifest.variants():
+            candidate = Candidate(manifest=wish.manifest, tier=tier, variant=variant)
+            try:
+                await self._fetch(candidate, wish)
+            except NoRoom:
+                left_out.append(_called(candidate))
+        return tuple(left_out)
+
+    async def _fetch(self, candidate: Candidate, wish: Wish) -> None:
+        """Have an artifact in the store, whole and verified."""
+        if await asyncio.to_thread(self._store.holds, candidate.artifact):
+            return
+        if candidate.variant.pieces is None and not wish.takes_any_map:
+            hint = "Its publisher imports it again with a recent meshd; or add the bundle here by hand."
+            raise ModelRefused(f"{candidate} names no pieces, so that what comes cannot be verified.", hint=hint)
+        piece_map = await self._fetcher.fetch_map(candidate.variant, wish.sources)
+        incoming = await self._reserved(candidate, piece_map, wish)
+        with closing(incoming):
+            try:
+                await self._fill(candidate, piece_map, incoming, wish.sources)
+            finally:
+                self._arriving.pop(candidate.artifact, None)
+
+    async def _fill(self, candidate: Candidate, piece_map: PieceMap, incoming: Incoming, sources: Sources) -> None:
+        missing = incoming.missing()
+        self._note(candidate, piece_map, missing, ())
+
+        async def keep(pieces: dict[int, bytes], giver: str) -> None:
+            await asyncio.to_thread(_put, incoming, pieces)
+            self._note(candidate, piece_map, incoming.missing(), (giver,))
+
+        await self._fetcher.fetch_into(keep, candidate.artifact, piece_map, missing, sources)
+        await asyncio.to_thread(incoming.finish)
+        self.on_kept()
+
+    async def _reserved(self, candidate: Candidate, piece_map: PieceMap, wish: Wish) -> Incoming:
+        """Take the room for an artifact, before its first byte comes.
+
+        Raises:
+            NoRoom: there is none.
+        """
+        kept = self._preferences.pinned | {ModelName(wish.manifest.name)}
+        if not wish.may_displace:
+            kept |= self._hosting.hosted_models()
+        async with self._making_room:
+            try:
+                evicted, incoming = await asyncio.to_thread(self._reserve, candidate, piece_map, kept)
+            except StoreFull as error:
+                raise NoRoom(
+                    f"{candidate} does not fit into the disk budget: {error.message}", hint=error.hint
+                ) from error
+        if evicted:
+            log.get_logger().info(log.MODEL_EVICTED, artifacts=evicted, for_model=str(candidate))
+            await self._hosting.rehost()
+        return incoming
+
+    def _reserve(
+        self, candidate: Candidate, piece_map: PieceMap, kept: Collection[str]
+    ) -> tuple[tuple[str, ...], Incoming]:
+        needed_bytes = 0 if candidate.artifact in self._store.begun() else candidate.variant.size_bytes
+        evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
+        return evicted, self._store.incoming(candidate.artifact, piece_map)
+
+    def _note(self, candidate: Candidate, piece_map: PieceMap, missing: Collection[int], givers: Iterable[str]) -> None:
+        """Show how far an artifact has come, and who has given some of it."""
+        known = self._arriving.get(candidate.artifact)
+        sources = dict.fromkeys((*(known.sources if known else ()), *givers))
+        self._arriving[candidate.artifact] = Arrival(
+            model=ModelName(candidate.manifest.name),
+            version=candidate.manifest.version,
+            tier=DeviceClass(candidate.tier.name),
+            variant=candidate.variant.name,
+            artifact=candidate.artifact,
+            come_bytes=piece_map.size_bytes - sum(piece_map.extent(index)[1] for index in missing),
+            size_bytes=piece_map.size_bytes,
+            sources=tuple(sources),
+        )
+
+    def _taken(self, manifest: Manifest, best: Candidate | None, left_out: tuple[str, ...]) -> Taken:
+        every = (Candidate(manifest=manifest, tier=tier, variant=variant) for tier, variant in manifest.variants())
+        return Taken(
+            model=ModelName(manifest.name),
+            version=manifest.version,
+            hosted=_called(best) if best else None,
+            kept=tuple(_called(candidate) for candidate in every if self._store.holds(candidate.artifact)),
+            left_out=left_out,
+        )
+
+
+def _put(incoming: Incoming, pieces: dict[int, bytes]) -> None:
+    for index, content in pieces.items():
+        incoming.put(index, content)
+
+
+def _called(candidate: Candidate) -> str:
+    return f"{candidate.tier.name}/{candidate.variant.name}"
