@@ -22,6 +22,7 @@ from model_registry.convert.precision import precision_of
 from model_registry.convert.processor import processor_name
 from model_registry.convert.progress import Progress
 from model_registry.convert.sweep import NotMade, Sweep
+from model_registry.convert.tflite_macs import tflite_macs
 from model_registry.convert.trial import SECONDS_EACH, Trial
 from model_registry.convert.variants.recipe import Parent, Recipe
 from model_registry.convert.variants.slim import Slim
