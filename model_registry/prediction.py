@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from model_registry.device import YARDSTICK_MACS, Device, computes_in_integers
 from model_registry.figures import duration
@@ -54,7 +55,9 @@ def predict(variant: Variant, device: Device) -> Prediction | None:
     """
     there = next((cost for cost in variant.costs if cost.how == "measured" and cost.device == device.name), None)
     if there:
-        return Prediction(cost=there)
+        return Prediction(
+            cost=there if there.joules is not None else replace(there, joules=_joules(there.p50_ms, device))
+        )
     elsewhere = next((cost for cost in variant.costs if cost.how == "measured" and cost.yardstick_ms), None)
     if elsewhere:
         return _scaled(variant.precision, elsewhere, device)
@@ -97,10 +100,14 @@ def _prediction(device: Device, p50_ms: float, factor: float, sentence: str, mem
         how="predicted",
         p50_ms=p50_ms,
         peak_memory_bytes=memory_bytes,
-        joules=p50_ms * 1e-3 * device.power.active_watts,
+        joules=_joules(p50_ms, device),
         source=f"{sentence}; {margin} (a factor of {factor:g} by ncnn's benchmark table)",
     )
     return Prediction(cost=cost, factor=factor)
+
+
+def _joules(p50_ms: float, device: Device) -> float:
+    return p50_ms * 1e-3 * device.power.active_watts
 
 
 def _uncertainty(precision: Precision) -> Uncertainty:

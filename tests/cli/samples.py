@@ -22,6 +22,7 @@ from meshd.documents import (
     RequestCounters,
     StatusDocument,
 )
+from model_registry.device_class import device_class
 
 WATCH, HUB = NodeId("aa" * 32), NodeId("bb" * 32)
 ECG = ModelName("ecg-anomaly")
@@ -43,6 +44,7 @@ STATUS = StatusDocument(
     queue=QueueState(queued=0, queued_max=32, running=1, slots=1, backlog_s=0.0),
     memory=MemoryState(resident_bytes=81_000_000),
     energy=Energy(joules=0.0125),
+    power=device_class("watch").power,
 )
 
 
@@ -59,6 +61,7 @@ def peer(**changes: object) -> Peer:
         "discovered_s": 1.5,
         "last_error": None,
         "telemetry": Telemetry(battery_fraction=0.25),
+        "power": device_class("hub").power,
     }
     return Peer(**(figures | changes))  # type: ignore[arg-type]
 

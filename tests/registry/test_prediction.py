@@ -49,8 +49,14 @@ def test_a_latency_without_a_yardstick_is_not_scaled_by_guess() -> None:
 
 
 def test_what_was_measured_on_the_device_itself_is_no_prediction() -> None:
-    there = cost(3.5, device="band")
+    there = cost(3.5, device="band", joules=0.001)
     assert predict(replace(FP32, costs=(cost(4.0), there)), SLOW) == Prediction(cost=there, factor=1.0)
+
+
+def test_joules_that_nobody_measured_are_the_time_at_the_devices_power() -> None:
+    predicted = predict(replace(FP32, costs=(cost(4.0, device="band"),)), SLOW)
+    assert predicted is not None
+    assert predicted.cost == cost(4.0, device="band", joules=0.001)
 
 
 def test_nothing_measured_and_nothing_counted_predicts_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from meshd.cli.models import checking, exporting, importing, listing, publishing, showing, signing
+from meshd.cli.models import checking, exporting, importing, listing, publishing, recommending, showing, signing
 
 app = typer.Typer(help="List, import, check, sign, share and repair models.", invoke_without_command=True)
 app.callback()(listing.models)
@@ -18,3 +18,4 @@ app.command()(publishing.untrust)
 app.command("publishers")(publishing.list_publishers)
 app.command()(showing.show)
 app.command()(exporting.export)
+app.command()(recommending.recommend)
