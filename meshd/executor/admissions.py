@@ -27,6 +27,9 @@ _MOST_KEPT = 256
 class Admission(Protocol):
     """Decides which models may be hosted."""
 
+    def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
+        """Tell whether the answer about a model is known without a trial."""
+
     def admit(self, read: Callable[[], bytes], manifest: Manifest, tier: Tier, variant: Variant) -> Admitted:
         """Return what a model was found to take. Blocks; ``read`` gives its bytes and is called when they are needed.
 
@@ -64,6 +67,12 @@ class Admissions:
         self._limits = limits
         self._machine = machine or this_machine()
         self._verdicts = self._read()
+
+    def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
+        """Tell whether the answer about a model is known without a trial."""
+        with suppress(Refused):
+            return self._question(manifest, tier, variant) in self._verdicts
+        return True  # There is no runtime for it, which takes no trial to tell.
 
     def admit(self, read: Callable[[], bytes], manifest: Manifest, tier: Tier, variant: Variant) -> Admitted:
         """Return what was found of a model on this machine, now or earlier. Blocks.

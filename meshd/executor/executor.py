@@ -103,6 +103,10 @@ class Executor:
             raise
         return hosted
 
+    def needs_trial(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
+        """Tell whether preparing a model begins with a trial, which takes long."""
+        return not self._admission.knows(manifest, tier, variant)
+
     def take_in(self, hosted: HostedModel) -> None:
         """Host a prepared model from now on."""
         self._models = {**self._models, hosted.artifact: hosted}

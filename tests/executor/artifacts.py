@@ -38,6 +38,9 @@ class AdmitsAll:
     def __init__(self) -> None:
         self.refusal: Refused | None = None
 
+    def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
+        return True
+
     def admit(self, read: Callable[[], bytes], manifest: Manifest, tier: Tier, variant: Variant) -> Admitted:
         read()
         if self.refusal:

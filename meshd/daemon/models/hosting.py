@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from math import inf
+from time import monotonic
 
 from meshd import log
 from meshd.config import Config
@@ -19,6 +21,12 @@ from model_registry.manifest import Manifest
 from model_registry.store import ModelStore
 
 Offered = tuple[HostedTier, ...]
+
+OPENING_S = 5.0
+"""How long new models may keep a starting node from its requests; a trial takes half a second, a hostile one a minute.
+
+Source: docs/decisions/0009-admission.md.
+"""
 
 
 class Hosting:
@@ -39,6 +47,8 @@ class Hosting:
         self._ready: dict[ArtifactHash, HostedModel] = {}
         self._leaving: dict[ArtifactHash, asyncio.Task[None]] = {}
         self._unmet: list[Problem] = []
+        self._postponed: set[ArtifactHash] = set()
+        self._trials_until_s = inf
         self._changing = asyncio.Lock()
 
     @property
@@ -47,9 +57,16 @@ class Hosting:
         return [*self._refused.values(), *self._unmet]
 
     def open(self) -> None:
-        """Host everything that there is, before anybody asks. Blocks."""
+        """Host what there is, before anybody asks; trials that take long are left to :meth:`catch_up`. Blocks."""
+        self._trials_until_s = monotonic() + OPENING_S
         for hosted in self._choose():
             self._take_in(hosted)
+        self._trials_until_s = inf
+
+    async def catch_up(self) -> None:
+        """Try what was left when this node started."""
+        if self._postponed:
+            await self.rehost()
 
     async def rehost(self, *, mended: Collection[str] = ()) -> None:
         """Host what the store holds by now; artifacts that were mended are given another chance.
@@ -108,12 +125,16 @@ class Hosting:
     def _choose(self) -> list[HostedModel]:
         """Return the best of every model, loaded and measured. Blocks."""
         self._unmet = list(self._unknown())
+        self._postponed = set()
         chosen = []
-        for manifest in self._catalogue.manifests():
+        # A model that was tried before is hosted at once, however long a new one takes.
+        for manifest in sorted(self._catalogue.manifests(), key=self._is_new):
             for tier in self._tiers_wanted(manifest.name):
                 options = tuple(candidates_of(manifest, self._config.node.device_class, tier=tier))
                 if best := self._best(options):
                     chosen.append(best)
+                elif any(option.artifact in self._postponed for option in options):
+                    self._unmet.append(_still_to_try(manifest))
                 elif options and not any(option.artifact in self._refused for option in options):
                     self._unmet.append(_nothing_here(manifest))
         return chosen
@@ -125,11 +146,20 @@ class Hosting:
                 return hosted
             if option.artifact in self._refused or not self._store.holds(option.artifact):
                 continue
+            if monotonic() > self._trials_until_s and self._needs_trial(option):
+                self._postponed.add(option.artifact)
+                continue
             try:
                 return self._prepared(option)
             except ModelUnusable:
                 continue
         return None
+
+    def _is_new(self, manifest: Manifest) -> bool:
+        return all(self._needs_trial(option) for option in self.candidates(manifest))
+
+    def _needs_trial(self, option: Candidate) -> bool:
+        return self._executor.needs_trial(option.manifest, option.tier, option.variant)
 
     def _known(self, option: Candidate) -> HostedModel | None:
         found = (self._ready.pop(option.artifact, None), *self._executor.hosted)
@@ -199,6 +229,13 @@ def _nothing_here(manifest: Manifest) -> Problem:
     return Problem(
         sentence=f"Nothing of model '{manifest.name}' that this node could run is in its store.",
         hint=f"Get it from a peer, `meshd models fetch {manifest.name}`, or add its bundle again.",
+    )
+
+
+def _still_to_try(manifest: Manifest) -> Problem:
+    return Problem(
+        sentence=f"Model '{manifest.name}' is still to be tried on this node.",
+        hint="It is hosted once it has shown what it takes.",
     )
 
 
