@@ -25,6 +25,11 @@ def piece_bytes(size_bytes: int) -> int:
     return max(SMALLEST_PIECE_BYTES, 1 << (needed - 1).bit_length())
 
 
+def mendable(damaged: int, pieces: int) -> bool:
+    """Tell whether so many damaged pieces of an artifact are few enough to mend."""
+    return damaged <= max(1, int(MENDABLE_PART * pieces))
+
+
 class Readable(Protocol):
     """What a map is made from: any binary file."""
 
@@ -99,10 +104,6 @@ class PieceMap(Struct, frozen=True, kw_only=True):
         """Tell whether `content` is this piece, all of it and nothing else."""
         at = index * _DIGEST_BYTES
         return hashlib.sha256(content).digest() == self.digests[at : at + _DIGEST_BYTES]
-
-    def mendable(self, damaged: int) -> bool:
-        """Tell whether so many damaged pieces are few enough to mend."""
-        return damaged <= max(1, int(MENDABLE_PART * self.count))
 
 
 def _digests(stream: Readable, length: int) -> Iterable[bytes]:

@@ -105,7 +105,9 @@ class Artifacts:
         remove(self._maps / sha256)
 
     def shelve(self, draft: BufferedRandom | FileIO, path: Path, sha256: str) -> None:
-        """Let a draft appear as an artifact, if it is that; its map comes first, and nothing is held against it.
+        """Let a draft appear as an artifact, if it is that; its map comes first.
+
+        A quarantine ends with the damaged copy that it was for; one that is on a whole copy is not for damage.
 
         Raises:
             ArtifactCorrupt: it is not.
@@ -115,7 +117,8 @@ class Artifacts:
         piece_map = PieceMap.of(heard := Overheard(draft))
         _verify(path, expected=sha256, found=heard.sha256)
         self.keep_map(sha256, piece_map)
-        self._quarantine.lift(sha256)
+        if self._quarantine.reason(sha256) and not self.whole(sha256):
+            self._quarantine.lift(sha256)
         publish(draft, path, self._files / sha256)
 
     def kept_map(self, sha256: str) -> PieceMap | None:

@@ -220,7 +220,7 @@ class ModelStore:
             self._artifacts.repair(sha256, piece_map, pieces)
 
     def quarantine(self, sha256: str, reason: str) -> None:
-        """Let nobody use an artifact any more, until a damaged one is repaired, fetched or added again, or released.
+        """Let nobody use an artifact any more, until it is released, or a damaged one repaired, fetched or added again.
 
         Raises:
             StoreFull, StoreReadOnly, StoreBusy, StoreFailed

@@ -9,7 +9,7 @@ import pytest
 from model_registry.errors import ArtifactCorrupt, ArtifactMissing
 from model_registry.pieces import PieceMap
 from model_registry.store import ModelStore
-from tests.registry.manifests import sha256
+from tests.registry.manifests import WATCH_MODEL, sha256
 from tests.registry.store.contents import LARGE, cut, damage, download, flipped
 
 MAP, PIECES, HASH = PieceMap.of(LARGE), cut(LARGE), sha256(LARGE)
@@ -129,8 +129,10 @@ def test_what_is_still_damaged_is_not_released(held: ModelStore) -> None:
     assert held.quarantined() == {HASH: "damaged"}
 
 
-def test_adding_a_model_does_not_lift_the_quarantine_of_a_whole_artifact(store: ModelStore, bundle: Path) -> None:
-    manifest = store.add(bundle)
-    store.quarantine(manifest.tiers[0].variants[0].artifact, "it answers wrongly")
+def test_bringing_a_whole_artifact_again_does_not_lift_its_quarantine(store: ModelStore, bundle: Path) -> None:
     store.add(bundle)
-    assert store.quarantined() == {manifest.tiers[0].variants[0].artifact: "it answers wrongly"}
+    store.quarantine(sha256(WATCH_MODEL), "it answers wrongly")
+    store.add(bundle)
+    download(store, WATCH_MODEL)
+    store.repair(sha256(WATCH_MODEL), {})
+    assert store.quarantined() == {sha256(WATCH_MODEL): "it answers wrongly"}

@@ -125,9 +125,10 @@ class AnyOrder(RuleBasedStateMachine):
             assert any(self.store.damaged(artifact)) == (artifact in self.damaged)
 
     def arrived(self, artifact: str) -> None:
+        if artifact in self.damaged:
+            self.quarantined.discard(artifact)
         self.held.add(artifact)
         self.damaged.discard(artifact)
-        self.quarantined.discard(artifact)
 
     def gone(self, artifact: str) -> None:
         self.held.discard(artifact)
