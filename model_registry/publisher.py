@@ -14,6 +14,7 @@ from model_registry.errors import KeyUnusable, NotAccepted, PublishersUnreadable
 from model_registry.manifest import Manifest, PublisherKey
 from model_registry.signature_check import check
 from model_registry.store.disk import appearing
+from model_registry.weak_key import is_weak
 
 
 class Publisher(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,6 +62,9 @@ class Publishers:
         if not re.fullmatch("[0-9a-f]{64}", key):
             hint = "It has 64 digits 0-9 and a-f; `meshd models publisher` prints one's own."
             raise KeyUnusable(f"{key!r} is no publisher's key.", hint=hint)
+        if is_weak(key):
+            hint = "Ask whoever gave it to you where it comes from: no program makes such a key by chance."
+            raise KeyUnusable(f"With the key {key} anybody can sign.", hint=hint)
         self._write(self._filed() | {key: Publisher(key=key, name=name)})
 
     def untrust(self, key: str) -> bool:

@@ -15,6 +15,7 @@ from model_registry.canonical import message
 from model_registry.errors import NotCanonical, SignatureInvalid
 from model_registry.manifest import Manifest, Signature
 from model_registry.signing_key import SigningKey
+from model_registry.weak_key import is_weak
 
 
 def signed(manifest: Manifest, key: SigningKey) -> Manifest:
@@ -37,6 +38,8 @@ def verify(manifest: Manifest) -> None:
     """
     if manifest.signature is None:
         raise SignatureInvalid(manifest.name, "it carries none")
+    if is_weak(manifest.signature.publisher):
+        raise SignatureInvalid(manifest.name, "its key is one that anybody can sign with")
     try:
         publisher = Ed25519PublicKey.from_public_bytes(bytes.fromhex(manifest.signature.publisher))
         publisher.verify(bytes.fromhex(manifest.signature.value), message(manifest))

@@ -44,7 +44,7 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     """One named tensor: an extent is a number, or the name of a dynamic axis of the manifest."""
 
     name: Label
-    """As the graph calls it."""
+    """What clients call it; the graph does too, unless a variant's names say otherwise."""
     dtype: DType
     """Type of its elements."""
     shape: tuple[Extent | AxisName, ...]

@@ -1,7 +1,12 @@
 """A complete manifest that tests bend: small enough to read, with every kind of table in it."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
+
+from model_registry.manifest import Manifest
 
 WATCH_MODEL = b"weights of the watch"
 HUB_MODEL = b"weights of the hub, more of them"
@@ -111,3 +116,31 @@ def write_bundle(folder: Path, manifest: str = VALID) -> Path:
     (folder / "artifacts" / "watch.onnx").write_bytes(WATCH_MODEL)
     (folder / "artifacts" / "hub.onnx").write_bytes(HUB_MODEL)
     return folder
+
+
+def keys_at_their_default(manifest: Manifest) -> set[str]:
+    """Name the keys, as Table.key, that say no more than their default wherever their table stands."""
+    said: set[str] = set()
+    seen: set[str] = set()
+    for table in tables_of(manifest):
+        for field in msgspec.structs.fields(table):
+            key = f"{type(table).__name__}.{field.name}"
+            seen.add(key)
+            default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+            said |= {key} if getattr(table, field.name) != default else set()
+    return seen - said
+
+
+def tables_of(value: object) -> Iterator[msgspec.Struct]:
+    """Yield every struct in a value, itself included."""
+    match value:
+        case msgspec.Struct():
+            yield value
+            for name in value.__struct_fields__:
+                yield from tables_of(getattr(value, name))
+        case dict():
+            for item in value.values():
+                yield from tables_of(item)
+        case tuple():
+            for item in value:
+                yield from tables_of(item)
