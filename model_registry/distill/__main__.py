@@ -1,4 +1,4 @@
-"""Train a small student of any ONNX model so that its int8 file fits a size."""
+"""Make a small model of a large one: a student that fits a size, or the same with channels taken away."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from model_registry.distill import examples
-from model_registry.distill.distillation import Distilled, Wish, distil, write
+from model_registry.distill.distillation import Distilled, Wish, distil
 from model_registry.distill.errors import DistillError
 from model_registry.distill.lesson import Progress, Recipe
 from model_registry.distill.summary import Candidate, Summary
 from model_registry.distill.teacher import Teacher
+from model_registry.distill.thinning import thinned
 from model_registry.errors import RegistryError
 
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "KIB": 1024, "MIB": 1024**2}
@@ -40,11 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
     torch.set_num_threads(asked.threads)
     try:
-        paths, distilled = _distilled(asked)
+        paths, made = _made(asked)
     except RegistryError as error:
         print(f"distill: {error}", file=sys.stderr)
         return 1
-    Console().print(_table(distilled.summary))
+    Console().print(_table(made.summary))
     for path in paths:
         print(path)
     return 0
@@ -54,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model_registry.distill", description=__doc__)
     parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")
     parser.add_argument("--data", type=Path, required=True, help="npz with an array of examples for each input")
-    parser.add_argument("--target-size", required=True, help="how large the int8 file may be: 100KB")
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--target-size", help="train a student whose int8 file is at most this large: 100KB")
+    way.add_argument("--prune", type=float, help="take this share of the channels out instead: 0.5")
     parser.add_argument("--labels", help="key of --data, or .npy or .npz file: true answers to the first output")
     parser.add_argument("--outputs", default="", help="learn only these, with commas between; all of them")
     parser.add_argument("--student", choices=("dense", "conv1d", "conv2d"), help="its form; by the rank of the inputs")
@@ -65,29 +68,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _distilled(asked: argparse.Namespace) -> tuple[list[Path], Distilled]:
+def _made(asked: argparse.Namespace) -> tuple[list[Path], Distilled]:
     outputs = [name for name in asked.outputs.split(",") if name]
-    recipe = Recipe(seed=asked.seed, steps=asked.steps)
-    wish = Wish(target_bytes=size_bytes(asked.target_size), recipe=recipe, form=asked.student)
-    teacher = Teacher(asked.teacher, outputs=outputs, threads=asked.threads)
-    data = examples.read(asked.data, teacher.inputs, asked.labels)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True)) as shown:
         bar = shown.add_task("reading", total=None, loss="")
 
-        def told(doing: str, progress: Progress | None) -> None:
+        def told(doing: str, progress: Progress | None = None) -> None:
             if progress is None:
                 shown.update(bar, description=doing, total=None, loss="")
             else:
                 loss = f"validation {progress.validation:.4f}"
                 shown.update(bar, description=doing, total=progress.steps, completed=progress.step, loss=loss)
 
-        distilled = distil(teacher, data, wish, told)
-    return write(distilled, asked.out, f"{asked.teacher.stem}-student"), distilled
+        teacher = Teacher(asked.teacher, outputs=outputs, threads=asked.threads)
+        data = examples.read(asked.data, teacher.inputs, asked.labels)
+        if asked.prune is not None:
+            way, made = "pruned", thinned(teacher, data, asked.prune, asked.seed, told)
+        else:
+            recipe = Recipe(seed=asked.seed, steps=asked.steps)
+            wish = Wish(target_bytes=size_bytes(asked.target_size), recipe=recipe, form=asked.student)
+            way, made = "student", distil(teacher, data, wish, told)
+    return _written(made, asked.out, f"{asked.teacher.stem}-{way}"), made
+
+
+def _written(made: Distilled, folder: Path, name: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {f"{name}-{precision}.onnx": content for precision, content in made.files.items()}
+    contents[f"{name}.json"] = made.summary.json()
+    for file, content in contents.items():
+        (folder / file).write_bytes(content)
+    return [folder / file for file in contents]
 
 
 def _table(summary: Summary) -> Table:
-    table = Table(title=f"{summary.teacher}, {summary.teacher_bytes:,} bytes: students of width {summary.width}")
+    table = Table(title=f"{summary.teacher}: {summary.made}")
     for column in ("precision", "bytes", "agreement", "on labels", "p50 ms", "of the teacher's"):
         table.add_column(column, justify="left" if column == "precision" else "right")
     table.add_row("teacher", f"{summary.teacher_bytes:,}", "", _figures(summary.teacher_accuracy), _p50(summary), "")

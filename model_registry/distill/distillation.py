@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from model_registry.distill import artifact
+from model_registry.distill.examination import examined
 from model_registry.distill.examples import Examples, Split
 from model_registry.distill.fitting import widest
 from model_registry.distill.goal import Goal
-from model_registry.distill.latency import in_turns, opened
 from model_registry.distill.lesson import Answers, Lesson, Progress, Recipe
 from model_registry.distill.student import NARROWEST, WIDEST, Student
-from model_registry.distill.summary import Candidate, Summary
-from model_registry.distill.teacher import Teacher, batches
+from model_registry.distill.summary import Summary
+from model_registry.distill.teacher import Teacher
 from model_registry.distill.trunk import Form, View
 
 SLACK_BYTES = 64
@@ -32,10 +30,10 @@ Told = Callable[[str, Progress | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distilled:
-    """Both files of a student, and what is to be said of them."""
+    """The files that were made, and what is to be said of them."""
 
-    fp32: bytes
-    int8: bytes
+    files: Mapping[str, bytes]
+    """By precision."""
     summary: Summary
 
 
@@ -68,7 +66,7 @@ def distil(teacher: Teacher, examples: Examples, wish: Wish, told: Told) -> Dist
             break
         width -= 1  # The slack was too little: the file decides, not the estimate.
     told("examining", None)
-    return Distilled(fp32=fp32, int8=int8, summary=lecture.examined(width, fp32, int8))
+    return Distilled(files={"fp32": fp32, "int8": int8}, summary=lecture.examined(width, fp32, int8))
 
 
 class _Lecture:
@@ -97,7 +95,7 @@ class _Lecture:
         fp32 = artifact.to_fp32(student, example, [goal.name for goal in self._goals])
         return fp32, artifact.to_int8(fp32, self._ranges, per_channel=self._per_channel)
 
-    def taught(self, student: Student) -> Any:
+    def taught(self, student: Student) -> Iterator[Progress]:
         lesson = Lesson(student, self._goals, self._wish.recipe)
         return lesson.steps(self._part(self._split.train), self._part(self._split.validation))
 
@@ -106,57 +104,12 @@ class _Lecture:
 
     def examined(self, width: int, fp32: bytes, int8: bytes) -> Summary:
         held_out, wanted = self._part(self._split.held_out)
-        sessions = [opened(content) for content in (fp32, int8)]
-        times = in_turns([self._teacher.session, *sessions], held_out.inputs)
-        candidates = [
-            self._candidate(name, content, _said(session, held_out, self._goals), held_out, wanted)
-            for name, content, session in zip(("fp32", "int8"), (fp32, int8), sessions, strict=True)
-        ]
-        teacher_bytes = self._teacher.path.stat().st_size
-        return Summary(
-            teacher=self._teacher.path.name,
-            teacher_bytes=teacher_bytes,
-            target_bytes=self._wish.target_bytes,
-            width=width,
-            trained_on=len(self._split.train),
-            examined_on=len(held_out),
-            teacher_latency=times[0],
-            teacher_accuracy=self._accuracy(wanted, held_out),
-            candidates=tuple(
-                candidate.timed(latency, times[0]) for candidate, latency in zip(candidates, times[1:], strict=True)
-            ),
+        return examined(
+            self._teacher,
+            self._goals,
+            held_out,
+            wanted,
+            {"fp32": fp32, "int8": int8},
+            made=f"student of width {width}, at most {self._wish.target_bytes:,} bytes in int8",
+            learned_from=len(self._split.train),
         )
-
-    def _candidate(
-        self, precision: str, content: bytes, said: Answers, examples: Examples, wanted: Answers
-    ) -> Candidate:
-        return Candidate(
-            precision=precision,
-            size_bytes=len(content),
-            agreement={goal.name: goal.agreement(said[goal.name], wanted[goal.name]) for goal in self._goals},
-            accuracy=self._accuracy(said, examples),
-        )
-
-    def _accuracy(self, said: Answers, examples: Examples) -> dict[str, float]:
-        if examples.labels is None:
-            return {}
-        return self._goals[0].accuracy(said[self._goals[0].name], examples.labels)
-
-
-def _said(session: Any, examples: Examples, goals: list[Goal]) -> dict[str, NDArray[np.float32]]:
-    names = [goal.name for goal in goals]
-    parts = [session.run(names, part) for part in batches(examples.inputs, artifact.RANGE_BATCH)]
-    return {name: np.concatenate([part[at] for part in parts]) for at, name in enumerate(names)}
-
-
-def write(distilled: Distilled, folder: Path, name: str) -> list[Path]:
-    """Write both files and the summary into a folder, and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    contents = {
-        f"{name}-fp32.onnx": distilled.fp32,
-        f"{name}-int8.onnx": distilled.int8,
-        f"{name}.json": distilled.summary.json(),
-    }
-    for file, content in contents.items():
-        (folder / file).write_bytes(content)
-    return [folder / file for file in contents]

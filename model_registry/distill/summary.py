@@ -1,4 +1,4 @@
-"""What is to be said of a student."""
+"""What is to be said of what was made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from model_registry.distill.latency import Latency
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """One precision of the student, examined on the held-out examples."""
+    """One precision of what was made, examined on the held-out examples."""
 
     precision: str
     size_bytes: int
@@ -32,9 +32,10 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     teacher: str
     teacher_bytes: int
-    target_bytes: int
-    width: int
-    trained_on: int
+    made: str
+    """What was done to make the candidates."""
+    learned_from: int
+    """Examples that weights were fitted to."""
     examined_on: int
     teacher_latency: Latency
     teacher_accuracy: dict[str, float]
