@@ -35,11 +35,12 @@ class MemoryStore:
 class AdmitsAll:
     """Lets every model pass whose artifact can be read, without a trial; a refusal set later is what it says then."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, known: bool = True) -> None:
         self.refusal: Refused | None = None
+        self._known = known
 
     def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
-        return True
+        return self._known
 
     def admit(self, read: Callable[[], bytes], manifest: Manifest, tier: Tier, variant: Variant) -> Admitted:
         read()

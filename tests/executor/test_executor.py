@@ -8,7 +8,8 @@ from meshd.core.ids import ArtifactHash
 from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.stage import StageEnd, StageResult
-from tests.executor.artifacts import MemoryStore
+from model_registry.errors import Refused
+from tests.executor.artifacts import AdmitsAll, MemoryStore
 from tests.executor.conftest import MAKE, items, run
 from tests.executor.graphs import lookup_model, manifest_of, mean_model, square_root_model
 
@@ -53,6 +54,24 @@ def test_a_graph_that_is_not_what_the_manifest_says_is_refused(host: MAKE) -> No
 def test_a_model_that_cannot_fit_into_the_budget_is_refused(host: MAKE) -> None:
     with pytest.raises(ModelUnusable, match=r"takes 50.0 MB and the budget for models is 40.0 MB"):
         host(mean_model(), size_bytes=50 * MB, memory_budget_bytes=40 * MB)
+
+
+def test_a_model_that_was_refused_at_its_trial_is_not_hosted(host: MAKE) -> None:
+    admission = AdmitsAll()
+    executor, _ = host(store=MemoryStore(mean_model()), admission=admission)
+    admission.refusal = Refused("memory", "It took 300 MB and the limit is 200 MB.", hint="Raise it.")
+    manifest = manifest_of(mean_model())
+    with pytest.raises(ModelUnusable) as refused:
+        executor.host(manifest, manifest.tiers[0], manifest.tiers[0].variants[0])
+    assert (refused.value.message, refused.value.hint) == ("It took 300 MB and the limit is 200 MB.", "Raise it.")
+    assert executor.hosted_tiers() == ()
+
+
+def test_a_model_that_fails_while_it_is_measured_is_unusable(host: MAKE) -> None:
+    executor, [toy] = host(lookup_model())
+    toy.inputs.smallest = lambda: items(99)  # type: ignore[method-assign]
+    with pytest.raises(ModelUnusable, match="toy/watch/toy-fp32 fails while it is measured: onnxruntime failed"):
+        executor.profile(toy)
 
 
 def test_a_profile_is_measured_once_and_remembered_over_a_restart(host: MAKE, tmp_path: Path) -> None:
