@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -84,6 +85,9 @@ class Member:
         privacy: str = "household",
         policy: Policy | None = None,
         settings: dict[str, float] | None = None,
+        models: dict[str, Any] | None = None,
+        bare: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.name = name or device_class
         self.id = node_id_of(self.name)
@@ -92,14 +96,20 @@ class Member:
         self.superseded: list[Superseded] = []
         self.alarms: list[dict[str, Any]] = []
         self.sessions: dict[NodeId, Session] = {}
+        self.overhears: Callable[[Message], None] = lambda _message: None
+        """Called with each message from a peer before the node takes it in."""
         self._clients: list[Session] = []
-        self.config = _config(folder / self.name, self.name, device_class, privacy, settings or {}, tier)
-        self._build(policy)
+        home = folder / self.name
+        if not bare:
+            lay_bundle(home / "bundles", manifest(privacy=privacy))
+        hosting = {"dir": str(home / "bundles"), "host": [f"{MODEL}:{tier}"] if tier else []}
+        self.config = _config(home, self.name, device_class, settings or {}, hosting | (models or {}))
+        self._build(policy, patience_s)
 
-    def _build(self, policy: Policy | None) -> None:
-        store = ModelStore(self.config.node.state_dir / "models")
+    def _build(self, policy: Policy | None, patience_s: float) -> None:
+        self.store = store = ModelStore(self.config.node.state_dir / "models")
         self.executor = Executor(store, slots=1, memory_budget_bytes=2**30, admission=AdmitsAll(), profiles=Said())
-        self.keeper = Keeper(self.config, store, self.executor)
+        self.keeper = Keeper(self.config, store, self.executor, patience_s=patience_s)
         self.keeper.open()
         self.vitals = Vitals(
             self.config.power,
@@ -157,6 +167,7 @@ class Member:
 
     def _heard(self, other: NodeId, _session: Session, message: Message, payload: memoryview) -> None:
         self.received.append((other, message, bytes(payload)))
+        self.overhears(message)
         self.node.neighbourhood.peer_message(other, message, payload)
 
     def _lost(self, other: NodeId, _session: Session, error: LinkError | None) -> None:
@@ -284,13 +295,10 @@ class Asker:
         reply.came.set()
 
 
-def _config(  # noqa: PLR0917 - what a test may choose of a node
-    folder: Path, name: str, device_class: str, privacy: str, settings: dict[str, float], tier: str | None
-) -> Config:
-    lay_bundle(folder / "bundles", manifest(privacy=privacy))
+def _config(folder: Path, name: str, device_class: str, settings: dict[str, float], models: dict[str, Any]) -> Config:
     tables = {
         "node": {"name": name, "device_class": device_class, "state_dir": str(folder)},
-        "models": {"dir": str(folder / "bundles"), "host": [f"{MODEL}:{tier}"] if tier else []},
+        "models": models,
         "scheduler": settings,
     }
     return convert(tables, Config, dec_hook=lambda kind, text: kind(text))

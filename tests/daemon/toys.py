@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -68,6 +69,14 @@ def mean_less(offset: float) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     content: bytes = model.SerializeToString()
     return content
+
+
+def ballasted(content: bytes, ballast: str) -> bytes:
+    """Return a model that does the same and carries a text with it."""
+    model = onnx.load_model_from_string(content)
+    model.doc_string = ballast
+    heavier: bytes = model.SerializeToString()
+    return heavier
 
 
 def artifact_of(tier: str) -> str:

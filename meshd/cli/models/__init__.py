@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from meshd.cli.models import checking, exporting, importing, listing, publishing, recommending, showing, signing
+from meshd.cli.models import (
+    checking,
+    exporting,
+    importing,
+    listing,
+    managing,
+    publishing,
+    recommending,
+    showing,
+    signing,
+)
 
 app = typer.Typer(help="List, import, check, sign, share and repair models.", invoke_without_command=True)
 app.callback()(listing.models)
@@ -19,3 +29,8 @@ app.command("publishers")(publishing.list_publishers)
 app.command()(showing.show)
 app.command()(exporting.export)
 app.command()(recommending.recommend)
+app.command()(managing.add)
+app.command()(managing.fetch)
+app.command()(managing.remove)
+app.command()(managing.pin)
+app.command()(managing.unpin)

@@ -24,6 +24,10 @@ class ProgressBar:
         """Show that so many steps are done."""
         self._bar.advance(self._piece, steps)
 
+    def reach(self, done: int, of: int) -> None:
+        """Show how far the work is, where that is told in other steps than it was begun with."""
+        self._bar.update(self._piece, completed=done, total=of)
+
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressBar]:

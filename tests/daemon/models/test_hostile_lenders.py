@@ -1,0 +1,230 @@
+"""A peer that lies, stalls, vanishes or floods costs time, and never correctness."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from meshd.daemon.models import lender as lending
+from meshd.documents import Taken
+from meshd.errors import NobodyHasIt, Overloaded
+from meshd.wire.messages import Fetch, Fetched, Inventory, Message, Offer, Refusal
+from model_registry.signing_key import SigningKey
+from tests.daemon.conftest import MakeMember
+from tests.daemon.mesh import Member, join, until
+from tests.daemon.models.family import Family, family
+from tests.daemon.models.test_distribution import HEAVY_BYTES, hosts, keep, trusting
+from tests.daemon.puppet import Puppet
+
+pytestmark = pytest.mark.usefixtures("checks_in_process")
+
+Answer = Callable[[Fetch], bytes | None]
+NEVER = "f" * 64
+
+
+class LendingPuppet(Puppet):
+    """A peer that says that it lends a family, and answers as a test decides; none: not at all."""
+
+    def __init__(self, name: str, made: Family, answer: Answer) -> None:
+        super().__init__(name, "hub")
+        self.made = made
+        self.asked_for: list[Fetch] = []
+        self._answer = answer
+
+    async def lend(self, member: Member, *, offers: tuple[Offer, ...] | None = None) -> None:
+        await self.meet(member)
+        self.session.on_message = lambda _session, message, _payload: self._heard(message)
+        artifacts = tuple(self.made.artifact(tier) for tier in self.made.contents)
+        self.say(Inventory(offers=(self.made.offer,) if offers is None else offers, artifacts=artifacts))
+
+    def _heard(self, message: Message) -> None:
+        if not isinstance(message, Fetch):
+            return
+        self.asked_for.append(message)
+        content = self._answer(message)
+        if content is not None:
+            self.say(Fetched(request_id=message.request_id), (content,))
+
+
+def honest(made: Family) -> Answer:
+    def answer(fetch: Fetch) -> bytes:
+        if fetch.subject == "manifest":
+            return made.text.encode()
+        if fetch.subject == "piece_map":
+            return made.map("phone").encoded
+        return made.pieces("phone", fetch.first, fetch.count)
+
+    return answer
+
+
+def flipped(content: bytes) -> bytes:
+    return bytes([content[0] ^ 1]) + content[1:]
+
+
+def lying_about(subject: str, made: Family) -> Answer:
+    """Flip a bit of every answer about one subject."""
+    truth = honest(made)
+    return lambda fetch: flipped(truth(fetch) or b"?") if fetch.subject == subject else truth(fetch)
+
+
+def answers(borrower: Puppet) -> list[Fetched | Refusal]:
+    return [message for message, _ in borrower.received if isinstance(message, Fetched | Refusal)]
+
+
+@pytest.fixture
+def made(publisher: SigningKey) -> Family:
+    return family(publisher, ballast_bytes=HEAVY_BYTES)
+
+
+@pytest.mark.parametrize("subject", ["manifest", "piece_map", "pieces"])
+async def test_a_liar_is_left_alone_and_somebody_else_gives_the_model(
+    member: MakeMember, publisher: SigningKey, made: Family, subject: str
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    liar = LendingPuppet("liar", made, lying_about(subject, made))
+    await liar.lend(phone)
+    await until(lambda: not phone.keeper.exchange.sources()[0].is_willing, "the lie")
+    asked = len(liar.asked_for)
+    assert not hosts(phone, made, "phone")
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made)
+    join(phone, hub)
+    await until(lambda: hosts(phone, made, "phone"), "the model from the other one")
+    assert len(liar.asked_for) == asked
+
+
+async def test_calling_again_makes_no_liar_honest(member: MakeMember, publisher: SigningKey, made: Family) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    liar = LendingPuppet("liar", made, lying_about("pieces", made))
+    await liar.lend(phone)
+    await until(lambda: not phone.keeper.exchange.sources()[0].is_willing, "the lie")
+    liar.session.abort()
+    await until(lambda: not phone.keeper.exchange.sources())
+    await liar.lend(phone)
+    await until(lambda: [s for s in phone.keeper.exchange.sources() if s.inventory.offers])
+    assert not phone.keeper.exchange.sources()[0].is_willing
+
+
+async def test_what_a_silent_peer_owes_is_had_from_another(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher, fetch="none"), patience_s=0.2)
+    truth = honest(made)
+    mute = LendingPuppet("mute", made, lambda fetch: None if fetch.subject == "pieces" else truth(fetch))
+    true = LendingPuppet("true", made, truth)
+    await mute.lend(phone)
+    await true.lend(phone)
+    await until(lambda: all(source.inventory.offers for source in phone.keeper.exchange.sources()))
+    taken = await phone.keeper.orders.acts["fetch"](made.model)
+    assert isinstance(taken, Taken)
+    assert (taken.hosted, hosts(phone, made, "phone")) == ("phone/toy-fp32", True)
+    assert [fetch for fetch in mute.asked_for if fetch.subject == "pieces"]
+
+
+async def test_a_peer_that_vanishes_in_the_middle_costs_nothing_that_came(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    truth = honest(made)
+
+    def vanish(fetch: Fetch) -> bytes | None:
+        if fetch.subject == "pieces" and fetch.first > 4:
+            brief.session.abort()
+            return None
+        return truth(fetch)
+
+    brief = LendingPuppet("brief", made, vanish)
+    await brief.lend(phone)
+    await until(lambda: not phone.keeper.exchange.sources(), "its end")
+    true = LendingPuppet("true", made, truth)
+    await true.lend(phone)
+    await until(lambda: hosts(phone, made, "phone"), "the model")
+    assert min(fetch.first for fetch in true.asked_for if fetch.subject == "pieces") > 0
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        {"version": "9.9.9"},
+        {"model": "other"},
+    ],
+)
+async def test_an_offer_that_is_not_what_its_manifest_says_is_passed_over(
+    member: MakeMember, publisher: SigningKey, made: Family, offer: dict[str, str]
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    sly = LendingPuppet("sly", made, honest(made))
+    await sly.lend(phone, offers=(made.offered(**offer),))
+    await until(lambda: phone.keeper.problems, "the refusal")
+    assert "which is another one" in phone.keeper.problems[0].sentence
+    assert {fetch.subject for fetch in sly.asked_for} == {"manifest"}
+
+
+async def test_who_asks_for_too_much_at_once_is_told_to_come_back(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made)
+    greedy = Puppet("greedy", "phone")
+    await greedy.meet(hub)
+    for number in range(3 * lending.MOST_PER_BORROWER):
+        greedy.say(Fetch(request_id=f"r{number}", subject="pieces", sha256=made.artifact("hub"), count=4))
+    await until(lambda: len(answers(greedy)) == 3 * lending.MOST_PER_BORROWER, "all answers")
+    refused = [answer for answer in answers(greedy) if isinstance(answer, Refusal)]
+    assert len(refused) == 2 * lending.MOST_PER_BORROWER
+    assert {answer.code for answer in refused} == {Overloaded.code}
+
+
+async def test_a_borrower_that_does_not_read_is_lent_nothing_more(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made)
+    sent: list[Message] = []
+
+    def send(message: Message, _parts: object) -> bool:
+        sent.append(message)
+        return True
+
+    borrower = lending.Borrower("deaf", send, lambda: 2**30)
+    hub.keeper._lender.serve(borrower, Fetch(request_id="r", subject="pieces", sha256=made.artifact("hub")))
+    assert [type(message) for message in sent] == [Refusal]
+
+
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        Fetch(request_id="r", subject="manifest", sha256=NEVER),
+        Fetch(request_id="r", subject="piece_map", sha256=NEVER),
+        Fetch(request_id="r", subject="pieces", sha256=NEVER),
+    ],
+)
+async def test_what_is_not_lent_is_refused(
+    member: MakeMember, publisher: SigningKey, made: Family, fetch: Fetch
+) -> None:
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made)
+    stranger = Puppet("stranger", "phone")
+    await stranger.meet(hub)
+    stranger.say(fetch)
+    await until(lambda: [m for m, _ in stranger.received if isinstance(m, Refusal)], "the refusal")
+    [refusal] = [m for m, _ in stranger.received if isinstance(m, Refusal)]
+    assert (refusal.request_id, refusal.code) == ("r", "not_lent")
+
+
+async def test_pieces_beyond_the_end_are_refused(member: MakeMember, publisher: SigningKey, made: Family) -> None:
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made)
+    stranger = Puppet("stranger", "phone")
+    await stranger.meet(hub)
+    count = made.map("hub").count
+    stranger.say(Fetch(request_id="r", subject="pieces", sha256=made.artifact("hub"), first=count - 1, count=2))
+    await until(lambda: [m for m, _ in stranger.received if isinstance(m, Refusal)], "the refusal")
+
+
+async def test_nobody_has_what_nobody_names(member: MakeMember, made: Family) -> None:
+    phone = member("phone", bare=True)
+    with pytest.raises(NobodyHasIt):
+        await asyncio.wait_for(
+            phone.keeper.fetcher.fetch_pieces(made.artifact("hub"), made.map("hub"), range(3)), timeout=5.0
+        )
