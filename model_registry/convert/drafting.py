@@ -32,10 +32,14 @@ class Wishes:
     """What the user says about a model that its file does not."""
 
     name: str = ""
+    summary: str = ""
     task: str = ""
     license: str = UNKNOWN_LICENSE
-    privacy: Privacy = "household"
+    privacy: Privacy | None = None
     axes: Mapping[str, Axis] = field(default_factory=dict)
+    """Bounds of axes that the model must have."""
+    known_axes: Mapping[str, Axis] = field(default_factory=dict)
+    """Bounds of axes that it may have."""
 
 
 def draft(imported: Imported, wishes: Wishes, *, today: dt.date) -> Draft:
@@ -48,17 +52,20 @@ def draft(imported: Imported, wishes: Wishes, *, today: dt.date) -> Draft:
     session = _opened(imported)
     for tensor in (*session.inputs, *session.outputs):
         _check_dtype(tensor)
-    shapes = {tensor.name: axis_rules.axis_names(tensor, wishes.axes) for tensor in session.inputs}
-    bounds = axis_rules.bounded(shapes, wishes.axes)
+    given = {**wishes.known_axes, **wishes.axes}
+    shapes = {tensor.name: axis_rules.axis_names(tensor, given) for tensor in session.inputs}
+    named = {extent for shape in shapes.values() for extent in shape}
+    known = {axis: bounds for axis, bounds in wishes.known_axes.items() if axis in named}
+    bounds = axis_rules.bounded(shapes, {**known, **wishes.axes})
     inputs = tuple(_tensor(tensor, shapes[tensor.name]) for tensor in session.inputs)
     outputs, more = _outputs(session, inputs, bounds)
     return Draft(
         name=wishes.name or model_name(imported.origin),
         version="1.0.0",
-        summary=f"Imported from {imported.origin}.",
+        summary=wishes.summary or f"Imported from {imported.origin}.",
         license=wishes.license,
         task=wishes.task or "unspecified",
-        privacy=wishes.privacy,
+        privacy=wishes.privacy or "household",
         lifecycle=Lifecycle(
             imported=today,
             origin=f"{imported.origin}, converted by {imported.converted_by}"

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from model_registry.manifest import Manifest
 from model_registry.tier import Format
+
+if TYPE_CHECKING:
+    from model_registry.convert.metadata import Told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +27,7 @@ class Imported:
     """The tools that made `path` of it, with versions; nothing where the file itself is used."""
     classes: tuple[int | float | str, ...] = ()
     """What the columns of a classifier's output stand for, where the source knows."""
+    manifest: Manifest | None = None
+    """What an ONNX file carries that meshd exported; nobody has checked it."""
+    told: Told | None = None
+    """What an ONNX file says about itself in the usual places."""

@@ -73,7 +73,8 @@ def import_model(order: Import, progress: Progress) -> Bundle:
 
 
 def _sweep(order: Import, folder: Path, progress: Progress) -> Sweep:
-    from model_registry.convert.comparison import compare  # noqa: PLC0415 - needs the extra.
+    from model_registry.convert.carried import completed, described  # noqa: PLC0415 - needs the extra.
+    from model_registry.convert.comparison import compare  # noqa: PLC0415
     from model_registry.convert.readers.reading import read  # noqa: PLC0415
     from model_registry.convert.readers.reading_options import ReadingOptions  # noqa: PLC0415
     from model_registry.convert.samples import read_samples  # noqa: PLC0415
@@ -88,7 +89,7 @@ def _sweep(order: Import, folder: Path, progress: Progress) -> Sweep:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         options = ReadingOptions(trust_pickle=order.trust_pickle, examples=examples)
         imported = read(order.source, Path(scratch), options)
-        drafted = draft(imported, order.wishes, today=today)
+        drafted = described(draft(imported, completed(order.wishes, imported), today=today), imported.manifest)
         try:
             comparison = compare(drafted, imported, samples, calibrate=any(recipe.name == "int8" for recipe in wanted))
             sweeping = Sweeping(

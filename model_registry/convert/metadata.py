@@ -23,7 +23,9 @@ MANIFEST_KEY = "meshd.manifest"
 ARTIFACT_KEY = "meshd.artifact"
 """SHA-256 of the artifact that the file begins with: a manifest may name many."""
 
-_SPACE = re.compile(r"\s+")
+# A manifest's texts are single lines of this length, and hold nothing that a terminal would obey.
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_LONGEST = 1000
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -37,8 +39,8 @@ class Told(Struct, frozen=True, kw_only=True):
     """The tool that wrote the file, with its version."""
 
 
-# What exporters and model hubs write, the most telling first; compared in lower case. The list in the ONNX
-# repository's docs/MetadataProps.md has model_author and model_license; the rest are habits.
+# What exporters and model hubs write, the most telling first; compared in lower case. ONNX's docs/IR.md, "Optional
+# Metadata", has model_author and model_license; the rest are habits.
 _NAME_KEYS = ("model_name", "name", "title")
 _SUMMARY_KEYS = ("short_description", "description", "summary")
 _LICENSE_KEYS = ("model_license", "license", "licence")
@@ -96,6 +98,15 @@ def artifact_in(content: bytes) -> bytes | None:
     return artifact if hashlib.sha256(artifact).hexdigest() == named else None
 
 
+def without_manifest(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy that carries no manifest: what is made of it gets one of its own."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.metadata_props[:]
+    bare.metadata_props.extend(p for p in model.metadata_props if p.key not in {MANIFEST_KEY, ARTIFACT_KEY})
+    return bare
+
+
 def told_by(model: onnx.ModelProto) -> Told:
     """Return what a model says about itself, each text on one line."""
     said = {key.lower(): value for key, value in _properties(model).items()}
@@ -119,4 +130,4 @@ def _first(said: Mapping[str, str], keys: tuple[str, ...]) -> str:
 
 
 def _line(text: str) -> str:
-    return _SPACE.sub(" ", text).strip()
+    return _SPACE.sub(" ", text).strip()[:_LONGEST]

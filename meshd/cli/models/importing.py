@@ -49,7 +49,9 @@ def import_(
     task: Annotated[
         str, typer.Option("--task", help="What it does; 'classification' or 'regression' in it says how to judge it.")
     ] = "",
-    privacy: Annotated[Privacy, typer.Option("--privacy", help="How far its inputs may travel.")] = "household",
+    privacy: Annotated[
+        Privacy | None, typer.Option("--privacy", help="How far its inputs may travel; household unless given.")
+    ] = None,
     license_: Annotated[str, typer.Option("--license", help="SPDX expression.")] = "LicenseRef-unknown",
     out: Annotated[
         Path | None,
@@ -97,7 +99,7 @@ def import_(
     progress(_ended(bundle))
 
 
-def _wishes(name: str, task: str, license_: str, privacy: Privacy, axes: list[str]) -> Wishes:
+def _wishes(name: str, task: str, license_: str, privacy: Privacy | None, axes: list[str]) -> Wishes:
     from model_registry.convert.axes import parse_axis
     from model_registry.convert.drafting import Wishes
 

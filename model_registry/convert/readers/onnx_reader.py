@@ -22,19 +22,24 @@ def read_onnx(source: Path, kind: SourceKind, scratch: Path, options: ReadingOpt
 
     Raises:
         ModelRefused: damaged, not valid ONNX, or with external data that is missing, too large or outside its folder.
+        ManifestError: it carries something that is no valid manifest.
 
     """
     del kind, options
+    from model_registry.convert.metadata import artifact_in, manifest_of, told_by, without_manifest  # noqa: PLC0415
+
     model = embedded(source)
     check(model, source.name)
     target = scratch / "origin.onnx"
-    target.write_bytes(model.SerializeToString())
+    target.write_bytes(artifact_in(source.read_bytes()) or without_manifest(model).SerializeToString())
     return Imported(
         path=target,
         format="onnx",
         origin=source.name,
         origin_bytes=source.stat().st_size,
         origin_sha256=digest(source),
+        manifest=manifest_of(model),
+        told=told_by(model),
     )
 
 
