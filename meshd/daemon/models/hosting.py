@@ -25,7 +25,7 @@ Offered = tuple[HostedTier, ...]
 OPENING_S = 5.0
 """How long new models may keep a starting node from its requests; a trial takes half a second, a hostile one a minute.
 
-Source: docs/decisions/0009-admission.md.
+Source: docs/decisions/0012-admission.md.
 """
 
 
@@ -71,18 +71,18 @@ class Hosting:
     async def rehost(self, *, mended: Collection[str] = ()) -> None:
         """Host what the store holds by now; artifacts that were mended are given another chance.
 
-        What can be used no longer is offered no longer, first of all. What takes its place is loaded in a thread, and
-        offered in the same moment as what it replaces is withdrawn.
+        What can be run no longer is offered no longer, first of all. What takes its place is loaded in a thread, and
+        offered in the same moment as what it replaces is withdrawn: until then a session in memory goes on answering.
         """
         async with self._changing:
             for artifact in mended:
                 self._refused.pop(ArtifactHash(artifact), None)
-            self._withdraw([hosted for hosted in self._offered() if self._is_lost(hosted)])
+            self._withdraw([hosted for hosted in self.offered() if self._is_lost(hosted) and hosted.session is None])
             chosen = await asyncio.to_thread(self._choose)
             for hosted in chosen:
                 self._take_in(hosted)
             kept = {hosted.artifact for hosted in chosen}
-            self._withdraw([hosted for hosted in self._offered() if hosted.artifact not in kept])
+            self._withdraw([hosted for hosted in self.offered() if hosted.artifact not in kept])
             self._ready.clear()
             self._tell()
 
@@ -116,7 +116,7 @@ class Hosting:
 
     def hosted_models(self) -> frozenset[ModelName]:
         """Return the models of which something is offered."""
-        return frozenset(ModelName(hosted.manifest.name) for hosted in self._offered())
+        return frozenset(ModelName(hosted.manifest.name) for hosted in self.offered())
 
     def refusal(self, artifact: ArtifactHash) -> Problem | None:
         """Return why an artifact that was tried is not hosted."""
@@ -142,9 +142,11 @@ class Hosting:
     def _best(self, options: Iterable[Candidate]) -> HostedModel | None:
         """Return the first candidate that runs here; what is hosted or was tried already stays as it is."""
         for option in options:
+            if not self._store.holds(option.artifact):
+                continue
             if hosted := self._known(option):
                 return hosted
-            if option.artifact in self._refused or not self._store.holds(option.artifact):
+            if option.artifact in self._refused:
                 continue
             if monotonic() > self._trials_until_s and self._needs_trial(option):
                 self._postponed.add(option.artifact)
@@ -200,7 +202,8 @@ class Hosting:
         known = self._catalogue.manifest(ModelName(hosted.manifest.name))
         return known is None or not self._store.holds(hosted.artifact)
 
-    def _offered(self) -> list[HostedModel]:
+    def offered(self) -> list[HostedModel]:
+        """Return what peers are told."""
         return [hosted for hosted in self._executor.hosted if hosted.artifact not in self._leaving]
 
     def _tell(self) -> None:
