@@ -1,5 +1,6 @@
 """What can be wrong with a model, said so that a person knows what to do next."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +12,18 @@ Limit = Literal[
 """What a model may break on its trial; `trial`: it could not be tried here."""
 
 
+# What a terminal obeys. Sentences quote files of strangers, and line breaks are the worst that may come of that.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
 class RegistryError(Exception):
     """Root of all errors of the registry: what happened and why, then what to do next."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         """Keep `message` (what happened, why) and `hint` (what to do next) apart."""
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _printable(message)
+        self.hint = _printable(hint)
+        super().__init__(self.message)
 
     @override
     def __str__(self) -> str:
@@ -142,3 +147,7 @@ class StoreBusy(RegistryError):
 
 class StoreFailed(RegistryError):
     """The disk did not do what it was asked; an operator looks at it."""
+
+
+def _printable(sentence: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", sentence)

@@ -259,5 +259,20 @@ def test_all_broken_rules_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("privacy =", '"\\u001B[2Jprivacy" ='),
+        ('dtype = "float32"', 'dtype = "\\u001B[2J"'),
+        ('task = "anomaly-detection"', 'task = "\\u009B2J"'),
+        ("[axes.batch]", '[axes."\\u001B[2J"]'),
+    ],
+)
+def test_no_mistake_is_told_in_words_that_a_terminal_obeys(old: str, new: str) -> None:
+    for error in mistakes(changed(old, new)):
+        assert all(character.isprintable() for character in str(error))
+    assert mistakes(changed(old, new)) != []
+
+
 def test_a_valid_manifest_has_no_mistakes() -> None:
     assert mistakes(VALID) == []

@@ -39,7 +39,7 @@ def sign(
     own = SigningKey.load(key_file(key))
     manifest = sign_bundle(bundle, own)
     print(f"{manifest.name} {manifest.version}: signed by {own.publisher}")
-    progress(f"Others accept it after: {_trust_command(own.publisher)}")
+    progress(f"A node, this one too, accepts it after: {_trust_command(own.publisher)}")
 
 
 def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
@@ -56,7 +56,7 @@ def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
     print(own.publisher)
     if is_new:
         progress(f"Made {file}. Keep a copy in a safe place: without it your models get no new versions.")
-    progress(f"Others accept what it signs after: {_trust_command(own.publisher)}")
+    progress(f"A node accepts what it signs after: {_trust_command(own.publisher)}")
 
 
 def key_file(given: Path | None) -> Path:

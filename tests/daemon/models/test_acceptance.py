@@ -1,5 +1,7 @@
 """A node runs what it came with, what somebody whom it trusts has signed, and what says that nobody did."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,19 @@ def test_an_unsigned_model_says_so_or_is_refused(site: Site) -> None:
     with pytest.raises(NotAccepted, match="Nobody has signed model 'toy', and it does not say so") as caught:
         site.acceptance.check_new(replace(manifest(), unsigned=False))
     assert "meshd models sign --unsigned BUNDLE" in caught.value.hint
+
+
+def test_checking_a_signature_leaves_no_cryptography_in_the_daemon(site: Site, tmp_path: Path) -> None:
+    site.publishers.trust(site.key.publisher)
+    (tmp_path / "manifest.toml").write_text(dumps(site.signed(manifest())))
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from model_registry.manifest import load; from model_registry.publisher import Publishers\n"
+        "Publishers(Path(sys.argv[1])).accept(load(Path(sys.argv[2])))\n"
+        "print('cryptography' in sys.modules)"
+    )
+    command = (sys.executable, "-c", program, site.config.publishers_path, tmp_path / "manifest.toml")
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
 def test_a_bad_signature_is_refused_whoever_is_trusted(site: Site) -> None:
