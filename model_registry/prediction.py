@@ -22,9 +22,9 @@ class Uncertainty(NamedTuple):
     """From the multiply-accumulates alone."""
 
 
-# Source: docs/decisions/measure/prediction.py over ncnn's benchmark table, each of 65 processors predicted from each of
-# the others, on one core. The table has ncnn on both devices; a step from onnxruntime is taken to be no wider.
-_FLOATS = Uncertainty(scaled=1.5, by_macs=2.24)
+# Source: docs/decisions/0010-prediction.md. Within ncnn's benchmark table, 65 processors predicted from one another: 1.5
+# and 2.0. From onnxruntime on a busy machine to ncnn on the classes' own devices: 1.64 to 2.19, and 1.56 to 1.72.
+_FLOATS = Uncertainty(scaled=2.2, by_macs=2.24)
 _INTEGERS = Uncertainty(scaled=2.0, by_macs=2.5)
 
 
@@ -101,7 +101,7 @@ def _prediction(device: Device, p50_ms: float, factor: float, sentence: str, mem
         p50_ms=p50_ms,
         peak_memory_bytes=memory_bytes,
         joules=_joules(p50_ms, device),
-        source=f"{sentence}; {margin} (a factor of {factor:g} by ncnn's benchmark table)",
+        source=f"{sentence}; {margin} (a factor of {factor:g}, meshd's decision record 0010)",
     )
     return Prediction(cost=cost, factor=factor)
 

@@ -91,6 +91,8 @@ def recommend(
     if not fitting:
         return Advice(device=device, variant=None, reasons=tuple(_why_nothing(choices, device)), choices=choices)
     chosen, why = _chosen(fitting, wish.tolerated_on(device), metric.replace("_", " ") or "accuracy")
+    if len(choices) == 1:
+        why = f"{chosen.name} is the only variant, and it fits."
     there = next((choice for choice in choices if choice.name == reference), chosen)
     reasons = (why, *_compared(chosen, there), *_room(chosen, device, wish), *chosen.doubts)
     return Advice(device=device, variant=chosen.name, reasons=reasons, choices=choices)
@@ -192,14 +194,19 @@ def _speed(ratio: float) -> str:
 
 
 def _room(chosen: Choice, device: Device, wish: Wish) -> Iterator[str]:
-    """Say how it fits the limits."""
-    if chosen.p50_ms and wish.deadline_s is not None:
-        yield f"It takes {duration(chosen.p50_ms / 1e3)} of the {duration(wish.deadline_s)} allowed."
+    """Say what it takes there, and of what limits."""
+    if chosen.p50_ms is not None:
+        allowed = "" if wish.deadline_s is None else f" of the {duration(wish.deadline_s)} allowed"
+        yield f"One item takes {_about(chosen)}{duration(chosen.p50_ms / 1e3)}{allowed}."
     if chosen.peak_memory_bytes:
         yield (
             f"Its process needs {size(chosen.peak_memory_bytes)} of the {size(device.memory_bytes)} that "
             f"{device.called} has for it."
         )
+
+
+def _about(choice: Choice) -> str:
+    return "about " if choice.prediction and choice.prediction.cost.how == "predicted" else ""
 
 
 def _why_nothing(choices: Sequence[Choice], device: Device) -> Iterator[str]:

@@ -13,7 +13,7 @@ def test_of_what_fits_and_loses_little_the_least_energy_is_advised_with_its_reas
         (
             "int8 takes the least energy of the 2 variants that fit and lose at most 1 point of accuracy.",
             "Against fp32 it is 4.0 times as fast, has 25% of the size and loses 1 point.",
-            "It takes 20.0 ms of the 100 ms allowed.",
+            "One item takes about 20.0 ms of the 100 ms allowed.",
             "Its process needs 50.0 MB of the 100 MB that band has for it.",
         ),
     )
@@ -68,7 +68,7 @@ def test_what_was_not_measured_is_told_and_nothing_is_made_up() -> None:
     assert (advice.variant, advice.reasons) == (
         "trees",
         (
-            "trees is the only variant that fits and is known to lose at most 1 point of accuracy.",
+            "trees is the only variant, and it fits.",
             "Its memory was not measured: only its file was held against the memory there.",
             "Nothing tells how long it takes: neither a latency nor its multiply-accumulates are known.",
         ),

@@ -61,6 +61,11 @@ def there(advice: Advice) -> list[There]:
     return [_there(choice, advised=choice.name == advice.variant) for choice in advice.choices]
 
 
+def energies(sweep: Sweep) -> bool:
+    """Tell whether there is an energy for any variant: of a processor whose power nobody knows there is none."""
+    return any(cost.joules is not None for made in sweep.made if (cost := measured_here(made, sweep)))
+
+
 def metric_name(sweep: Sweep) -> str:
     """Return the metric as a person writes it."""
     return sweep.metric.replace("_", " ") or "accuracy"

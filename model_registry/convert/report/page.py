@@ -45,6 +45,7 @@ def page(sweep: Sweep, advice: Sequence[Advice]) -> str:
         draft=sweep.draft,
         advice=[(each, content.there(each)) for each in advice],
         rows=content.rows(sweep, advice),
+        energies=content.energies(sweep),
         metric=content.metric_name(sweep),
         judged_on=content.judged_on(sweep),
         sources=content.sources(sweep),

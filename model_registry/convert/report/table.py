@@ -12,7 +12,7 @@ from model_registry.convert.report import content
 from model_registry.convert.sweep import Sweep
 from model_registry.recommendation import Advice
 
-_COLUMNS = ("size", "accuracy", "change", "median", "99 %", "memory", "energy")
+_COLUMNS = ("size", "accuracy", "change", "median", "99 %", "memory")
 
 
 def table(sweep: Sweep, advice: Sequence[Advice]) -> RenderableType:
@@ -23,11 +23,13 @@ def table(sweep: Sweep, advice: Sequence[Advice]) -> RenderableType:
 def _variants(sweep: Sweep, advice: Sequence[Advice]) -> Table:
     grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     grid.add_column("variant", no_wrap=True)
-    for name in _COLUMNS:
+    energies = content.energies(sweep)
+    for name in (*_COLUMNS, "energy") if energies else _COLUMNS:
         grid.add_column(name, justify="right", no_wrap=True)
     for row in content.rows(sweep, advice):
-        figures = (row.size, row.accuracy, row.change, row.p50, row.p99, row.memory, row.energy)
-        grid.add_row(Text(row.name, "bold" if row.advised else ""), *figures)
+        figures = (row.size, row.accuracy, row.change, row.p50, row.p99, row.memory)
+        spent = (row.energy,) if energies else ()
+        grid.add_row(Text(row.name, "bold" if row.advised else ""), *figures, *spent)
     return grid
 
 
@@ -43,6 +45,4 @@ def _not_made(sweep: Sweep) -> Iterator[Text]:
 
 
 def _notes(sweep: Sweep) -> Iterator[Text]:
-    yield Text(
-        f"\n{content.judged_on(sweep)} Latency: one item, one core of {sweep.processor}. Energy: estimate.", "dim"
-    )
+    yield Text(f"\n{content.judged_on(sweep)} Latency: one item, one core of {sweep.processor}.", "dim")
