@@ -14,7 +14,7 @@ from typing_extensions import override
 from meshd.core.answer import Answer
 from meshd.core.ids import NodeId
 from meshd.wire.frame import FrameReader, decode, encode
-from meshd.wire.messages import Document, Hello, Infer, Query, Refusal, Result
+from meshd.wire.messages import Document, Hello, Infer, Install, Order, Query, Refusal, Result
 from meshd.wire.tensors import decode_tensors, encode_tensors
 
 
@@ -25,7 +25,7 @@ class FakeDaemon:
         self.documents: dict[str, msgspec.Struct] = {}
         self.answer: Answer | None = None
         self.outputs: dict[str, Any] = {}
-        self.asked: list[Query | Infer] = []
+        self.asked: list[Query | Infer | Install | Order] = []
         self.inputs: dict[str, Any] = {}
 
     @contextmanager
@@ -60,7 +60,13 @@ class FakeDaemon:
                 return encode(Hello(role="peer", name="fake", node_id=NodeId("ab" * 32)))
             case Query():
                 self.asked.append(message)
-                return self._document(message)
+                return self._document(message.request_id, message.subject)
+            case Order():
+                self.asked.append(message)
+                return self._document(message.request_id, message.action)
+            case Install():
+                self.asked.append(message)
+                return self._document(message.request_id, "install")
             case Infer():
                 self.asked.append(message)
                 self.inputs = {name: np.array(a) for name, a in decode_tensors(message.tensors, payload).items()}
@@ -68,11 +74,11 @@ class FakeDaemon:
             case _:
                 raise AssertionError(f"no client sends {message}")
 
-    def _document(self, query: Query) -> list[Any]:
-        document = self.documents.get(query.subject)
+    def _document(self, request_id: str, subject: str) -> list[Any]:
+        document = self.documents.get(subject)
         if document is None:
-            return encode(Refusal(request_id=query.request_id, code="unknown_query", message="it is not known."))
-        return encode(Document(request_id=query.request_id), [msgspec.json.encode(document)])
+            return encode(Refusal(request_id=request_id, code="unknown_query", message="it is not known."))
+        return encode(Document(request_id=request_id), [msgspec.json.encode(document)])
 
     def _result(self, infer: Infer) -> list[Any]:
         if self.answer is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from meshd.cli.view.arrivals_view import arrival_lines
 from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, percent, size
 from meshd.documents import CalibratedBound, Model, ModelsDocument, ModelTier
@@ -12,8 +13,10 @@ from meshd.documents import CalibratedBound, Model, ModelsDocument, ModelTier
 
 def models_view(document: ModelsDocument) -> RenderableType:
     """Return one row for each tier of each model."""
+    arriving = tuple(arrival_lines(document.arriving))
     if not document.models:
-        return Text("No node of the mesh hosts a model. `meshd config show` tells where this one looks for them.")
+        told = "No node of the mesh hosts a model. `meshd config show` tells where this one looks for them."
+        return Group(Text(told), *arriving)
     table = columns(
         *("model", "tier", "variant", "size", "accuracy", "passes on", "missed", "hosts"),
         right=("size", "accuracy", "passes on"),
@@ -24,14 +27,17 @@ def models_view(document: ModelsDocument) -> RenderableType:
             table.add_row(*_row(model, tier, first=index == 0), end_section=tier is model.tiers[-1])
     return Group(
         table,
-        Text(
-            "\n" + "\n".join(f"{model.name} {model.version}: {vouched(model.signed_by)}" for model in document.models)
-        ),
+        Text("\n" + "\n".join(_origin(model) for model in document.models)),
+        *arriving,
         Text(
             "\nmissed: bound on anomalies neither told nor passed on (its confidence); hosts in bold have it warm",
             "dim",
         ),
     )
+
+
+def _origin(model: Model) -> str:
+    return f"{model.name} {model.version}: {vouched(model.signed_by)}{', pinned' if model.pinned else ''}"
 
 
 def vouched(signed_by: str | None) -> str:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from meshd.cli.view.arrivals_view import arrival_lines
 from meshd.cli.view.words import duration, energy, percent, short, size
 from meshd.documents import BatteryState, MqttState, Problem, StatusDocument
 
@@ -22,7 +23,7 @@ def status_view(status: StatusDocument) -> RenderableType:
     figures.add_column(style="dim", no_wrap=True)
     for name, value in _figures(status):
         figures.add_row(name, value)
-    return Group(title, figures, *(_problem(problem) for problem in status.problems))
+    return Group(title, figures, *arrival_lines(status.arriving), *(_problem(problem) for problem in status.problems))
 
 
 def _figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
