@@ -22,7 +22,7 @@ class Uncertainty(NamedTuple):
     """From the multiply-accumulates alone."""
 
 
-# Source: docs/decisions/0010-prediction.md. Within ncnn's benchmark table, 65 processors predicted from one another: 1.5
+# Source: docs/decisions/0010-prediction.md. In ncnn's benchmark table, 65 processors predicted from one another: 1.5
 # and 2.0. From onnxruntime on a busy machine to ncnn on the classes' own devices: 1.64 to 2.19, and 1.56 to 1.72.
 _FLOATS = Uncertainty(scaled=2.2, by_macs=2.24)
 _INTEGERS = Uncertainty(scaled=2.0, by_macs=2.5)
