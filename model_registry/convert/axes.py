@@ -45,7 +45,11 @@ def bounded(inputs: Mapping[str, tuple[int | str, ...]], given: Mapping[str, Axi
         ModelRefused: one has no bounds, or bounds were given for one that is not there.
 
     """
-    named = {extent: name for name, shape in inputs.items() for extent in shape if isinstance(extent, str)}
+    named: dict[str, str] = {}
+    for name, shape in inputs.items():
+        for extent in shape:
+            if isinstance(extent, str):
+                named.setdefault(extent, name)
     unbounded = [axis for axis in named if axis not in given and axis != BATCH]
     if unbounded:
         places = ", ".join(f"'{axis}' of input '{named[axis]}'" for axis in unbounded)

@@ -65,7 +65,7 @@ class Feed:
     def _input(self, tensor: Tensor, first: int, end: int) -> Array:
         chosen = self.samples.arrays[tensor.name][first:end]
         axis = _item_axis(tensor, self.samples)
-        return np.ascontiguousarray(chosen[0] if axis is None else np.moveaxis(chosen, 0, axis))
+        return np.asarray(chosen[0] if axis is None else np.moveaxis(chosen, 0, axis), order="C")
 
 
 def feed(samples: Samples, inputs: tuple[Tensor, ...], axes: Mapping[str, Axis]) -> Feed:

@@ -62,7 +62,6 @@ def import_model(order: Import, progress: Progress) -> Bundle:
     """
     with needing("convert", "Importing a model"):
         import onnx  # noqa: F401, PLC0415 - an extra; asked for here so that its absence is told in one sentence.
-        import onnxconverter_common  # noqa: F401, PLC0415
         import onnxslim  # noqa: F401, PLC0415
     folder = order.out or Path(order.wishes.name or model_name(order.source.name))
     with _appearing(folder) as unfinished:

@@ -30,6 +30,8 @@ from model_registry.tier import Precision
 
 WORTH = 0.97
 """A variant must be smaller than this share of its parent's file: below that, it only adds something to choose from."""
+_GROWN = 1.05
+"""How much larger than the model as it came a slimmed one may be."""
 _SAME = 1e-3
 """Relative error up to which a slimmed graph still counts as the same model: fusing layers rounds differently."""
 
@@ -57,65 +59,78 @@ class Sweeping:
         """
         started = perf_counter()
         (self.folder / "artifacts").mkdir(parents=True, exist_ok=True)
-        base, not_made = self._base(progress)
+        progress.begin("slimming the graph", 1)
+        base, parent, not_made = self._base()
         candidates = [base]
-        for recipe in self.recipes:
-            progress.begin(f"making {recipe.name}", 1)
-            try:
-                candidates.append(self._made(recipe, base))
-            except NotApplicable as error:
-                not_made.append(NotMade(name=recipe.name, reason=str(error)))
+        if parent:
+            made, fallen = self._variants(parent, base, progress)
+            candidates += made
+            not_made += fallen
         measurement = Measurement(
             draft=self.draft, comparison=self.comparison, today=self.today, seconds_each=self.seconds_each
         )
-        made, fallen = measurement.take(candidates, progress)
+        measured, refused = measurement.take(candidates, progress)
         return Sweep(
             draft=self.draft,
             origin=self.imported.origin,
             origin_bytes=self.imported.origin_bytes,
             processor=processor_name(),
-            made=made,
-            not_made=(*not_made, *fallen),
+            made=measured,
+            not_made=(*not_made, *refused),
             reference=base.name,
             metric=self.comparison.metric,
             took_s=perf_counter() - started,
         )
 
-    def _base(self, progress: Progress) -> tuple[Candidate, list[NotMade]]:
-        """Return what all other variants are made of and compared with: the slimmed model, or the model as it came."""
-        progress.begin("slimming the graph", 1)
+    def _base(self) -> tuple[Candidate, Parent | None, list[NotMade]]:
+        """Return what variants are compared with, and what they are made of: the slimmed model, if slimming was sound.
+
+        A graph that computes its weights from smaller constants grows when these are folded: then the slimmed graph is
+        only what variants are made of.
+        """
         if self.imported.format == "tflite":
-            return self._as_it_came("int8" if self._takes_integers() else "fp32", self.imported.path), []
-        model = onnx.load(self.imported.path)
-        named = name_axes(model, self.draft.inputs, self.draft.outputs)
-        prepared = self.imported.path.with_name("named.onnx")
-        onnx.save(named, prepared)
-        precision = precision_of(named)
-        slim = self._path(precision)
+            unchanged = NotMade(
+                name=", ".join(recipe.name for recipe in self.recipes),
+                reason="A .tflite model runs as it is, and nothing here can change it. "
+                "Import the model that it was converted from.",
+            )
+            return self._first("int8" if self._takes_integers() else "fp32", self.imported.path), None, [unchanged]
+        named, slim = (self.imported.path.with_name(name) for name in ("named.onnx", "slim.onnx"))
+        onnx.save(name_axes(onnx.load(self.imported.path), self.draft.inputs, self.draft.outputs), named)
+        calibration = self.comparison.calibration
         try:
-            done = Slim().make(Parent(path=prepared, calibration=None), slim)
+            done = Slim().make(Parent(named, calibration), slim)
             self.comparison.expect_same(Trial(slim.read_bytes(), "onnx", self.draft.outputs), _SAME)
         except NotApplicable as error:
-            return self._as_it_came(precision, prepared), [NotMade(name="slim", reason=str(error))]
-        return self._candidate(precision, precision, slim, done, self.imported.origin_sha256), []
+            base = self._first(precision_of(onnx.load(named)), named)
+            return base, Parent(named, calibration), [NotMade(name="slim", reason=str(error))]
+        best, did = (slim, done) if slim.stat().st_size <= _GROWN * named.stat().st_size else (named, "")
+        return self._first(precision_of(onnx.load(best)), best, did), Parent(slim, calibration), []
 
-    def _as_it_came(self, precision: Precision, source: Path) -> Candidate:
+    def _variants(self, parent: Parent, base: Candidate, progress: Progress) -> tuple[list[Candidate], list[NotMade]]:
+        made, fallen = [], []
+        for recipe in self.recipes:
+            progress.begin(f"making {recipe.name}", 1)
+            try:
+                made.append(self._made(recipe, parent, base))
+            except NotApplicable as error:
+                fallen.append(NotMade(name=recipe.name, reason=str(error)))
+        return made, fallen
+
+    def _first(self, precision: Precision, source: Path, done: str = "") -> Candidate:
         target = self._path(precision)
         shutil.copyfile(source, target)
-        return self._candidate(precision, precision, target, "", self.imported.origin_sha256)
+        return self._candidate(precision, precision, target, done, self.imported.origin_sha256)
 
     def _takes_integers(self) -> bool:
         return all(tensor.dtype in {"int8", "uint8"} for tensor in self.draft.inputs)
 
-    def _made(self, recipe: Recipe, base: Candidate) -> Candidate:
-        if base.format == "tflite":
-            raise NotApplicable(
-                "A .tflite model runs as it is; nothing here can change it.",
-                hint="Import the model that it was converted from.",
-            )
+    def _made(self, recipe: Recipe, parent: Parent, base: Candidate) -> Candidate:
+        if recipe.name == base.name:
+            raise NotApplicable(f"The model is {base.name} as it came.")
         target = self._path(recipe.name)
         try:
-            done = recipe.make(Parent(path=base.path, calibration=self.comparison.calibration), target)
+            done = recipe.make(parent, target)
             _check_worth(target, base.path)
             return self._candidate(recipe.name, recipe.precision, target, done, base.artifact)
         except NotApplicable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def _loaded(source: Path, kind: SourceKind, options: ReadingOptions) -> Any:
             f"{source.name} is {kind.title}, and loading it runs whatever code its maker put there.",
             hint="Save the model with skops.io.dump instead, or give --trust-pickle if you know who made the file.",
         )
-    load = _load_skops if kind is kinds.SKOPS else _load_pickle
+    load = partial(_load_skops, options=options) if kind is kinds.SKOPS else _load_pickle
     with warnings.catch_warnings(record=True) as said:  # Of another version's estimator, say.
         warnings.simplefilter("always")
         try:
@@ -74,17 +75,17 @@ def _loaded(source: Path, kind: SourceKind, options: ReadingOptions) -> Any:
     return estimator
 
 
-def _load_skops(source: Path) -> Any:
+def _load_skops(source: Path, options: ReadingOptions) -> Any:
     with needing("sklearn", "Importing .skops files"):
         from skops import io  # noqa: PLC0415 - an extra.
 
-    untrusted = io.get_untrusted_types(file=source)
-    if untrusted:
+    doubtful = io.get_untrusted_types(file=source)
+    if doubtful and not options.trust_pickle:
         raise ModelRefused(
-            f"{source.name} wants types that skops does not know to be harmless: {', '.join(untrusted)}.",
-            hint="Only estimators of scikit-learn itself can be imported.",
+            f"{source.name} holds what skops does not know to be harmless: {', '.join(doubtful)}.",
+            hint="Give --trust-pickle if you know who made the file.",
         )
-    return io.load(source, trusted=[])
+    return io.load(source, trusted=doubtful)
 
 
 def _load_pickle(source: Path) -> Any:
@@ -112,7 +113,7 @@ def _converted(estimator: Any, name: str) -> Any:
             f"skl2onnx cannot convert {_article(type(estimator).__name__)}: {first_line(error)}.",
             hint="Its documentation lists the supported estimators.",
         ) from error
-    return _with_plain_outputs(model)
+    return _with_plain_outputs(model, is_classifier="classes_" in dir(estimator))
 
 
 def _plain(estimator: Any) -> Mapping[int, dict[str, bool]]:
@@ -120,15 +121,15 @@ def _plain(estimator: Any) -> Mapping[int, dict[str, bool]]:
     return {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else {}
 
 
-def _with_plain_outputs(model: Any) -> Any:
-    """Drop a classifier's label, which is the largest of its probabilities, and name what is left in plain words."""
-    names = {"output_probability": "probabilities", "variable": "value"}
-    kept = [output for output in model.graph.output if output.name != "output_label"] or list(model.graph.output)
-    del model.graph.output[:]
-    model.graph.output.extend(kept)
-    for output in model.graph.output:
-        if output.name in names:
-            _rename(model.graph, output.name, names[output.name])
+def _with_plain_outputs(model: Any, *, is_classifier: bool) -> Any:
+    """Drop a classifier's label, which is the largest of its probabilities, and name a regressor's output `value`."""
+    outputs = model.graph.output
+    names = [output.name for output in outputs]
+    if is_classifier:
+        del outputs[names.index("label")]
+    for output in outputs:
+        if output.name == "variable":
+            _rename(model.graph, output.name, "value")
     return model
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 import onnx
-from onnxconverter_common import float16
+import onnxruntime
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from model_registry.convert.variants.recipe import Parent, require_floats, tool
 from model_registry.tier import Precision
@@ -22,11 +22,10 @@ class Fp16:
         """Convert every float32 tensor inside the graph.
 
         Raises:
-            NotApplicable: there is none, or onnxconverter-common failed.
+            NotApplicable: there is none, or onnxruntime's converter failed.
 
         """
         require_floats(parent)
-        with tool("onnxconverter-common"):
-            half = float16.convert_float_to_float16(onnx.load(parent.path), keep_io_types=True)
-            onnx.save(half, target)
-        return f"fp16, inputs and outputs kept (onnxconverter-common {version('onnxconverter-common')})"
+        with tool("onnxruntime's conversion to half precision"):
+            onnx.save(convert_float_to_float16(onnx.load(parent.path), keep_io_types=True), target)
+        return f"fp16, inputs and outputs kept (onnxruntime {onnxruntime.__version__})"
