@@ -214,12 +214,46 @@ class Taken(Struct, frozen=True, kw_only=True):
     """What is in this node's store."""
     left_out: tuple[str, ...] = ()
     """What the disk budget had no room for."""
+    moved_bytes: int = 0
+    """What had to come for it; the rest was here already."""
+    moved_s: float = 0.0
+    """How long that took, without the trials."""
 
 
 class Done(Struct, frozen=True, kw_only=True):
     """An order was carried out."""
 
     sentence: str
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something that was wrong with a model here, and what was done about it."""
+
+    model: ModelName
+    version: str
+    tier: DeviceClass
+    variant: str
+    artifact: ArtifactHash
+    outcome: Literal["mended", "quarantined", "restored", "released", "reloaded"]
+    """``mended``: damaged pieces came from peers. ``restored``, ``released``: out of quarantine, with a new copy or
+    with the old one, which turned out sound. ``reloaded``: it answered wrongly until it was loaded again."""
+    reason: str = ""
+    damaged_pieces: int = 0
+    pieces: int = 0
+    """Of the artifact; 0 where nobody can tell, or where its file is not what was wrong."""
+    serving: tuple[str, ...] = ()
+    """What this node runs of the model now, as ``tier/variant``."""
+
+
+class VerifyDocument(Struct, frozen=True, kw_only=True):
+    """What a scrub has found."""
+
+    artifacts: int
+    n_bytes: int
+    took_s: float
+    cpu_s: float
+    """Processor time of the reading itself."""
+    findings: tuple[Finding, ...]
 
 
 class ManifestDocument(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
+from time import monotonic
 
 from msgspec import Struct
 
@@ -37,6 +38,13 @@ class Wish(Struct, frozen=True, kw_only=True):
     """A person asked: what is hosted now may be evicted for it."""
     takes_any_map: bool = False
     """The source's own word on the pieces is enough to carry them: the whole is hashed all the same."""
+
+
+class Moved(Struct, kw_only=True):
+    """What one wish has cost the links so far."""
+
+    n_bytes: int = 0
+    seconds: float = 0.0
 
 
 class Acquisition:
@@ -76,24 +84,24 @@ class Acquisition:
             NoRoom: the disk budget has no room for it beside what may not go.
             NobodyHasIt: the sources do not have all of it, or are gone.
         """
-        name = ModelName(wish.manifest.name)
+        name, moved = ModelName(wish.manifest.name), Moved()
         async with self._one_at_a_time.setdefault(name, asyncio.Lock()):
             try:
-                best = await self._best(wish)
+                best = await self._best(wish, moved)
                 await asyncio.to_thread(self._store.add_manifest, wish.text)
                 self._catalogue.learn(wish.manifest)
                 await self._hosting.rehost()
-                left_out = await self._fetch_rest(wish) if wish.wants_all else ()
+                left_out = await self._fetch_rest(wish, moved) if wish.wants_all else ()
             except RegistryError as error:
                 raise ModelRefused(error.message, hint=error.hint) from error
         log.get_logger().info(log.MODEL_FETCHED, model=wish.manifest.name, version=wish.manifest.version)
-        return self._taken(wish.manifest, best, left_out)
+        return self._taken(wish.manifest, best, left_out, moved)
 
-    async def _best(self, wish: Wish) -> Candidate | None:
+    async def _best(self, wish: Wish, moved: Moved) -> Candidate | None:
         """Return the first candidate that is here and runs; none when the model has none for this node."""
         refused: ModelUnusable | None = None
         for candidate in self._hosting.candidates(wish.manifest):
-            await self._fetch(candidate, wish)
+            await self._fetch(candidate, wish, moved)
             try:
                 await self._hosting.prepare(candidate)
             except ModelUnusable as error:
@@ -104,18 +112,18 @@ class Acquisition:
             raise ModelRefused(refused.message, hint=refused.hint)
         return None
 
-    async def _fetch_rest(self, wish: Wish) -> tuple[str, ...]:
+    async def _fetch_rest(self, wish: Wish, moved: Moved) -> tuple[str, ...]:
         """Fetch what others may want to have from here, as far as there is room; return what was left out."""
         left_out = []
         for tier, variant in wish.manifest.variants():
             candidate = Candidate(manifest=wish.manifest, tier=tier, variant=variant)
             try:
-                await self._fetch(candidate, wish)
+                await self._fetch(candidate, wish, moved)
             except NoRoom:
                 left_out.append(_called(candidate))
         return tuple(left_out)
 
-    async def _fetch(self, candidate: Candidate, wish: Wish) -> None:
+    async def _fetch(self, candidate: Candidate, wish: Wish, moved: Moved) -> None:
         """Have an artifact in the store, whole and verified."""
         if await asyncio.to_thread(self._store.holds, candidate.artifact):
             return
@@ -126,12 +134,14 @@ class Acquisition:
         incoming = await self._reserved(candidate, piece_map, wish)
         with closing(incoming):
             try:
-                await self._fill(candidate, piece_map, incoming, wish.sources)
+                await self._fill(candidate, piece_map, incoming, wish.sources, moved)
             finally:
                 self._arriving.pop(candidate.artifact, None)
 
-    async def _fill(self, candidate: Candidate, piece_map: PieceMap, incoming: Incoming, sources: Sources) -> None:
-        missing = incoming.missing()
+    async def _fill(
+        self, candidate: Candidate, piece_map: PieceMap, incoming: Incoming, sources: Sources, moved: Moved
+    ) -> None:
+        missing, started_s = incoming.missing(), monotonic()
         self._note(candidate, piece_map, missing, ())
 
         async def keep(pieces: dict[int, bytes], giver: str) -> None:
@@ -140,6 +150,8 @@ class Acquisition:
 
         await self._fetcher.fetch_into(keep, candidate.artifact, piece_map, missing, sources)
         await asyncio.to_thread(incoming.finish)
+        moved.n_bytes += _bytes_of(piece_map, missing)
+        moved.seconds += monotonic() - started_s
         self.on_kept()
 
     async def _reserved(self, candidate: Candidate, piece_map: PieceMap, wish: Wish) -> Incoming:
@@ -180,12 +192,12 @@ class Acquisition:
             tier=DeviceClass(candidate.tier.name),
             variant=candidate.variant.name,
             artifact=candidate.artifact,
-            come_bytes=piece_map.size_bytes - sum(piece_map.extent(index)[1] for index in missing),
+            come_bytes=piece_map.size_bytes - _bytes_of(piece_map, missing),
             size_bytes=piece_map.size_bytes,
             sources=tuple(sources),
         )
 
-    def _taken(self, manifest: Manifest, best: Candidate | None, left_out: tuple[str, ...]) -> Taken:
+    def _taken(self, manifest: Manifest, best: Candidate | None, left_out: tuple[str, ...], moved: Moved) -> Taken:
         every = (Candidate(manifest=manifest, tier=tier, variant=variant) for tier, variant in manifest.variants())
         return Taken(
             model=ModelName(manifest.name),
@@ -193,7 +205,13 @@ class Acquisition:
             hosted=_called(best) if best else None,
             kept=tuple(_called(candidate) for candidate in every if self._store.holds(candidate.artifact)),
             left_out=left_out,
+            moved_bytes=moved.n_bytes,
+            moved_s=moved.seconds,
         )
+
+
+def _bytes_of(piece_map: PieceMap, indices: Iterable[int]) -> int:
+    return sum(piece_map.extent(index)[1] for index in indices)
 
 
 def _put(incoming: Incoming, pieces: dict[int, bytes]) -> None:
