@@ -1,6 +1,6 @@
 """What a trial process gives up before it touches a model. Irreversible: for a process that ends with its trial.
 
-Source of what onnxruntime and LiteRT can do without: docs/decisions/0009-admission.md.
+Source of what onnxruntime and LiteRT can do without: docs/decisions/0012-admission.md.
 """
 
 from __future__ import annotations

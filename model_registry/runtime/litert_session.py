@@ -28,10 +28,10 @@ _redirecting = Lock()
 class LiteRtSession:
     """A .tflite model in memory. Its interpreter runs one request at a time: others wait for the lock.
 
-    A dynamic axis is followed by a fresh interpreter, which takes 1 to 5 ms. One that is resized keeps the memory of
+    A dynamic axis is followed by a fresh interpreter, which takes 0.2 to 12 ms. One that is resized keeps the memory of
     its largest batch for ever, and one whose resizing failed may have damaged the heap. How far an axis may stretch is
     for the manifest to say and for admission to try: LiteRT itself crashes where its element counts overflow.
-    Source: docs/decisions/0009-admission.md.
+    Source: docs/decisions/0013-litert.md.
     """
 
     def __init__(self, content: bytes, *, threads: int = 1) -> None:
