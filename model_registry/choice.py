@@ -62,7 +62,7 @@ def _broken(variant: Variant, device: Device, prediction: Prediction | None, dea
         yield f"is made for {', '.join(variant.hardware)}, and {device.called} has {', '.join(device.hardware)}"
     peak_bytes = peak_memory_bytes(variant)
     if (peak_bytes or variant.size_bytes) > device.memory_bytes:
-        what = "for its process" if peak_bytes else "for its file alone"
+        what = "for its process at the largest input" if peak_bytes else "for its file alone"
         needed = size(peak_bytes or variant.size_bytes)
         yield f"needs {needed} {what}, and {device.called} has {size(device.memory_bytes)}"
     if prediction and deadline_s is not None and prediction.cost.p50_ms > deadline_s * 1e3:

@@ -200,8 +200,8 @@ def _room(chosen: Choice, device: Device, wish: Wish) -> Iterator[str]:
         yield f"One item takes {_about(chosen)}{duration(chosen.p50_ms / 1e3)}{allowed}."
     if chosen.peak_memory_bytes:
         yield (
-            f"Its process needs {size(chosen.peak_memory_bytes)} of the {size(device.memory_bytes)} that "
-            f"{device.called} has for it."
+            f"Its process needs {size(chosen.peak_memory_bytes)} at the largest input, of the "
+            f"{size(device.memory_bytes)} that {device.called} has for it."
         )
 
 

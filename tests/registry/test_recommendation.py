@@ -14,7 +14,7 @@ def test_of_what_fits_and_loses_little_the_least_energy_is_advised_with_its_reas
             "int8 takes the least energy of the 2 variants that fit and lose at most 1 point of accuracy.",
             "Against fp32 it is 4.0 times as fast, has 25% of the size and loses 1 point.",
             "One item takes about 20.0 ms of the 100 ms allowed.",
-            "Its process needs 50.0 MB of the 100 MB that band has for it.",
+            "Its process needs 50.0 MB at the largest input, of the 100 MB that band has for it.",
         ),
     )
 
@@ -50,7 +50,8 @@ def test_when_nothing_fits_every_broken_limit_is_named() -> None:
             "No variant fits band.",
             (
                 "fp32 is a .tflite file, and band runs onnx; is made for cuda, and band has cpu; "
-                "needs 50.0 MB for its process, and band has 40.0 MB; takes 80.0 ms, and the deadline is 50.0 ms."
+                "needs 50.0 MB for its process at the largest input, and band has 40.0 MB; "
+                "takes 80.0 ms, and the deadline is 50.0 ms."
             ),
         ),
     )

@@ -79,7 +79,7 @@ def judged_on(sweep: Sweep) -> str:
         return "Accuracy was not measured, for no data was given: import again with --calibration and --labels."
     against = "the true labels" if evaluation.reference == "labels" else f"what {sweep.reference} answers"
     items = f"{evaluation.items:,} item{'' if evaluation.items == 1 else 's'}"
-    return f"{metric_name(sweep).capitalize()} was measured on {items} of {evaluation.dataset}, against {against}."
+    return f"{metric_name(sweep).capitalize()} is held against {against}, on {items} of {evaluation.dataset}."
 
 
 def sources(sweep: Sweep) -> list[str]:
