@@ -42,6 +42,7 @@ from meshd.documents import (
     PeersDocument,
     StatusDocument,
     Taken,
+    VerifyDocument,
 )
 from meshd.errors import (
     Cancelled,
@@ -54,7 +55,7 @@ from meshd.errors import (
     RequestError,
 )
 from meshd.net.session import Session, SessionLimits, State
-from meshd.wire.messages import Cancel, Fetch, Hello, Message
+from meshd.wire.messages import EVERY_MODEL, Cancel, Fetch, Hello, Message
 
 if TYPE_CHECKING:
     from meshd.client.brought_bundle import BroughtBundle, Progress
@@ -248,6 +249,16 @@ class AsyncClient:
         """
         order = order_message("pin" if pinned else "unpin", model)
         return read_document(await self._told(order, (), _QUERY_PATIENCE_S), Done)
+
+    async def verify_models(self, model: str | None = None) -> VerifyDocument:
+        """Have the daemon read a model's files again, or those of all, mend what is damaged, and return what it found.
+
+        Raises:
+            UnknownModel: the daemon does not have it.
+        """
+        return read_document(
+            await self._told(order_message("verify", model or EVERY_MODEL), (), ORDER_PATIENCE_S), VerifyDocument
+        )
 
     async def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
         return await self._told(query_message(subject, arguments or {}), (), _QUERY_PATIENCE_S)

@@ -45,10 +45,11 @@ from meshd.documents import (
     PeersDocument,
     StatusDocument,
     Taken,
+    VerifyDocument,
 )
 from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLeft, PeerLost, RequestError
 from meshd.wire.frame import FrameReader, decode, encode
-from meshd.wire.messages import Fetch, Goodbye, Hello, Message
+from meshd.wire.messages import EVERY_MODEL, Fetch, Goodbye, Hello, Message
 
 if TYPE_CHECKING:
     from meshd.client.brought_bundle import BroughtBundle, Progress
@@ -219,6 +220,16 @@ class Client:
         """
         order = order_message("pin" if pinned else "unpin", model)
         return read_document(self._told(order, [], _QUERY_PATIENCE_S), Done)
+
+    def verify_models(self, model: str | None = None) -> VerifyDocument:
+        """Have the daemon read a model's files again, or those of all, mend what is damaged, and return what it found.
+
+        Raises:
+            UnknownModel: the daemon does not have it.
+        """
+        return read_document(
+            self._told(order_message("verify", model or EVERY_MODEL), [], ORDER_PATIENCE_S), VerifyDocument
+        )
 
     def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
         return self._told(query_message(subject, arguments or {}), [], _QUERY_PATIENCE_S)

@@ -25,6 +25,7 @@ from meshd.documents import (
     PeersDocument,
     StatusDocument,
     Taken,
+    VerifyDocument,
 )
 from meshd.errors import (
     DaemonUnreachable,
@@ -56,7 +57,17 @@ from meshd.wire.tensors import decode_tensors, encode_tensors
 
 Inputs = Mapping[str, NDArray[Any]]
 _WORDS = {Priority: "priority", Privacy: "privacy", DeviceClass: "device class"}
-D = TypeVar("D", StatusDocument, PeersDocument, ModelsDocument, ManifestDocument, ExplainDocument, Taken, Done)
+D = TypeVar(
+    "D",
+    StatusDocument,
+    PeersDocument,
+    ModelsDocument,
+    ManifestDocument,
+    ExplainDocument,
+    Taken,
+    Done,
+    VerifyDocument,
+)
 Question = Infer | Query | Install | Order
 """What a client waits for an answer to."""
 W = TypeVar("W", Priority, Privacy, DeviceClass)

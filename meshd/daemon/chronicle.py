@@ -6,13 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from meshd import log
 from meshd.core.answer import Answer, Outcome
 from meshd.core.ids import NodeId
 from meshd.core.membership import Standing
 from meshd.core.mesh_view import MeshView
 from meshd.core.request import Request
-from meshd.documents import RequestCounters
+from meshd.documents import Finding, RequestCounters
 
 _EVENT_OF = {
     Standing.ALIVE: log.PEER_RETURNED,
@@ -27,6 +29,10 @@ class Listener(Protocol):
 
     def publish_anomaly(self, event: Mapping[str, Any]) -> object:
         """Tell of an alarm, durably."""
+        ...
+
+    def publish_finding(self, event: Mapping[str, Any]) -> object:
+        """Tell what was wrong with a model, durably."""
         ...
 
 
@@ -75,6 +81,11 @@ class Chronicle:
             self._log.warning(
                 log.REQUEST_FINISHED, **fields, outcome="failed", code=outcome.code, reason=outcome.message
             )
+
+    def found(self, finding: Finding) -> None:
+        """Pass on what was wrong with a model, and what was done about it."""
+        if self._listener is not None:
+            self._listener.publish_finding({**msgspec.to_builtins(finding), "node": self._view.own.profile.name})
 
     def standing_changed(self, node_id: NodeId, standing: Standing) -> None:
         """Tell that a peer came, went or fell silent."""

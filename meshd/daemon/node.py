@@ -61,6 +61,7 @@ class Node:
         )
         self._keeper = keeper
         keeper.on_hosted = self._models_changed
+        keeper.on_finding = self.chronicle.found
         keeper.hosting.settled = ledger.turned_over
 
     def start(self) -> None:

@@ -22,7 +22,7 @@ from meshd.mqtt.broker_address import BrokerAddress
 from meshd.mqtt.connection import Connection, connected, knock
 from meshd.mqtt.event_queue import EventQueue
 from meshd.mqtt.outbox import Event, Outbox
-from meshd.mqtt.topics import ANOMALY, ID_LENGTH, Topics
+from meshd.mqtt.topics import ANOMALY, ID_LENGTH, MODEL, Topics
 
 FIRST_DELAY_S = 0.5
 MOST_DELAY_S = 30.0
@@ -97,17 +97,15 @@ class MqttEdge:
             self._work.set()
 
     def publish_anomaly(self, event: Mapping[str, Any]) -> str:
-        """Publish an event at least once, also over restarts of broker and daemon, and return its id.
+        """Publish an alarm at least once, also over restarts of broker and daemon, and return its id.
 
         An ``id`` in the event is kept; the same one twice is one event. Durable once :meth:`settled` returns.
         """
-        event_id = str(event.get("id") or uuid4().hex)
-        payload = _json({**self._who, "at": _now(), **event, "id": event_id})
-        if len(payload) > MOST_EVENT_BYTES:
-            self._log.error(log.MESSAGE_DROPPED, reason="event too large", event_id=event_id, n_bytes=len(payload))
-        elif self._address is not None:
-            self._events.put(Event(event_id=event_id, kind=ANOMALY, payload=payload))
-        return event_id
+        return self._publish(ANOMALY, event)
+
+    def publish_finding(self, event: Mapping[str, Any]) -> str:
+        """Publish what was wrong with a model, as durably as an alarm, and return the event's id."""
+        return self._publish(MODEL, event)
 
     async def settled(self) -> None:
         """Wait until all events published before are on disk, or have failed to get there."""
@@ -173,6 +171,15 @@ class MqttEdge:
                     taken.append(event)
             finally:
                 await self._events.remove(taken)
+
+    def _publish(self, kind: str, event: Mapping[str, Any]) -> str:
+        event_id = str(event.get("id") or uuid4().hex)
+        payload = _json({**self._who, "at": _now(), **event, "id": event_id})
+        if len(payload) > MOST_EVENT_BYTES:
+            self._log.error(log.MESSAGE_DROPPED, reason="event too large", event_id=event_id, n_bytes=len(payload))
+        elif self._address is not None:
+            self._events.put(Event(event_id=event_id, kind=kind, payload=payload))
+        return event_id
 
     def _will(self) -> tuple[str, bytes]:
         return self._topics.status, _json({"state": "offline", **self._who})

@@ -11,6 +11,7 @@ ID_LENGTH = 12
 """Hex digits of a node's id in a topic: 48 bits, so that two of a home's nodes never share one."""
 
 ANOMALY = "anomaly"
+MODEL = "model"
 
 
 class Topics(Struct, frozen=True):

@@ -28,6 +28,8 @@ MAX_HOPS = 8
 MAX_OFFERS = 64
 MAX_ARTIFACTS = 512
 """Both together fill a frame's metadata by four fifths at most; a node with more names those it used last."""
+EVERY_MODEL = ModelName("*")
+"""In an Order to verify: whatever this node has."""
 MAX_PIECES = MOST_PIECES
 """As many as an artifact has at most; how many of them a lender sends at a time is for it to decide."""
 
@@ -195,7 +197,7 @@ class Install(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """A client has something done about a model: ``remove``, ``pin``, ``unpin``, ``fetch``."""
+    """A client has something done about a model: ``remove``, ``pin``, ``unpin``, ``fetch``, ``verify``."""
 
     request_id: Key
     action: Name

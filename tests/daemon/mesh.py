@@ -95,6 +95,7 @@ class Member:
         self.received: list[tuple[NodeId, Message, bytes]] = []
         self.superseded: list[Superseded] = []
         self.alarms: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
         self.sessions: dict[NodeId, Session] = {}
         self.overhears: Callable[[Message], None] = lambda _message: None
         """Called with each message from a peer before the node takes it in."""
@@ -176,6 +177,9 @@ class Member:
 
     def publish_anomaly(self, event: Any) -> None:
         self.alarms.append(dict(event))
+
+    def publish_finding(self, event: Any) -> None:
+        self.findings.append(dict(event))
 
     def asked_by_peers(self) -> list[Infer]:
         """Return every request that peers have sent here."""

@@ -14,6 +14,7 @@ from meshd.cli.models import (
     recommending,
     showing,
     signing,
+    verifying,
 )
 
 app = typer.Typer(help="List, import, check, sign, share and repair models.", invoke_without_command=True)
@@ -34,3 +35,4 @@ app.command()(managing.fetch)
 app.command()(managing.remove)
 app.command()(managing.pin)
 app.command()(managing.unpin)
+app.command()(verifying.verify)

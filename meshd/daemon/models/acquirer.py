@@ -141,7 +141,12 @@ class Acquirer:
 
     def _lacks_best(self, known: Manifest, offer: Offer) -> bool:
         """Tell whether the very version that is here would run better with an artifact that is not."""
-        options = (option for option in self._hosting.candidates(known) if not self._hosting.refusal(option.artifact))
+        quarantined = self._store.quarantined()  # Those are the healer's to restore.
+        options = (
+            option
+            for option in self._hosting.candidates(known)
+            if option.artifact not in quarantined and not self._hosting.refusal(option.artifact)
+        )
         best = next(options, None)
         return known.version == offer.version and best is not None and not self._store.holds(best.artifact)
 

@@ -13,24 +13,30 @@ from meshd.daemon.models.acquisition import Acquisition
 from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.models.exchange import Exchange
 from meshd.daemon.models.fetcher import Fetcher
+from meshd.daemon.models.healer import Healer
+from meshd.daemon.models.health import Health
 from meshd.daemon.models.hosting import Hosting
 from meshd.daemon.models.installer import Installer
 from meshd.daemon.models.lender import Lender
 from meshd.daemon.models.orders import Orders
 from meshd.daemon.models.preferences import Preferences
 from meshd.daemon.models.source import PATIENCE_S
-from meshd.documents import Arrival, Problem
+from meshd.documents import Arrival, Finding, Problem
 from meshd.executor.executor import Executor
 from model_registry.store import ModelStore
 
 
 class Keeper:
-    """Knows, hosts, lends, fetches, takes in and removes models. ``on_hosted`` hears what is offered from now on."""
+    """Knows, hosts, lends, fetches, takes in, mends and removes models.
+
+    ``on_hosted`` hears what is offered from now on, ``on_finding`` what was wrong with a model.
+    """
 
     def __init__(
         self, config: Config, store: ModelStore, executor: Executor, *, patience_s: float = PATIENCE_S
     ) -> None:
         self.on_hosted: Callable[[tuple[HostedTier, ...]], None] = lambda _offered: None
+        self.on_finding: Callable[[Finding], None] = lambda _finding: None
         path = config.node.state_dir / "preferences.json"
         self.preferences = Preferences(path, always_pinned=config.models.pinned)
         self.catalogue = Catalogue(config, store, unwanted=self.preferences.removed)
@@ -63,6 +69,11 @@ class Keeper:
             acquirer=self._acquirer,
             preferences=self.preferences,
         )
+        self._healer = Healer(store=store, catalogue=self.catalogue, hosting=self.hosting, fetcher=self.fetcher)
+        self.health = Health(
+            config.models, store=store, catalogue=self.catalogue, executor=executor, healer=self._healer
+        )
+        self.orders.acts["verify"] = self.health.verify
         self.installer = Installer(
             catalogue=self.catalogue,
             acquisition=self._acquisition,
@@ -74,11 +85,12 @@ class Keeper:
         self.hosting.on_changed = self._hosted
         self.exchange.on_offers = self._acquirer.stir
         self._acquisition.on_kept = self._stock_changed.set
+        self._healer.on_finding = self._found
 
     @property
     def problems(self) -> list[Problem]:
         """Return what is wrong with models here."""
-        return [*self.catalogue.problems, *self.hosting.problems, *self._acquirer.problems]
+        return [*self.catalogue.problems, *self.hosting.problems, *self._healer.problems, *self._acquirer.problems]
 
     def arriving(self) -> tuple[Arrival, ...]:
         """Return what is on its way here."""
@@ -87,6 +99,7 @@ class Keeper:
     def open(self) -> None:
         """Bring in and host what this node starts with. Blocks."""
         self.catalogue.install()
+        self._healer.open()
         self.hosting.open()
         self._lender.restock()
 
@@ -97,18 +110,24 @@ class Keeper:
             asyncio.create_task(self._announce(), name="announcer"),
             asyncio.create_task(self._catch_up(), name="trials"),
         ]
+        self.health.start()
 
     async def close(self) -> None:
         """End everything that goes on."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.health.close()
         await self.installer.close()
         await self._lender.close()
         await self.hosting.close()
 
     def _hosted(self, offered: tuple[HostedTier, ...]) -> None:
         self.on_hosted(offered)
+        self._stock_changed.set()
+
+    def _found(self, finding: Finding) -> None:
+        self.on_finding(finding)
         self._stock_changed.set()
 
     async def _catch_up(self) -> None:

@@ -1,0 +1,104 @@
+"""Re-reads artifacts where they lie, so slowly and so modestly that nothing else on the device notices."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import thread_time
+
+import psutil
+from msgspec import Struct
+
+from meshd.core.ids import ArtifactHash
+from model_registry.errors import ArtifactCorrupt
+from model_registry.pieces import mendable
+from model_registry.store import ModelStore
+
+SHARE = 0.015
+"""Of one core while it reads. A scrub may cost 2 %; the rest is for waking up, which nothing here can measure.
+
+Source: docs/decisions/0011-healing.md.
+"""
+BURST_S = 0.002
+"""Processor time between two rests: less, and waking up costs more than reading; more, and a request might wait."""
+_LEAST_NICE = 19
+
+
+class Examined(Struct, frozen=True, kw_only=True):
+    """How an artifact was found."""
+
+    artifact: ArtifactHash
+    pieces: int
+    """How many it has; 0 where its map is lost too, so that only the whole is known to be damaged."""
+    damaged: tuple[int, ...]
+    """Indices of the pieces that are not what they were."""
+    n_bytes: int
+    cpu_s: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is damaged."""
+        return self.pieces > 0 and not self.damaged
+
+    @property
+    def is_mendable(self) -> bool:
+        """Tell whether so few pieces are damaged that the rest can be trusted."""
+        return mendable(len(self.damaged), self.pieces)
+
+
+class Scrubber:
+    """One thread with the lowest priorities there are, that works :data:`SHARE` of the time."""
+
+    def __init__(self, store: ModelStore, *, share: float = SHARE) -> None:
+        self._store = store
+        self._share = share
+        self._closed = threading.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="scrubber", initializer=_stand_back)
+
+    async def examine(self, artifact: ArtifactHash) -> Examined:
+        """Read all of an artifact and hold every piece against its map.
+
+        Raises:
+            RegistryError: it is not there any more, or the disk refuses to be read at all.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, artifact)
+
+    def close(self) -> None:
+        """Stop reading, in the middle of an artifact if need be."""
+        self._closed.set()
+        self._thread.shutdown(cancel_futures=True)
+
+    def _read(self, artifact: ArtifactHash) -> Examined:
+        started_s = thread_time()
+        try:
+            piece_map = self._store.piece_map(artifact)
+        except ArtifactCorrupt:
+            return Examined(artifact=artifact, pieces=0, damaged=(), n_bytes=0, cpu_s=thread_time() - started_s)
+        damaged, working_s = [], thread_time()
+        for index, is_damaged in enumerate(self._store.damaged(artifact)):
+            if is_damaged:
+                damaged.append(index)
+            if (spent_s := thread_time() - working_s) >= BURST_S:
+                self._closed.wait(spent_s / self._share - spent_s)
+                working_s = thread_time()
+            if self._closed.is_set():
+                break
+        return Examined(
+            artifact=artifact,
+            pieces=piece_map.count,
+            damaged=tuple(damaged),
+            n_bytes=piece_map.size_bytes,
+            cpu_s=thread_time() - started_s,
+        )
+
+
+def _stand_back() -> None:
+    """Let every other thread go first, at the processor and at the disk, where the system knows such priorities."""
+    thread = threading.get_native_id()
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, thread, _LEAST_NICE)
+    with suppress(psutil.Error, OSError, AttributeError):
+        psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_IDLE)
