@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from meshd.client import Client
-from meshd.errors import UnknownModel
+from meshd.errors import UnknownModel, UnknownQuery
 from meshd.mqtt.broker import EmbeddedBroker
 from meshd.net.identity import Identity
 from meshd.net.tls import client_context
 from meshd.wire.frame import HEADER, MAGIC, encode
 from meshd.wire.messages import Hello, Infer, Query, TensorHeader
+from model_registry import manifest as manifests
+from model_registry.device_class import device_class
 from tests.daemon.processes import Device, Household, until
 from tests.daemon.processes import household as household_of
 from tests.daemon.toys import CALM, GRAVE, MODEL, lay_bundle, manifest, window
@@ -289,3 +291,12 @@ def last_words(device: Device) -> tuple[int, str]:
     device.start()
     status = device.wait()
     return status, device.log()[device.log().rindex("meshd: ") :].strip()
+
+
+def test_a_daemon_tells_what_its_models_say_of_themselves(watch: Device) -> None:
+    with watch.client() as client:
+        told = client.manifest(MODEL)
+        assert (told.model, manifests.loads(told.text).name) == (MODEL, MODEL)
+        with pytest.raises(UnknownQuery, match="this node has no model 'unheard-of'"):
+            client.manifest("unheard-of")
+        assert client.status().power == device_class("watch").power
