@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from meshd import log
 from meshd.core.ids import ArtifactHash
 from meshd.core.node import HostedTier
-from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable
+from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable
 from meshd.executor.admissions import Admission
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_tier import to_hosted_tier
@@ -146,7 +146,7 @@ class Executor:
         )
 
     def submit(self, artifact: ArtifactHash, inputs: Mapping[str, Array], done: Done) -> Stage:
-        """Run a model on inputs that keep their :class:`InputContract`, and hand its end to ``done``, exactly once.
+        """Run a model on inputs, and hand its end to ``done``, exactly once; none that break its contract reach it.
 
         ``done`` is called in the event loop's thread: before this method returns when the model is warm and
         predicted to be short, later otherwise. Nothing is raised: whatever goes wrong is an end too.
@@ -155,7 +155,13 @@ class Executor:
         if hosted is None:
             done(ExecutionFailed(f"this node does not host artifact {artifact[:12]}."))
             return Stage()
-        session, batch = hosted.session, hosted.batch_of(inputs)
+        try:
+            # Once more: the manifest may have come, or changed, since the request was let in. It takes a microsecond.
+            batch = hosted.inputs.check(inputs)
+        except InvalidInput as error:
+            done(ExecutionFailed(error.message))
+            return Stage()
+        session = hosted.session
         if session is not None and hosted.compute_s * batch < self._inline_below_s:
             self._deliver(hosted, batch, _run(hosted, session, inputs), done)
             return Stage()

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +144,35 @@ async def test_an_artifact_that_is_not_hosted_is_an_end(host: MAKE) -> None:
     ends: list[StageEnd] = []
     executor.submit(ArtifactHash("e" * 64), items(1), ends.append)
     assert [type(end) for end in ends] == [ExecutionFailed]
+
+
+@pytest.mark.parametrize("inline_below_s", [0.0, 10.0])
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "Input 'ecg' of model 'toy' is missing."),
+        (items(1, 2, 3, 4, 5), "Input 'ecg' has 5 elements on axis 0 and must have 1 to 4 ('batch')."),
+        ({"ecg": items(1)["ecg"].astype("float32")}, "Input 'ecg' is float32 and must be int16."),
+    ],
+)
+async def test_inputs_outside_of_the_manifest_never_reach_the_runtime(
+    host: MAKE, inputs: dict[str, Any], message: str, inline_below_s: float
+) -> None:
+    executor, [toy] = host(mean_model(), inline_below_s=inline_below_s)
+    executor.profile(toy)
+    toy.session = Untouchable()
+    end = await run(executor, toy, inputs)
+    assert isinstance(end, ExecutionFailed)
+    assert end.message == message
+
+
+class Untouchable:
+    """A session that nobody may run."""
+
+    inputs = outputs = ()
+
+    def run(self, names: list[str], inputs: object) -> list[Any]:
+        raise AssertionError(f"{names} were asked for")
 
 
 async def test_timings_of_runs_replace_the_profile(host: MAKE) -> None:
