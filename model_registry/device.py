@@ -25,7 +25,8 @@ class Device(Struct, frozen=True, kw_only=True):
     memory_bytes: int
     """What the process may occupy."""
     hardware: tuple[Provider, ...] = ("cpu",)
-    formats: tuple[Format, ...] = ("onnx",)
+    formats: tuple[Format, ...] = ("onnx", "tflite")
+    """A device of any class may have the runtime for .tflite; a node that lacks it says so when it tries."""
 
     @classmethod
     def typical(cls, kind: DeviceClass) -> Device:

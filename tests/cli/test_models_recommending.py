@@ -65,6 +65,17 @@ def test_a_bundle_is_weighed_for_every_class_without_a_daemon(
     ]
 
 
+def test_a_device_that_cannot_run_it_is_told_with_the_limit_that_broke(
+    meshd: Command, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    told = lines(meshd("models", "recommend", bundle, "--deadline", "0.001"))
+    assert [line for line in told if line.startswith(("watch", "!"))] == [
+        "watch watch watch none — — — —",
+        "! watch: of the watch tier nothing fits; int8 takes 1.15 ms, and the deadline is 1.00 ms.",
+    ]
+
+
 def test_the_nodes_of_the_mesh_are_weighed_by_name_with_what_they_measured(meshd: Command, mesh: FakeDaemon) -> None:
     ended = meshd("models", "recommend", "ecg-anomaly")
     assert (ended.code, ended.err) == (0, "")

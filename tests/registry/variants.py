@@ -21,6 +21,7 @@ SLOW = Device(
     ),
     fp32_yardstick_ms=200.0,
     memory_bytes=100_000_000,
+    formats=("onnx",),
 )
 
 

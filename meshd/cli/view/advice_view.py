@@ -79,7 +79,10 @@ def _fits(choice: Choice) -> Text:
 
 
 def _trouble(each: TierAdvice) -> Text:
-    return Text.assemble((f"! {each.advice.device.name}: ", "yellow"), " ".join(each.advice.reasons))
+    """Say which limits the variant breaks that comes nearest; asking for the one device tells all."""
+    nearest = min(each.advice.choices, key=lambda choice: (len(choice.breaks), choice.p50_ms or 0.0))
+    sentence = f"of the {each.tier} tier nothing fits; {nearest.name} {'; '.join(nearest.breaks)}."
+    return Text.assemble((f"! {each.advice.device.name}: ", "yellow"), sentence)
 
 
 def _source(choice: Choice) -> Text:
