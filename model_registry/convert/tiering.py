@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from model_registry.convert.sweep import Sweep
-from model_registry.device import Device
-from model_registry.device_class import device_class, device_classes
-from model_registry.recommendation import Advice, recommend
+from model_registry.recommendation import Advice, recommend_each
 from model_registry.tier import Tier, TierName, Variant
 
 CLASSES: tuple[TierName, ...] = ("watch", "phone", "hub")
@@ -19,9 +15,7 @@ CLASSES: tuple[TierName, ...] = ("watch", "phone", "hub")
 def advice_for(sweep: Sweep) -> tuple[Advice, ...]:
     """Return which variant a typical device of each class should run, weakest first."""
     variants = {made.variant.name: made.variant for made in sweep.made}
-    return tuple(
-        recommend(variants, _device(name), reference=sweep.reference, metric=sweep.metric) for name in device_classes()
-    )
+    return recommend_each(variants, reference=sweep.reference, metric=sweep.metric)
 
 
 def tiers_of(sweep: Sweep, advice: Sequence[Advice]) -> tuple[Tier, ...]:
@@ -44,11 +38,6 @@ def tiers_of(sweep: Sweep, advice: Sequence[Advice]) -> tuple[Tier, ...]:
         Tier(name=tier, outputs=sweep.draft.outputs, variants=tuple(variants[each] for each in _ordered(names, sweep)))
         for tier, names in chosen.items()
     )
-
-
-def _device(name: str) -> Device:
-    # A device of the class may well have the runtime for .tflite; each node looks for itself.
-    return msgspec.structs.replace(Device.typical(device_class(name)), formats=("onnx", "tflite"))
 
 
 def _left_over(
