@@ -120,9 +120,11 @@ class Effects:
 
     def _run(self, command: commands.RunStage) -> None:
         entry = self._entry(command.request_id)
-        self._vitals.computed(command.tier.macs * entry.request.batch)
+        tier = command.tier
+        self._vitals.computed(tier.macs * entry.request.batch)
         done = partial(self._stage_ended, entry, command.attempt)
-        entry.stages[command.attempt] = self._executor.submit(command.tier.artifact, entry.inputs, done)
+        key = (tier.model, tier.tier, tier.artifact)
+        entry.stages[command.attempt] = self._executor.submit(key, entry.inputs, done)
 
     def _stage_ended(self, entry: Entry, attempt: int, end: StageEnd) -> None:
         request_id = entry.request.request_id

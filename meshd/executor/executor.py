@@ -17,7 +17,7 @@ from meshd.core.ids import ArtifactHash
 from meshd.core.node import HostedTier
 from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable
 from meshd.executor.admissions import Admission
-from meshd.executor.hosted_model import HostedModel
+from meshd.executor.hosted_model import HostedKey, HostedModel
 from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.profile import Profile, measure
 from meshd.executor.profile_cache import ProfileCache
@@ -70,7 +70,7 @@ class Executor:
         self._threads = threads
         self._profiles = profiles
         # Never changed in place: threads that make room look through it while the loop takes models in.
-        self._models: Mapping[ArtifactHash, HostedModel] = {}
+        self._models: Mapping[HostedKey, HostedModel] = {}
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="stage")
         self._loading = Lock()  # One at a time: what a load adds to the process's memory is measured.
         self._log = log.get_logger()
@@ -109,11 +109,11 @@ class Executor:
 
     def take_in(self, hosted: HostedModel) -> None:
         """Host a prepared model from now on."""
-        self._models = {**self._models, hosted.artifact: hosted}
+        self._models = {**self._models, hosted.key: hosted}
 
-    def let_go(self, artifact: ArtifactHash) -> None:
+    def let_go(self, gone: HostedModel) -> None:
         """Host a model no longer; a run that goes on finishes. Whoever may still ask for it must have been told."""
-        self._models = {key: hosted for key, hosted in self._models.items() if key != artifact}
+        self._models = {key: hosted for key, hosted in self._models.items() if hosted is not gone}
         memory.give_back()
 
     def profile(self, hosted: HostedModel) -> Profile:
@@ -145,15 +145,16 @@ class Executor:
             to_hosted_tier(m.manifest, m.tier, m.variant, compute_s=m.compute_s, load_s=m.load_s) for m in self.hosted
         )
 
-    def submit(self, artifact: ArtifactHash, inputs: Mapping[str, Array], done: Done) -> Stage:
+    def submit(self, key: HostedKey, inputs: Mapping[str, Array], done: Done) -> Stage:
         """Run a model on inputs, and hand its end to ``done``, exactly once; none that break its contract reach it.
 
         ``done`` is called in the event loop's thread: before this method returns when the model is warm and
         predicted to be short, later otherwise. Nothing is raised: whatever goes wrong is an end too.
         """
-        hosted = self._models.get(artifact)
+        hosted = self._models.get(key)
         if hosted is None:
-            done(ExecutionFailed(f"this node does not host artifact {artifact[:12]}."))
+            model, tier, artifact = key
+            done(ExecutionFailed(f"this node does not host {model}/{tier} with artifact {artifact[:12]}."))
             return Stage()
         try:
             # Once more: the manifest may have come, or changed, since the request was let in. It takes a microsecond.
@@ -173,26 +174,30 @@ class Executor:
         return Stage(future)
 
     def warm(self, artifact: ArtifactHash) -> float:
-        """Load a hosted model unless it is warm, and return the seconds that took. Blocks.
+        """Load what runs a hosted artifact unless it is warm, and return the seconds that took. Blocks.
 
         Raises:
             ModelUnusable: it cannot be loaded.
         """
-        return self._load(self._models[artifact])[1]
+        return sum(self._load(hosted)[1] for hosted in self._running(artifact))
 
     def cool(self, artifact: ArtifactHash) -> None:
-        """Take a hosted model out of memory; it stays hosted. A run that goes on finishes."""
-        self._unload(self._models[artifact])
+        """Take what runs a hosted artifact out of memory; it stays hosted. A run that goes on finishes."""
+        for hosted in self._running(artifact):
+            self._unload(hosted)
 
     def warm_artifacts(self) -> tuple[ArtifactHash, ...]:
         """Return the models in memory."""
-        return tuple(hosted.artifact for hosted in self._models.values() if hosted.session)
+        return tuple(dict.fromkeys(hosted.artifact for hosted in self.hosted if hosted.session))
 
     def close(self) -> None:
         """Cancel what waits and wait for what runs; the ends are still handed out. Blocks for the longest run."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         for hosted in self._models.values():
             hosted.session = None
+
+    def _running(self, artifact: ArtifactHash) -> list[HostedModel]:
+        return [hosted for hosted in self.hosted if hosted.artifact == artifact]
 
     def _run_anyhow(self, hosted: HostedModel, inputs: Mapping[str, Array]) -> StageEnd:
         try:

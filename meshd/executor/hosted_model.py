@@ -10,7 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from meshd.core.ids import ArtifactHash
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.node import DeviceClass
 from meshd.errors import ExecutionFailed, ModelUnusable
 from meshd.executor.input_contract import BATCH, InputContract
 from meshd.executor.median_window import MedianWindow
@@ -26,6 +27,8 @@ from model_registry.runtime.session import Session
 from model_registry.tier import Tier, Variant
 
 Array = NDArray[Any]
+HostedKey = tuple[ModelName, DeviceClass, ArtifactHash]
+"""What a hosted model is asked for by: two tiers may run one artifact and read its outputs differently."""
 
 
 class HostedModel:
@@ -50,6 +53,11 @@ class HostedModel:
     @override
     def __str__(self) -> str:
         return f"{self.manifest.name}/{self.tier.name}/{self.variant.name}"
+
+    @property
+    def key(self) -> HostedKey:
+        """Return what it is asked for by."""
+        return ModelName(self.manifest.name), DeviceClass(self.tier.name), self.artifact
 
     @property
     def compute_s(self) -> float:

@@ -12,8 +12,9 @@ from model_registry.admission.wire_format import Malformed
 from model_registry.errors import Refused
 
 MOST_NODES = 20_000
-"""Loading so many takes 0.7 s and 70 MB, and grows faster than their number. A large language model's graph has 10,000,
-MobileNetV2's 100. Source: docs/decisions/0012-admission.md.
+"""Loading so many takes 0.6 s and 55 MB, and grows faster than their number; the largest graph that ships has 356.
+
+Source: docs/decisions/0012-admission.md.
 """
 KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"})
 """Whose operators onnxruntime's wheels have."""

@@ -57,5 +57,5 @@ def items(*means: int) -> dict[str, np.ndarray[Any, Any]]:
 async def run(executor: Executor, hosted: HostedModel, inputs: dict[str, np.ndarray[Any, Any]]) -> StageEnd:
     """Submit a stage and wait for its end."""
     ended = asyncio.get_running_loop().create_future()
-    executor.submit(hosted.artifact, inputs, ended.set_result)
+    executor.submit(hosted.key, inputs, ended.set_result)
     return await ended  # type: ignore[no-any-return]

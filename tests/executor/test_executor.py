@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from meshd.core.ids import ArtifactHash
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.node import DeviceClass
 from meshd.errors import Cancelled, ExecutionFailed, ModelUnusable
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.stage import StageEnd, StageResult
@@ -88,18 +89,29 @@ def test_a_profile_is_measured_once_and_remembered_over_a_restart(host: MAKE, tm
 # -------------------------------------------------------------------------------------------------------- running
 
 
+async def test_two_tiers_that_share_an_artifact_each_read_its_answer_their_own_way(host: MAKE) -> None:
+    executor, [watch, phone] = host(mean_model(), mean_model(), rule=RULE)
+    ends = [finished(await run(executor, tier, items(4))) for tier in (watch, phone)]
+    assert watch.artifact == phone.artifact
+    assert [tier.tier for tier in executor.hosted_tiers()] == ["watch", "phone"]
+    assert [end.score for end in ends] == [4.0, None]
+    executor.let_go(phone)
+    assert [tier.tier for tier in executor.hosted_tiers()] == ["watch"]
+    assert finished(await run(executor, watch, items(4))).score == 4.0
+
+
 async def test_a_short_stage_ends_before_submit_returns(host: MAKE) -> None:
     executor, [toy] = host(mean_model(), inline_below_s=10.0)
     executor.profile(toy)
     ends: list[StageEnd] = []
-    executor.submit(toy.artifact, items(3), ends.append)
+    executor.submit(toy.key, items(3), ends.append)
     assert [finished(end).outputs["score"].tolist() for end in ends] == [[3.0]]
 
 
 async def test_a_long_stage_ends_later_in_the_thread_of_the_loop(host: MAKE) -> None:
     executor, [toy] = host(mean_model(), inline_below_s=0.0)
     ended = asyncio.get_running_loop().create_future()
-    executor.submit(toy.artifact, items(3), lambda end: ended.set_result((end, threading.current_thread())))
+    executor.submit(toy.key, items(3), lambda end: ended.set_result((end, threading.current_thread())))
     assert not ended.done()
     end, thread = await ended
     assert finished(end).outputs["score"].tolist() == [3.0]
@@ -111,8 +123,8 @@ async def test_a_stage_of_many_items_is_long_even_if_one_item_is_short(host: MAK
     toy.learn(0.0004, batch=1)
     single: list[StageEnd] = []
     several: list[StageEnd] = []
-    executor.submit(toy.artifact, items(1), single.append)
-    executor.submit(toy.artifact, items(1, 2, 3, 4), several.append)
+    executor.submit(toy.key, items(1), single.append)
+    executor.submit(toy.key, items(1, 2, 3, 4), several.append)
     assert (len(single), len(several)) == (1, 0)
     executor.close()
     await asyncio.sleep(0)
@@ -142,7 +154,7 @@ async def test_a_failing_run_is_an_end_and_the_next_one_succeeds(host: MAKE, inl
 async def test_an_artifact_that_is_not_hosted_is_an_end(host: MAKE) -> None:
     executor, _ = host(mean_model())
     ends: list[StageEnd] = []
-    executor.submit(ArtifactHash("e" * 64), items(1), ends.append)
+    executor.submit((ModelName("toy"), DeviceClass.WATCH, ArtifactHash("e" * 64)), items(1), ends.append)
     assert [type(end) for end in ends] == [ExecutionFailed]
 
 
@@ -193,8 +205,8 @@ async def test_a_stage_that_waits_can_be_called_off_and_its_end_is_still_told(ho
     executor.cool(toy.artifact)
     store.gate.clear()
     running, waiting = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
-    first = executor.submit(toy.artifact, items(1), running.set_result)
-    second = executor.submit(toy.artifact, items(2), waiting.set_result)
+    first = executor.submit(toy.key, items(1), running.set_result)
+    second = executor.submit(toy.key, items(2), waiting.set_result)
     assert second.cancel()
     assert isinstance(await waiting, Cancelled)
     store.gate.set()
@@ -207,7 +219,7 @@ async def test_closing_tells_every_end(host: MAKE) -> None:
     executor, [toy] = host(mean_model(), store=store, inline_below_s=0.0)
     ends: list[StageEnd] = []
     for value in range(3):
-        executor.submit(toy.artifact, items(value), ends.append)
+        executor.submit(toy.key, items(value), ends.append)
     executor.close()
     await asyncio.sleep(0)
     assert len(ends) == 3

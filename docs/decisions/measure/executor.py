@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from meshd.executor.admissions import Admissions
 from meshd.executor.executor import Executor
+from meshd.executor.hosted_model import HostedKey
 from model_registry.admission.admitted import Limits
 from model_registry.runtime.session import open_session
 from model_registry.store import ModelStore
@@ -44,14 +46,16 @@ def show(what: str, figures: tuple[float, float]) -> None:
     sys.stdout.write(f"{what:44} p50 {figures[0]:8.1f} us   p99 {figures[1]:8.1f} us\n")
 
 
-async def through_thread(executor: Executor, artifact: object, inputs: object, runs: int = RUNS) -> tuple[float, float]:
+async def through_thread(
+    executor: Executor, key: HostedKey, inputs: dict[str, np.ndarray[Any, Any]], runs: int = RUNS
+) -> tuple[float, float]:
     """Return the time from submit to done where the stage runs in a worker thread."""
     loop = asyncio.get_running_loop()
     times = []
     for _ in range(runs):
         ended = loop.create_future()
         started = perf_counter()
-        executor.submit(artifact, inputs, ended.set_result)  # type: ignore[arg-type]
+        executor.submit(key, inputs, ended.set_result)
         await ended
         times.append(perf_counter() - started)
     return _quantiles(times)
@@ -82,8 +86,8 @@ async def main() -> None:
         names = [output.name for output in tier.outputs]
         show("session.run", quantiles_us(lambda: session.run(names, inputs)))
         show("validate", quantiles_us(lambda: hosted.inputs.check(inputs)))
-        show("submit, inline, to done", quantiles_us(lambda: inline.submit(hosted.artifact, inputs, lambda _: None)))
-        show("submit, worker thread, to done", await through_thread(threaded, hosted.artifact, inputs))
+        show("submit, inline, to done", quantiles_us(lambda: inline.submit(hosted.key, inputs, lambda _: None)))
+        show("submit, worker thread, to done", await through_thread(threaded, hosted.key, inputs))
         for executor in made:
             executor.close()
 

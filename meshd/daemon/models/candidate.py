@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from msgspec import Struct
 from typing_extensions import override
 
-from meshd.core.ids import ArtifactHash
+from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass
+from meshd.executor.hosted_model import HostedKey
 from model_registry.manifest import Manifest
 from model_registry.tier import Tier, Variant
 
@@ -26,6 +27,11 @@ class Candidate(Struct, frozen=True, kw_only=True):
     @override
     def __str__(self) -> str:
         return f"{self.manifest.name}/{self.tier.name}/{self.variant.name}"
+
+    @property
+    def key(self) -> HostedKey:
+        """Return what it is asked for by once it is hosted."""
+        return ModelName(self.manifest.name), DeviceClass(self.tier.name), self.artifact
 
     @property
     def artifact(self) -> ArtifactHash:

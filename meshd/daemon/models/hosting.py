@@ -16,7 +16,7 @@ from meshd.daemon.models.catalogue import Catalogue
 from meshd.documents import Problem
 from meshd.errors import ModelUnusable
 from meshd.executor.executor import Executor
-from meshd.executor.hosted_model import HostedModel
+from meshd.executor.hosted_model import HostedKey, HostedModel
 from model_registry.manifest import Manifest
 from model_registry.store import ModelStore
 
@@ -44,8 +44,8 @@ class Hosting:
         self.on_changed: Callable[[Offered], None] = lambda _offered: None
         self.settled: Callable[[], Awaitable[None]] = _at_once
         self._refused: dict[ArtifactHash, Problem] = {}
-        self._ready: dict[ArtifactHash, HostedModel] = {}
-        self._leaving: dict[ArtifactHash, asyncio.Task[None]] = {}
+        self._ready: dict[HostedKey, HostedModel] = {}
+        self._leaving: dict[HostedKey, asyncio.Task[None]] = {}
         self._unmet: list[Problem] = []
         self._postponed: set[ArtifactHash] = set()
         self._trials_until_s = inf
@@ -81,8 +81,8 @@ class Hosting:
             chosen = await asyncio.to_thread(self._choose)
             for hosted in chosen:
                 self._take_in(hosted)
-            kept = {hosted.artifact for hosted in chosen}
-            self._withdraw([hosted for hosted in self.offered() if hosted.artifact not in kept])
+            kept = {hosted.key for hosted in chosen}
+            self._withdraw([hosted for hosted in self.offered() if hosted.key not in kept])
             self._ready.clear()
             self._tell()
 
@@ -94,7 +94,7 @@ class Hosting:
         """
         async with self._changing:
             self._refused.pop(candidate.artifact, None)
-            self._ready[candidate.artifact] = await asyncio.to_thread(self._prepared, candidate)
+            self._ready[candidate.key] = await asyncio.to_thread(self._prepared, candidate)
 
     async def vacated(self) -> None:
         """Wait until nothing runs any more of what is offered no longer."""
@@ -164,8 +164,8 @@ class Hosting:
         return self._executor.needs_trial(option.manifest, option.tier, option.variant)
 
     def _known(self, option: Candidate) -> HostedModel | None:
-        found = (self._ready.pop(option.artifact, None), *self._executor.hosted)
-        return next((h for h in found if h and h.artifact == option.artifact and h.manifest == option.manifest), None)
+        found = (self._ready.pop(option.key, None), *self._executor.hosted)
+        return next((h for h in found if h and h.key == option.key and h.manifest == option.manifest), None)
 
     def _prepared(self, option: Candidate) -> HostedModel:
         try:
@@ -177,7 +177,7 @@ class Hosting:
         return hosted
 
     def _take_in(self, hosted: HostedModel) -> None:
-        if task := self._leaving.pop(hosted.artifact, None):
+        if task := self._leaving.pop(hosted.key, None):
             task.cancel()
         if hosted in self._executor.hosted:
             return
@@ -188,15 +188,15 @@ class Hosting:
     def _withdraw(self, going: Sequence[HostedModel]) -> None:
         """Offer these no longer, and let go of them once no request can need them any more."""
         for hosted in going:
-            self._leaving[hosted.artifact] = asyncio.create_task(self._let_go(hosted))
+            self._leaving[hosted.key] = asyncio.create_task(self._let_go(hosted))
             log.get_logger().info(log.MODEL_WITHDRAWN, model=str(hosted))
         if going:
             self._tell()
 
     async def _let_go(self, hosted: HostedModel) -> None:
         await self.settled()
-        del self._leaving[hosted.artifact]
-        self._executor.let_go(hosted.artifact)
+        del self._leaving[hosted.key]
+        self._executor.let_go(hosted)
 
     def _is_lost(self, hosted: HostedModel) -> bool:
         known = self._catalogue.manifest(ModelName(hosted.manifest.name))
@@ -204,10 +204,11 @@ class Hosting:
 
     def offered(self) -> list[HostedModel]:
         """Return what peers are told."""
-        return [hosted for hosted in self._executor.hosted if hosted.artifact not in self._leaving]
+        return [hosted for hosted in self._executor.hosted if hosted.key not in self._leaving]
 
     def _tell(self) -> None:
-        self.on_changed(tuple(tier for tier in self._executor.hosted_tiers() if tier.artifact not in self._leaving))
+        offered = [t for t in self._executor.hosted_tiers() if (t.model, t.tier, t.artifact) not in self._leaving]
+        self.on_changed(tuple(offered))
 
     def _tiers_wanted(self, model: str) -> Iterator[str]:
         """Yield the tiers of a model that the configuration wants, an empty one for that of this node's class."""
