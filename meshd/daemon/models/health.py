@@ -43,7 +43,7 @@ class Health:
         """Begin, with a scrub: nobody knows what happened while this node was off."""
         self._tasks = [
             asyncio.create_task(_every(self._config.scrub_interval_s, self._scrub), name="scrubber"),
-            asyncio.create_task(_every(self._config.probe_interval_s, self._prober.probe), name="prober"),
+            asyncio.create_task(_every(self._config.probe_interval_s, self.probe), name="prober"),
         ]
 
     async def close(self) -> None:
@@ -72,6 +72,10 @@ class Health:
             cpu_s=sum(each.cpu_s for each in examined),
             findings=tuple(findings),
         )
+
+    async def probe(self) -> None:
+        """Ask every model in memory now whether it still answers as it did."""
+        await self._prober.probe()
 
     async def _scrub(self) -> None:
         document = await self.verify(EVERY_MODEL)
