@@ -19,7 +19,8 @@ from model_registry.zoo.ecg.plots import draw_roc
 from model_registry.zoo.ecg.report import Figures
 from model_registry.zoo.ecg.statistics import auroc
 from model_registry.zoo.ecg.tables import show
-from model_registry.zoo.ecg.train import learn, restored, save
+from model_registry.zoo.ecg.train import learn
+from model_registry.zoo.ecg.weights import restored, save
 
 
 def examine(dataset: Dataset, index: int, recipe: Recipe, scratch: Path) -> tuple[Opinions, Family]:

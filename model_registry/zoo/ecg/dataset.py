@@ -34,10 +34,14 @@ class Dataset:
         """Return the windows of these patients."""
         return Windows.join([recording.windows() for recording in self.of(patients)])
 
-    def build(self, networks: Mapping[str, FrameNet], split: Split, bundle: Path) -> Manifest:
+    def build(
+        self, networks: Mapping[str, FrameNet], split: Split, bundle: Path, *, small: FrameNet | None = None
+    ) -> Manifest:
         """Write the bundle of networks that learned from `split.train`, calibrated on `split.calibrate`.
+
+        `small` is a further, smaller watch.
 
         Raises: CalibrationError when these patients cannot carry the promised bound.
         """
         held_out = HeldOut(windows=self.windows(split.calibrate), dataset=NAME, dataset_sha256=self._sha256)
-        return build(networks, self.windows(split.train), held_out, bundle)
+        return build(networks, self.windows(split.train), held_out, bundle, small=small)

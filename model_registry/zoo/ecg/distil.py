@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,19 +29,17 @@ from model_registry.zoo.ecg.dataset import Dataset
 from model_registry.zoo.ecg.errors import EcgError
 from model_registry.zoo.ecg.examination import Interval, Mark, judged_by_others, loss_interval, mark
 from model_registry.zoo.ecg.family import SHIPPED
-from model_registry.zoo.ecg.network import Committee, FrameNet, Shape
+from model_registry.zoo.ecg.network import Committee, FrameNet, student_shape
 from model_registry.zoo.ecg.patients import Split, shipped
 from model_registry.zoo.ecg.plots import draw_sizes
 from model_registry.zoo.ecg.pool import BATCH, Pool
-from model_registry.zoo.ecg.recording import Windows
+from model_registry.zoo.ecg.recording import Recording, Windows
 from model_registry.zoo.ecg.sigmoid import fit
-from model_registry.zoo.ecg.train import THREADS, restored
+from model_registry.zoo.ecg.train import THREADS
+from model_registry.zoo.ecg.weights import restored, restored_student, save_student
 
-SIZES = (12_700, 25_000, 50_000, 85_000)
-"""The first is 2 % of the hub's file, the last what the watch's file had before files were packed."""
-
-ROUNDS = ((1, 4, 16), (1, 8))
-"""Fewer looks than the tiers take: in a file this small a layer costs more than the channels it could have had."""
+SIZES = (11_900, 25_000, 50_000, 85_000)
+"""The first is 2 % of the hub's file once that is packed, the last what the watch had before files were packed."""
 
 POOL_WINDOWS = 96_000
 
@@ -92,11 +90,6 @@ class Grounds:
         return self.learned_from.ecg[:: max(len(self.learned_from.ecg) // RANGE_WINDOWS, 1)]
 
 
-def shape(width: int) -> Shape:
-    """Return how a student of this width is built."""
-    return Shape(width=width, dropout=0.0, rounds=ROUNDS, mixes=False)
-
-
 def files(network: FrameNet, grounds: Grounds) -> tuple[bytes, bytes]:
     """Return the float32 and the int8 artifact of a watch with this network, calibrated on the held-out patients."""
     committee = Committee([network])
@@ -116,7 +109,7 @@ def fitting_width(grounds: Grounds, target_bytes: int) -> int:
 
     def size(width: int) -> int:
         torch.manual_seed(0)
-        network = stirred(FrameNet(shape(width)).eval())
+        network = stirred(FrameNet(student_shape(width)).eval())
         return len(files(network, grounds)[1]) + SLACK_BYTES
 
     return widest(size, target_bytes, narrowest=4, widest=64)
@@ -124,7 +117,7 @@ def fitting_width(grounds: Grounds, target_bytes: int) -> int:
 
 def taught(width: int, target_bytes: int, pool: Pool, recipe: Recipe) -> FrameNet:
     """Train one student, showing progress on stderr."""
-    apprentice = Apprentice(shape(width), pool, recipe)
+    apprentice = Apprentice(student_shape(width), pool, recipe)
     _shown(apprentice.steps(), f"{target_bytes:,} bytes, width {width}", recipe.steps)
     return apprentice.network
 
@@ -170,18 +163,17 @@ def curve(asked: argparse.Namespace) -> Curve:
     Raises: EcgError for the data; TargetTooSmall for a size that no student fits.
     """
     dataset, split = Dataset(asked.data), shipped()
-    grounds, networks = Grounds.of(dataset, split), restored(asked.weights)
+    grounds = Grounds.of(dataset, split)
     hub = (SHIPPED / "artifacts" / "hub-fp32.onnx").read_bytes()
     sizes = [int(size) for size in asked.sizes.split(",")]
-    widths = {size: fitting_width(grounds, size) for size in sizes}
-    pool = Pool(dataset.of(split.train), Committee([networks[tier] for tier in TIERS]), asked.seed)
-    _shown(pool.fill(asked.windows), "windows", asked.windows // BATCH)
+    if not asked.again:
+        _teach(asked, sizes, dataset.of(split.train), grounds)
     students = []
     for size in sizes:
-        network = taught(widths[size], size, pool, Recipe(seed=asked.seed, steps=asked.steps))
-        fp32, int8 = files(network, grounds)
-        write(asked.out / f"{size}", network, fp32, int8)
-        students.append(examined((fp32, int8), network, size, grounds, hub))
+        network = restored_student(asked.out / f"{size}" / "weights.pt")
+        made = files(network, grounds)
+        write(asked.out / f"{size}", made)
+        students.append(examined(made, network, size, grounds, hub))
     held_out = grounds.held_out
     return Curve(
         records=split.calibrate,
@@ -192,12 +184,22 @@ def curve(asked: argparse.Namespace) -> Curve:
     )
 
 
-def write(folder: Path, network: FrameNet, fp32: bytes, int8: bytes) -> None:
-    """Keep a student: both files, and the weights for who wants to go on from them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "watch-fp32.onnx").write_bytes(fp32)
-    (folder / "watch-int8.onnx").write_bytes(int8)
-    torch.save(network.state_dict(), folder / "weights.pt")
+def _teach(asked: argparse.Namespace, sizes: Sequence[int], recordings: Sequence[Recording], grounds: Grounds) -> None:
+    """Train a student for every size, and keep its weights."""
+    networks = restored(asked.weights)
+    widths = {size: fitting_width(grounds, size) for size in sizes}
+    pool = Pool(recordings, Committee([networks[tier] for tier in TIERS]), asked.seed)
+    _shown(pool.fill(asked.windows), "windows", asked.windows // BATCH)
+    for size in sizes:
+        network = taught(widths[size], size, pool, Recipe(seed=asked.seed, steps=asked.steps))
+        (asked.out / f"{size}").mkdir(parents=True, exist_ok=True)
+        save_student(network, asked.out / f"{size}" / "weights.pt")
+
+
+def write(folder: Path, files: tuple[bytes, bytes]) -> None:
+    """Keep both artifacts of a student."""
+    for name, content in zip(("watch-fp32.onnx", "watch-int8.onnx"), files, strict=True):
+        (folder / name).write_bytes(content)
 
 
 def _draw(made: Curve, path: Path) -> None:
@@ -221,6 +223,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the students and curve.json")
     parser.add_argument("--svg", type=Path, help="draw the curve here; needs matplotlib")
     parser.add_argument("--windows", type=int, default=POOL_WINDOWS, help="windows drawn to learn from")
+    parser.add_argument("--again", action="store_true", help="train nothing: examine the students that --out holds")
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--seed", type=int, default=Recipe().seed)
     asked = parser.parse_args(argv)

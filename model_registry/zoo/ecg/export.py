@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -49,7 +50,8 @@ class TierNet(nn.Module):
 
     def __init__(self, network: Committee, tier: TierName, probability: Sigmoid) -> None:
         super().__init__()
-        self.network, self.tier, self.probability = network, tier, probability
+        self.network = _of_one_answer(network) if tier == "watch" else network
+        self.tier, self.probability = tier, probability
         self.register_buffer("emphasis", torch.tensor(EMPHASIS).reshape(1, -1, 1))
 
     def forward(self, ecg: Tensor) -> tuple[Tensor, ...]:
@@ -62,6 +64,15 @@ class TierNet(nn.Module):
         if self.tier == "phone":
             return anomaly, aami
         return anomaly, aami, *_decoded(beat[:, 0], beat[:, 1:] + self.emphasis)
+
+
+def _of_one_answer(network: Committee) -> Committee:
+    """Return a copy without the weights of what a watch is not asked: the classes of a window."""
+    copied: Committee = copy.deepcopy(network)
+    for member in copied.members:
+        whole, member.window = member.window, nn.Linear(member.window.in_features, 1)
+        member.window.load_state_dict({"weight": whole.weight[:1], "bias": whole.bias[:1]})
+    return copied
 
 
 def _decoded(present: Tensor, klass_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:

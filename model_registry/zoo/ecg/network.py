@@ -35,6 +35,15 @@ SHAPES = {
 }
 
 
+STUDENT_ROUNDS = ((1, 4, 16), (1, 8))
+"""Fewer looks than the tiers take: in a file this small a layer costs more than the channels it could have had."""
+
+
+def student_shape(width: int) -> Shape:
+    """Return how a student of the hub is built that has to fit a small file."""
+    return Shape(width=width, dropout=0.0, rounds=STUDENT_ROUNDS, mixes=False)
+
+
 class Scaled(nn.Module):
     """float32[batch, 3600] in counts at 360 Hz to float32[batch, 1, 1200] at 120 Hz, level and of unit size."""
 
@@ -140,5 +149,8 @@ class Committee(nn.Module):
 
     def forward(self, ecg: Tensor) -> tuple[Tensor, Tensor]:
         """Return window logits float32[batch, 5] and frame logits float32[batch, 5, frames], as a FrameNet does."""
+        if len(self.members) == 1:
+            alone: tuple[Tensor, Tensor] = self.members[0](ecg)
+            return alone
         windows, beats = zip(*(member(ecg) for member in self.members), strict=True)
         return torch.stack(windows).mean(0), torch.stack(beats).mean(0)

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model_registry.zoo.ecg.dataset import Dataset
 from model_registry.zoo.ecg.errors import EcgError
 from model_registry.zoo.ecg.learning import Lesson, Recipe
-from model_registry.zoo.ecg.network import SHAPES, FrameNet
+from model_registry.zoo.ecg.network import FrameNet
 from model_registry.zoo.ecg.patients import Split, shipped
+from model_registry.zoo.ecg.weights import restored, restored_student, save
 
 THREADS = 1
 """What the shipped weights were made with: another number rounds otherwise. It is slower on an idle machine."""
@@ -33,19 +34,6 @@ def learn(dataset: Dataset, split: Split, recipe: Recipe) -> dict[str, FrameNet]
     return lesson.networks
 
 
-def save(networks: dict[str, FrameNet], path: Path) -> None:
-    """Keep the weights, so that a bundle can be built from them again."""
-    torch.save({tier: network.state_dict() for tier, network in networks.items()}, path)
-
-
-def restored(path: Path) -> dict[str, FrameNet]:
-    """Return the networks that `save` kept."""
-    networks = {tier: FrameNet(shape).eval() for tier, shape in SHAPES.items()}
-    for tier, weights in torch.load(path, weights_only=True).items():
-        networks[tier].load_state_dict(weights)
-    return networks
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m model_registry.zoo.ecg.train", description=__doc__)
@@ -54,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--seed", type=int, default=Recipe().seed)
     parser.add_argument("--weights", type=Path, help="skip training and build from these weights")
+    parser.add_argument("--small", type=Path, help="weights.pt of a student (zoo.ecg.distil) to ship beside the watch")
     asked = parser.parse_args(argv)
     try:
         dataset, split = Dataset(asked.data), shipped()
@@ -63,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             networks = learn(dataset, split, Recipe(seed=asked.seed, steps=asked.steps))
             save(networks, asked.out / "weights.pt")
-        dataset.build(networks, split, asked.out)
+        small = restored_student(asked.small) if asked.small else None
+        dataset.build(networks, split, asked.out, small=small)
     except EcgError as error:
         print(f"train: {error}", file=sys.stderr)
         return 1

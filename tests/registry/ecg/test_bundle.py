@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model_registry.pieces import PieceMap
 from model_registry.zoo.ecg.beat_matching import tally
 from model_registry.zoo.ecg.calibrate import CONFIDENCE, MISSED
 from model_registry.zoo.ecg.demo_stream import DemoStream
@@ -17,12 +18,40 @@ TIERS = ("watch", "phone", "hub")
 LARGEST_BYTES = {"watch": 100_000, "phone": 5_000_000, "hub": 12_000_000}
 
 
-@pytest.mark.parametrize("tier", TIERS)
-def test_every_shipped_artifact_is_the_one_its_manifest_names(family: Family, tier: str) -> None:
-    variant = family.variant(tier)
-    content = (SHIPPED / variant.file).read_bytes()
-    assert (hashlib.sha256(content).hexdigest(), len(content)) == (variant.artifact, variant.size_bytes)
-    assert len(content) <= LARGEST_BYTES[tier]
+def test_every_shipped_artifact_is_the_one_its_manifest_names(family: Family) -> None:
+    files = {path.name for path in (SHIPPED / "artifacts").iterdir()}
+    for tier, variant in family.manifest.variants():
+        content = (SHIPPED / variant.file).read_bytes()
+        told = (hashlib.sha256(content).hexdigest(), len(content), PieceMap.of(content).root)
+        assert told == (variant.artifact, variant.size_bytes, variant.pieces)
+        assert len(content) <= LARGEST_BYTES[tier.name]
+        files.discard(Path(variant.file).name)
+    assert not files
+
+
+def test_every_variant_says_what_it_costs_what_it_is_worth_and_on_whom(family: Family) -> None:
+    for _, variant in family.manifest.variants():
+        assert {"auroc", "balanced_accuracy"} <= variant.accuracy.keys()
+        assert variant.evaluation is not None
+        assert (variant.evaluation.items, variant.evaluation.reference) == (900, "labels")
+        assert [cost.how for cost in variant.costs] == ["measured"]
+
+
+def test_a_variant_of_integers_names_the_artifact_that_it_was_made_of(family: Family) -> None:
+    made = {variant.artifact for _, variant in family.manifest.variants()}
+    for _, variant in family.manifest.variants():
+        assert (variant.parent in made) == (variant.precision == "int8")
+        assert bool(variant.compression) == (variant.precision == "int8")
+
+
+def test_the_distilled_watch_has_two_percent_of_the_hub_s_bytes_and_is_within_a_point_of_it(family: Family) -> None:
+    watch, hub = family.manifest.tier("watch"), family.variant("hub")
+    assert watch is not None
+    small = next(variant for variant in watch.variants if variant.name == "int8-small")
+    assert small.size_bytes <= 0.02 * hub.size_bytes
+    assert small.accuracy["balanced_accuracy"] >= hub.accuracy["balanced_accuracy"] - 0.01
+    assert small.costs[0].p50_ms <= 0.5 * hub.costs[0].p50_ms
+    assert not watch.calibrated_for(small)
 
 
 def test_the_escalation_rules_hold_for_the_shipped_artifacts_and_keep_the_promise(family: Family) -> None:
@@ -32,10 +61,10 @@ def test_the_escalation_rules_hold_for_the_shipped_artifacts_and_keep_the_promis
         assert (bound.confidence, bound.missed <= MISSED) == (CONFIDENCE, True)
 
 
-def test_a_changed_artifact_is_refused(tmp_path: Path) -> None:
+def test_a_changed_artifact_is_refused(family: Family, tmp_path: Path) -> None:
     shutil.copy(SHIPPED / "manifest.toml", tmp_path)
     shutil.copytree(SHIPPED / "artifacts", tmp_path / "artifacts")
-    changed = next((tmp_path / "artifacts").glob("watch*"))
+    changed = tmp_path / family.variant("watch").file
     changed.write_bytes(changed.read_bytes() + b"\0")
     with pytest.raises(ArtifactError, match="the manifest was made for"):
         Family(tmp_path)
