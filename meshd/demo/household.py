@@ -26,12 +26,15 @@ _PATIENCE_S = 20.0
 class Household:
     """A watch, a phone and a hub; the hub carries the MQTT broker.
 
-    They host the models that ship with meshd, or those of the directory ``models``.
+    They host the models that ship with meshd, or those of the directory ``models``; they accept others of the
+    ``publishers``, and take them over from each other only when told to.
 
     Example: ``async with Household(folder) as household: await household.gather("ecg-anomaly")``
     """
 
-    def __init__(self, folder: Path | None = None, *, models: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, models: Path | None = None, publishers: tuple[str, ...] = ()
+    ) -> None:
         # Sockets get a directory with a short name: a unix socket's path has room for 107 bytes.
         self._sockets = Path(tempfile.mkdtemp(prefix="meshd-"))
         self.folder = folder or self._sockets
@@ -43,7 +46,9 @@ class Household:
             raise
         self.discovered_s: dict[DeviceClass, float] = {}
         self._clients: dict[DeviceClass, AsyncClient] = {}
-        self._models: dict[str, Any] = {"dir": str(models)} if models else {}
+        self._models: dict[str, Any] = {"publishers": publishers, "fetch": "none"}
+        if models:
+            self._models["dir"] = str(models)
 
     async def __aenter__(self) -> Self:
         url = f"mqtt://127.0.0.1:{_free_port()}"

@@ -88,6 +88,7 @@ async def test_a_fetch_that_was_cut_goes_on_where_it_stopped(member: MakeMember,
     phone.overhears = cut
     join(phone, hub)
     await until(lambda: len(answers) == 5 and not phone.sessions, "the cut")
+    await until(lambda: not phone.keeper.arriving(), "what had come to be written")
     artifact = made.artifact("phone")
     first = given(phone, hub, made, "phone")
     assert 0 < len(first) < made.map("phone").count
