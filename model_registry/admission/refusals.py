@@ -7,7 +7,10 @@ from model_registry.errors import ModelUnreadable, Refused
 _SMALLER = "Host a smaller variant, lower the largest extents in the manifest's [axes], or raise"
 
 # What the runtimes say when memory is refused them, or when a size is past anything that memory could be.
-_OF_MEMORY = ("bad_alloc", "allocat", "MemoryError", "out of memory", "SafeInt", "exceeds the supported maximum")
+_OF_MEMORY = (
+    "bad_alloc", "allocat", "MemoryError", "out of memory", "SafeInt", "exceeds the supported maximum",
+    "failed to reshape",  # XNNPACK, for either.
+)  # fmt: skip
 _OF_OPERATORS = ("is not a registered", "Could not find an implementation", "No Op registered", "unresolved custom op")
 
 

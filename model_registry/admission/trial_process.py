@@ -104,6 +104,8 @@ class TrialProcess:
     def _take(self, report: Report) -> None:
         match report:
             case Reached():
+                if self._doing is None:
+                    self._due_s = monotonic() + self._limits.wall_s
                 self._doing = report.step
             case Ready():
                 self._runtime_bytes = report.resident_bytes

@@ -213,22 +213,34 @@ def test_a_trial_that_cannot_begin_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
     assert (refused.value.limit, refused.value.lasting) == ("trial", False)
 
 
-@pytest.mark.parametrize("damage", ["half", "as it is"])
-def test_a_tflite_model_is_tried_like_any_other(damage: str) -> None:
-    content = tflite("pretrainedResnet_large_int8.tflite")
-    form = manifest_of(mean_model())
-    variant = msgspec.structs.replace(form.tiers[0].variants[0], format="tflite")
+def test_a_tflite_model_is_tried_like_any_other() -> None:
+    golden = tried_image_model(tflite(IMAGES), batch=4).golden
+    assert (golden.drawn, golden.repeatable) == (True, True)
+
+
+def test_a_tflite_model_that_was_cut_short_is_refused() -> None:
+    content = tflite(IMAGES)
+    with pytest.raises(Refused) as refused:
+        tried_image_model(content[: len(content) // 2], batch=4)
+    assert refused.value.limit == "format"
+
+
+def test_a_tflite_model_is_held_to_the_memory_that_its_largest_batch_takes() -> None:
+    with pytest.raises(Refused, match=r"running the largest input \(batch = 5000\) asked for more") as refused:
+        tried_image_model(tflite(IMAGES), batch=5_000)
+    assert refused.value.limit == "memory"
+
+
+IMAGES = "pretrainedResnet_large_int8.tflite"
+
+
+def tried_image_model(content: bytes, *, batch: int) -> Admitted:
     image = Tensor(name="input_5", dtype="int8", shape=("batch", 32, 32, 3))
     scores = Tensor(name="dense_4", dtype="int8", shape=("batch", 10))
-    form = msgspec.structs.replace(form, inputs=(image,))
+    form = msgspec.structs.replace(manifest_of(mean_model()), inputs=(image,), axes={"batch": Axis(max=batch)})
     tier = msgspec.structs.replace(form.tiers[0], outputs=(scores,))
-    if damage == "half":
-        with pytest.raises(Refused) as refused:
-            admit(content[: len(content) // 2], form, tier, variant, LIMITS)
-        assert refused.value.limit == "format"
-    else:
-        golden = admit(content, form, tier, variant, LIMITS).golden
-        assert (golden.drawn, golden.repeatable) == (True, True)
+    variant = msgspec.structs.replace(tier.variants[0], format="tflite")
+    return admit(content, form, tier, variant, LIMITS)
 
 
 def tflite(name: str) -> bytes:
