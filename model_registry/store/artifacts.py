@@ -3,7 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from io import BufferedRandom, FileIO
@@ -18,7 +19,9 @@ from model_registry.store.overheard import Overheard
 from model_registry.store.quarantine import Quarantine
 from model_registry.tier import Variant
 
-# A copy stops for a write this often; large enough that writing, not calling, takes the time.
+Rest = Callable[[], object]
+# A copy or a hash stops this often: large enough that writing and hashing take the time, and not calling; and that
+# a thread that hashes beside a busy one has to wait its turn a few times only.
 CHUNK_BYTES = 1 << 20
 _SHA256 = re.compile("[0-9a-f]{64}")
 _ROOT_BYTES = 32
@@ -66,14 +69,20 @@ class Artifacts:
             ArtifactMissing, ArtifactCorrupt
 
         """
-        path = self._files / sha256
         with self._opened(sha256) as stream:
-            try:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-            except OSError as error:
-                raise ArtifactCorrupt(path, expected=sha256, found=UNREADABLE) from error
-        _verify(path, expected=sha256, found=found)
-        return path
+            self._check(sha256, stream)
+        return self._files / sha256
+
+    def read_again(self, sha256: str, rest: Rest) -> None:
+        """Hash all of an artifact as it is on the disk itself, whatever memory remembers of it.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt
+
+        """
+        with self._opened(sha256) as stream:
+            _forget_cached(stream)
+            self._check(sha256, stream, rest)
 
     def whole(self, sha256: str) -> bool:
         """Tell whether the artifact is there and undamaged; reads all of it."""
@@ -93,7 +102,8 @@ class Artifacts:
 
     def use(self, sha256: str) -> None:
         """Mark an artifact as used now: the time of its file, which nothing else changes, keeps that."""
-        os.utime(self.path(sha256))
+        now_ns = time.time_ns()  # The system's own "now" for files is milliseconds coarse: two uses would look alike.
+        os.utime(self.path(sha256), ns=(now_ns, now_ns))
 
     def forget(self, sha256: str) -> None:
         """Mark an artifact as used by nobody for ever so long."""
@@ -104,7 +114,7 @@ class Artifacts:
         remove(self._files / sha256)
         remove(self._maps / sha256)
 
-    def shelve(self, draft: BufferedRandom | FileIO, path: Path, sha256: str) -> None:
+    def shelve(self, draft: BufferedRandom | FileIO, path: Path, sha256: str, piece_map: PieceMap) -> None:
         """Let a draft appear as an artifact, if it is that; its map comes first.
 
         A quarantine ends with the damaged copy that it was for; one that is on a whole copy is not for damage.
@@ -114,8 +124,7 @@ class Artifacts:
 
         """
         draft.flush()
-        piece_map = PieceMap.of(heard := Overheard(draft))
-        _verify(path, expected=sha256, found=heard.sha256)
+        _verify(path, expected=sha256, found=_hashed(draft))
         self.keep_map(sha256, piece_map)
         if self._quarantine.reason(sha256) and not self.whole(sha256):
             self._quarantine.lift(sha256)
@@ -155,12 +164,13 @@ class Artifacts:
         _verify(self._files / sha256, expected=sha256, found=heard.sha256)
         return made
 
-    def damaged(self, sha256: str, piece_map: PieceMap) -> Iterator[bool]:
-        """Yield for every piece whether it is damaged; one is read for each step, from the disk itself."""
+    def damaged(self, sha256: str, piece_map: PieceMap) -> Iterator[int]:
+        """Yield every piece that is damaged on the disk itself."""
         with self._opened(sha256) as stream:
+            _forget_cached(stream)
             for index in range(piece_map.count):
-                forget_cached(stream, *piece_map.extent(index))
-                yield not piece_map.matches(index, piece_of(stream, piece_map, index))
+                if not piece_map.matches(index, piece_of(stream, piece_map, index)):
+                    yield index
 
     def pieces(self, sha256: str, piece_map: PieceMap, indices: range) -> Iterator[bytes]:
         """Yield pieces, each verified.
@@ -186,9 +196,11 @@ class Artifacts:
 
         """
         with self._opened(sha256) as damaged, drafting(self._drafts) as (draft, path):
-            for index in range(piece_map.count):
-                draft.write(pieces[index] if index in pieces else piece_of(damaged, piece_map, index))
-            self.shelve(draft, path, sha256)
+            _copy_readable(damaged, draft, piece_map)
+            for index, content in pieces.items():
+                draft.seek(piece_map.extent(index)[0])
+                draft.write(content)
+            self.shelve(draft, path, sha256, piece_map)
 
     def take_over(self, bundle: Traversable, variant: Variant) -> None:
         """Copy a bundle's file.
@@ -200,7 +212,7 @@ class Artifacts:
         with open_member(bundle, variant.file) as source, drafting(self._drafts) as (draft, path):
             n_bytes = _copy(source, draft, limit_bytes=variant.size_bytes)
             try:
-                self.shelve(draft, path, variant.artifact)
+                self.shelve(draft, path, variant.artifact, PieceMap.of(draft))
             except ArtifactCorrupt as error:
                 raise BundleError(
                     f"'{variant.file}' in {bundle} is not the artifact that the manifest names: "
@@ -208,6 +220,13 @@ class Artifacts:
                     f"found {n_bytes} with {error.found}.",
                     hint="Get the bundle again, or correct artifact and size_bytes if the change was meant.",
                 ) from error
+
+    def _check(self, sha256: str, stream: FileIO, rest: Rest = lambda: None) -> None:
+        try:
+            found = _hashed(stream, rest)
+        except OSError as error:
+            raise ArtifactCorrupt(self._files / sha256, expected=sha256, found=UNREADABLE) from error
+        _verify(self._files / sha256, expected=sha256, found=found)
 
     @contextmanager
     def _opened(self, sha256: str) -> Iterator[FileIO]:
@@ -241,6 +260,32 @@ def _copy(source: IO[bytes], target: IO[bytes], *, limit_bytes: int) -> int:
     return n_bytes
 
 
+def _copy_readable(source: FileIO, target: BufferedRandom, piece_map: PieceMap) -> None:
+    """Copy what an artifact should hold, and holes where the disk cannot read it."""
+    try:
+        target.writelines(_chunks(source))
+    except OSError:
+        for index in range(piece_map.count):
+            target.seek(piece_map.extent(index)[0])
+            target.write(piece_of(source, piece_map, index))
+    target.truncate(piece_map.size_bytes)
+
+
+def _hashed(stream: BufferedRandom | FileIO, rest: Rest = lambda: None) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(stream):
+        digest.update(chunk)
+        rest()
+    return digest.hexdigest()
+
+
+def _chunks(stream: BufferedRandom | FileIO) -> Iterator[bytes]:
+    start = 0
+    while chunk := os.pread(stream.fileno(), CHUNK_BYTES, start):
+        yield chunk
+        start += len(chunk)
+
+
 def piece_of(stream: FileIO, piece_map: PieceMap, index: int) -> bytes:
     """Return what lies where a piece should; nothing where the disk cannot read it.
 
@@ -254,10 +299,10 @@ def piece_of(stream: FileIO, piece_map: PieceMap, index: int) -> bytes:
         return b""
 
 
-def forget_cached(stream: FileIO, start: int, length: int) -> None:
-    """Have the next read come from the disk, whatever memory remembers of it, where the system can be told that."""
+def _forget_cached(stream: FileIO) -> None:
+    """Have what is read next come from the disk, where the system can be told that."""
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(stream.fileno(), start, length, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _unsealed(sealed: bytes) -> PieceMap:

@@ -26,6 +26,9 @@ from model_registry.store import ModelStore
 LOOK_S = 10.0
 """How soon a publisher whom a command has made trusted is noticed, and a fetch that failed is tried again."""
 RETRY_S = 60.0
+"""When a manifest that could not be had, or for which there was no room, is tried again if nothing stirs before."""
+REFUSED_S = 3_600.0
+"""The same for one that was refused: the reason seldom goes away, but a disk or a process may have failed."""
 
 
 class Acquirer:
@@ -52,10 +55,8 @@ class Acquirer:
         self._preferences = preferences
         self._peers = peers
         self._stirred = asyncio.Event()
-        self._not_before_s: dict[str, float] = {}
-        """When a manifest that could not be had, or for which there was no room, is tried again."""
-        self._hopeless: set[str] = set()
-        """Manifests that this node will not take as long as it runs."""
+        self._lacking_until_s: dict[str, float] = {}
+        self._refused_until_s: dict[str, float] = {}
         self._unfit: dict[ModelName, Problem] = {}
 
     @property
@@ -65,7 +66,7 @@ class Acquirer:
 
     def stir(self) -> None:
         """Consider soon what peers offer by now."""
-        self._not_before_s.clear()
+        self._lacking_until_s.clear()
         self._stirred.set()
 
     async def run(self) -> None:
@@ -97,14 +98,14 @@ class Acquirer:
         try:
             await self._take_over(offer, may_displace=False)
         except (NobodyHasIt, NoRoom) as error:
-            self._not_before_s[offer.manifest] = monotonic() + RETRY_S
+            self._lacking_until_s[offer.manifest] = monotonic() + RETRY_S
             self._unfit[model] = Problem(sentence=error.message, hint=error.hint)
         except MeshError as error:
-            self._hopeless.add(offer.manifest)
+            self._refused_until_s[offer.manifest] = monotonic() + REFUSED_S
             self._unfit[model] = Problem(sentence=error.message, hint=error.hint)
             log.get_logger().warning(log.MODEL_REFUSED, model=model, reason=error.message)
         except Exception:  # noqa: BLE001 - the task boundary: a defect costs this model, and no other one
-            self._hopeless.add(offer.manifest)
+            self._refused_until_s[offer.manifest] = monotonic() + REFUSED_S
             log.get_logger().exception(log.TASK_FAILED, task="acquirer", model=model)
         else:
             self._unfit.pop(model, None)
@@ -132,7 +133,9 @@ class Acquirer:
                 yield from sorted(fitting, key=_newest)[-1:]
 
     def _is_wanted(self, model: ModelName, offer: Offer) -> bool:
-        if offer.manifest in self._hopeless or self._not_before_s.get(offer.manifest, 0.0) > monotonic():
+        if monotonic() < max(
+            until_s.get(offer.manifest, 0.0) for until_s in (self._lacking_until_s, self._refused_until_s)
+        ):
             return False
         if not self._catalogue.acceptance.trusts(offer.publisher):
             return False

@@ -69,12 +69,16 @@ class Acquisition:
         self.on_kept: Callable[[], None] = lambda: None
         """Hears that an artifact has come that others may want."""
         self._making_room = asyncio.Lock()
-        self._one_at_a_time: dict[ModelName, asyncio.Lock] = {}
+        self._turns: dict[ModelName, asyncio.Lock] = {}
         self._arriving: dict[ArtifactHash, Arrival] = {}
 
     def arriving(self) -> tuple[Arrival, ...]:
         """Return what is on its way here."""
         return tuple(self._arriving.values())
+
+    def turn(self, model: ModelName) -> asyncio.Lock:
+        """Return what whoever brings or removes a model holds meanwhile."""
+        return self._turns.setdefault(model, asyncio.Lock())
 
     async def carry_out(self, wish: Wish) -> Taken:
         """Fetch, try, and host the best of a model that runs here; what was here before stays until then.
@@ -85,7 +89,7 @@ class Acquisition:
             NobodyHasIt: the sources do not have all of it, or are gone.
         """
         name, moved = ModelName(wish.manifest.name), Moved()
-        async with self._one_at_a_time.setdefault(name, asyncio.Lock()):
+        async with self.turn(name):
             try:
                 best = await self._best(wish, moved)
                 await asyncio.to_thread(self._store.add_manifest, wish.text)
@@ -178,6 +182,7 @@ class Acquisition:
     def _reserve(
         self, candidate: Candidate, piece_map: PieceMap, kept: Collection[str]
     ) -> tuple[tuple[str, ...], Incoming]:
+        self._hosting.note_uses()
         needed_bytes = 0 if candidate.artifact in self._store.begun() else candidate.variant.size_bytes
         evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
         return evicted, self._store.incoming(candidate.artifact, piece_map)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
 from time import monotonic
 
@@ -17,6 +18,7 @@ from meshd.documents import Problem
 from meshd.errors import ModelUnusable
 from meshd.executor.executor import Executor
 from meshd.executor.hosted_model import HostedKey, HostedModel
+from model_registry.errors import RegistryError
 from model_registry.manifest import Manifest
 from model_registry.store import ModelStore
 
@@ -49,6 +51,7 @@ class Hosting:
         self._unmet: list[Problem] = []
         self._postponed: set[ArtifactHash] = set()
         self._trials_until_s = inf
+        self._noted_s = 0.0
         self._changing = asyncio.Lock()
 
     @property
@@ -101,10 +104,19 @@ class Hosting:
         await asyncio.gather(*self._leaving.values())
 
     async def close(self) -> None:
-        """Wait for nothing any more."""
+        """Wait for nothing any more, and remember what was used."""
+        await asyncio.to_thread(self.note_uses)
         for task in (leaving := list(self._leaving.values())):
             task.cancel()
         await asyncio.gather(*leaving, return_exceptions=True)
+
+    def note_uses(self) -> None:
+        """Have the store remember what was run since this was last asked, so that it does not go first. Blocks."""
+        since_s, self._noted_s = self._noted_s, monotonic()
+        for hosted in sorted(self._executor.hosted, key=lambda hosted: hosted.last_used_s):
+            if hosted.last_used_s >= since_s:
+                with suppress(RegistryError):  # It is gone, or the store may only be read.
+                    self._store.used(hosted.artifact)
 
     def candidates(self, manifest: Manifest) -> Iterator[Candidate]:
         """Yield what this node should host of a model, best first, without what it cannot run."""

@@ -66,6 +66,7 @@ class Keeper:
             store=store,
             catalogue=self.catalogue,
             hosting=self.hosting,
+            acquisition=self._acquisition,
             acquirer=self._acquirer,
             preferences=self.preferences,
         )
@@ -117,8 +118,8 @@ class Keeper:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.health.close()
         await self.installer.close()
+        await self.health.close()
         await self._lender.close()
         await self.hosting.close()
 

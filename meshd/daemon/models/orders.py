@@ -10,6 +10,7 @@ from msgspec import Struct
 from meshd import log
 from meshd.core.ids import ModelName
 from meshd.daemon.models.acquirer import Acquirer
+from meshd.daemon.models.acquisition import Acquisition
 from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.models.hosting import Hosting
 from meshd.daemon.models.preferences import Preferences
@@ -26,11 +27,19 @@ class Orders:
     """Carries orders out. ``acts`` may be added to: the name of an action, and what returns its document."""
 
     def __init__(
-        self, *, store: ModelStore, catalogue: Catalogue, hosting: Hosting, acquirer: Acquirer, preferences: Preferences
+        self,
+        *,
+        store: ModelStore,
+        catalogue: Catalogue,
+        hosting: Hosting,
+        acquisition: Acquisition,
+        acquirer: Acquirer,
+        preferences: Preferences,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._hosting = hosting
+        self._acquisition = acquisition
         self._preferences = preferences
         self.acts: dict[str, Act] = {
             "fetch": acquirer.fetch,
@@ -57,13 +66,14 @@ class Orders:
         """Offer a model no longer, let what is alive finish with it, then remove its files."""
         await asyncio.to_thread(self._check_known, model)
         await asyncio.to_thread(self._preferences.remove, model)
-        self._catalogue.forget(model)
-        await self._hosting.rehost()
-        await self._hosting.vacated()
-        try:
-            await asyncio.to_thread(self._store.remove, model)
-        except RegistryError as error:
-            raise ModelRefused(error.message, hint=error.hint) from error
+        async with self._acquisition.turn(model):
+            self._catalogue.forget(model)
+            await self._hosting.rehost()
+            await self._hosting.vacated()
+            try:
+                await asyncio.to_thread(self._store.remove, model)
+            except RegistryError as error:
+                raise ModelRefused(error.message, hint=error.hint) from error
         log.get_logger().info(log.MODEL_REMOVED, model=model)
         return Done(sentence=f"Removed {model}. It is not fetched from peers until `meshd models fetch {model}`.")
 

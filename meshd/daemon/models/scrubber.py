@@ -49,6 +49,10 @@ class Examined(Struct, frozen=True, kw_only=True):
         return mendable(len(self.damaged), self.pieces)
 
 
+class ScrubEnded(Exception):
+    """The scrubber was closed while it read."""
+
+
 class Scrubber:
     """One thread with the lowest priorities there are, that works :data:`SHARE` of the time."""
 
@@ -63,6 +67,7 @@ class Scrubber:
 
         Raises:
             RegistryError: it is not there any more, or the disk refuses to be read at all.
+            ScrubEnded: the daemon ends.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, artifact)
 
@@ -72,27 +77,48 @@ class Scrubber:
         self._thread.shutdown(cancel_futures=True)
 
     def _read(self, artifact: ArtifactHash) -> Examined:
-        started_s = thread_time()
+        pace = _Pace(self._share, self._closed)
+        is_whole = self._store.is_whole(artifact, pace.rest)
         try:
             piece_map = self._store.piece_map(artifact)
+            # Where the damage is is not looked for at that pace: it is rare, and somebody may be about to load this.
+            damaged = () if is_whole else self._store.damaged(artifact)
         except ArtifactCorrupt:
-            return Examined(artifact=artifact, pieces=0, damaged=(), n_bytes=0, cpu_s=thread_time() - started_s)
-        damaged, working_s = [], thread_time()
-        for index, is_damaged in enumerate(self._store.damaged(artifact)):
-            if is_damaged:
-                damaged.append(index)
-            if (spent_s := thread_time() - working_s) >= BURST_S:
-                self._closed.wait(spent_s / self._share - spent_s)
-                working_s = thread_time()
-            if self._closed.is_set():
-                break
+            return Examined(artifact=artifact, pieces=0, damaged=(), n_bytes=0, cpu_s=pace.spent_s)
         return Examined(
             artifact=artifact,
             pieces=piece_map.count,
-            damaged=tuple(damaged),
+            damaged=damaged,
             n_bytes=piece_map.size_bytes,
-            cpu_s=thread_time() - started_s,
+            cpu_s=pace.spent_s,
         )
+
+
+class _Pace:
+    """Lets the calling thread work its share of the time."""
+
+    def __init__(self, share: float, closed: threading.Event) -> None:
+        self._share = share
+        self._closed = closed
+        self._started_s = self._rested_s = thread_time()
+
+    @property
+    def spent_s(self) -> float:
+        """Return the processor time since the start."""
+        return thread_time() - self._started_s
+
+    def rest(self) -> None:
+        """Rest for as long as the work since the last rest calls for.
+
+        Raises:
+            ScrubEnded: nobody waits for the result any more.
+        """
+        spent_s = thread_time() - self._rested_s
+        if spent_s >= BURST_S:
+            self._closed.wait(spent_s / self._share - spent_s)
+            self._rested_s = thread_time()
+        if self._closed.is_set():
+            raise ScrubEnded
 
 
 def _stand_back() -> None:

@@ -1,7 +1,5 @@
 """The disk budget holds at every moment; what was unused for longest goes, what is pinned or in use stays."""
 
-import os
-
 import pytest
 import pytest_asyncio
 
@@ -14,6 +12,7 @@ from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family
 from tests.daemon.models.test_distribution import hosts, keep, trusting
+from tests.daemon.toys import CALM, window
 
 pytestmark = pytest.mark.usefixtures("checks_in_process")
 
@@ -35,13 +34,6 @@ def watched(member: Member) -> list[int]:
 
     member.overhears = look
     return seen
-
-
-def last_used(member: Member, made: Family, seconds_ago: float) -> None:
-    """Say when a family was last used."""
-    path = member.store.artifact_path(made.artifact("phone"))
-    then = path.stat().st_mtime - seconds_ago
-    os.utime(path, (then, then))
 
 
 @pytest.fixture
@@ -72,20 +64,25 @@ async def test_what_runs_here_does_not_go_for_what_nobody_asked_for(
     assert [hosts(phone, made, "phone") for made in families] == [True, True, False]
 
 
-@pytest.mark.parametrize("pinned", [0, 1])
+@pytest.mark.parametrize(
+    ("used", "pinned"),
+    [("one", ""), ("two", ""), ("one", "two")],
+    ids=["the older was used later", "the newer was used later", "the unused one is pinned"],
+)
 async def test_what_a_person_asks_for_takes_the_place_of_what_was_unused_for_longest(
-    hub: Member, phone: Member, families: list[Family], pinned: int
+    hub: Member, phone: Member, families: list[Family], used: str, pinned: str
 ) -> None:
-    for age_s, made in zip((100, 50), families, strict=False):
+    for made in families[:2]:
         await keep(phone, made, "phone")
-        last_used(phone, made, age_s)
-    await phone.keeper.orders.acts["pin"](families[pinned].model)
+    await phone.client().infer(window(CALM), model=used)
+    if pinned:
+        await phone.keeper.orders.acts["pin"](ModelName(pinned))
     await keep(hub, families[2])
     occupied = watched(phone)
     join(phone, hub)
     await until(lambda: [s for s in phone.keeper.exchange.sources() if s.inventory.offers])
     await phone.keeper.orders.acts["fetch"](families[2].model)
-    assert [hosts(phone, made, "phone") for made in families] == [pinned == 0, pinned == 1, True]
+    assert {made.model for made in families if hosts(phone, made, "phone")} == {pinned or used, "three"}
     assert BUDGET_BYTES / 2 < max(occupied) <= BUDGET_BYTES
 
 
