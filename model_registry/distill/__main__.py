@@ -83,10 +83,10 @@ def _made(asked: argparse.Namespace) -> tuple[list[Path], Distilled]:
 
         teacher = Teacher(asked.teacher, outputs=outputs, threads=asked.threads)
         data = examples.read(asked.data, teacher.inputs, asked.labels)
+        recipe = Recipe(seed=asked.seed, steps=asked.steps)
         if asked.prune is not None:
-            way, made = "pruned", thinned(teacher, data, asked.prune, asked.seed, told)
+            way, made = "pruned", thinned(teacher, data, asked.prune, recipe, told)
         else:
-            recipe = Recipe(seed=asked.seed, steps=asked.steps)
             wish = Wish(target_bytes=size_bytes(asked.target_size), recipe=recipe, form=asked.student)
             way, made = "student", distil(teacher, data, wish, told)
     return _written(made, asked.out, f"{asked.teacher.stem}-{way}"), made

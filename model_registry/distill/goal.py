@@ -67,6 +67,17 @@ class Goal:
             case "quantity":
                 return F.mse_loss(shaped, (wanted - torch.from_numpy(self.mean)) / torch.from_numpy(self.spread))
 
+    def distance_of_answer(self, said: Tensor, wanted: Tensor) -> Tensor:
+        """Return the same loss for what a whole model says, float32[batch, ...], where the logits are out of reach."""
+        sure = said.clamp(1e-6, 1 - 1e-6)
+        match self.kind:
+            case "probability":
+                return F.binary_cross_entropy(sure, wanted)
+            case "distribution":
+                return -(wanted * sure.log()).sum(-1).mean()
+            case "quantity":
+                return (((said - wanted) / torch.from_numpy(self.spread)) ** 2).mean()
+
     def distance_to_labels(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss against true labels: class numbers, yes or no, or quantities."""
         shaped = logits.reshape(-1, *self.shape)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
-from model_registry.convert.packing import packed
 from model_registry.distill.channels import Group, groups
 from model_registry.distill.errors import DistillError
 from model_registry.distill.reconstruction import activations, refittable, refitted
@@ -26,7 +25,7 @@ CALIBRATION = 256
 class Pruned:
     """The smaller model, what it lost of how many channels, and why others had to stay."""
 
-    content: bytes
+    model: ModelProto
     removed: int
     channels: int
     left_whole: tuple[str, ...]
@@ -54,7 +53,7 @@ def prune(content: bytes, share: float, examples: Arrays, told: Callable[[str], 
         told(f"fitting layer {at} of {len(layers)}")
         pruned = _fitted(whole, pruned, node, kept, shown)
     return Pruned(
-        content=packed(pruned, names_nodes=True).SerializeToString(),
+        model=pruned,
         removed=sum(group.size - len(channels) for group, channels in kept.items()),
         channels=sum(group.size for group in found),
         left_whole=reasons,

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="pruning needs the `torch` extra")
 onnx = pytest.importorskip("onnx", reason="pruning needs the `torch` extra")
 
+from model_registry.convert.packing import packed  # noqa: E402
 from model_registry.distill.channels import groups  # noqa: E402
 from model_registry.distill.errors import DistillError  # noqa: E402
 from model_registry.distill.latency import opened  # noqa: E402
@@ -26,14 +27,14 @@ def shapes(content: bytes) -> list[list[int]]:
 def test_channels_leave_every_layer_that_makes_or_takes_them(tmp_path: Path) -> None:
     content = convolutions(tmp_path).read_bytes()
     pruned = prune(content, 0.5, {"signal": signals()}, lambda doing: None)
-    assert shapes(pruned.content) == [[6, 2, 5], [10, 6, 1], [6, 10, 3], [6, 2]]
-    assert (pruned.removed, len(pruned.content) < len(content)) == (16, True)
+    assert shapes(packed(pruned.model).SerializeToString()) == [[6, 2, 5], [10, 6, 1], [6, 10, 3], [6, 2]]
+    assert (pruned.removed, packed(pruned.model).ByteSize() < len(content)) == (16, True)
 
 
 def test_layers_behind_removed_channels_answer_nearly_as_before(tmp_path: Path) -> None:
     content, shown = convolutions(tmp_path).read_bytes(), {"signal": signals()}
     wanted = opened(content).run(None, shown)[0]
-    fitted = opened(prune(content, 0.5, shown, lambda doing: None).content).run(None, shown)[0]
+    fitted = opened(prune(content, 0.5, shown, lambda doing: None).model.SerializeToString()).run(None, shown)[0]
     whole = prepared(content)
     kept = {group: np.arange(group.size // 2) for group in groups(whole) if group.removable}
     cut = opened(without(whole, kept).SerializeToString()).run(None, shown)[0]
