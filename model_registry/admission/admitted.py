@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from model_registry.measured import Sha256
 
-Array = NDArray[Any]
+if TYPE_CHECKING:  # A file that is no model is told without numpy, whose import takes longer.
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from model_registry.admission.admitted import Limits
 from model_registry.errors import Refused
 from model_registry.tier import Format
 
-_FLATBUFFER_MAGIC = b"TFL3"
+_TFLITE, _ORT = b"TFL3", b"ORTM"
+"""What a flatbuffer says in its bytes 4 to 7, which can stand in an ONNX file too; the runtimes go by them first."""
 _FOREIGN = {
     b"\x1f\x8b": "a gzip archive",
     b"PK\x03\x04": "a zip archive (PyTorch's .pt and Keras's .keras files are such)",
@@ -36,9 +37,11 @@ def inspect(content: bytes, model_format: Format, limits: Limits) -> None:
     for magic, what in _FOREIGN.items():
         if content.startswith(magic):
             raise _foreign(what, model_format)
-    is_flatbuffer = content[4:8] == _FLATBUFFER_MAGIC
-    if is_flatbuffer != (model_format == "tflite"):
-        raise _foreign("a .tflite model" if is_flatbuffer else "no .tflite model", model_format)
+    if content[4:8] == _ORT:
+        raise _foreign("a model in onnxruntime's own format", model_format)
+    is_tflite = content[4:8] == _TFLITE
+    if is_tflite != (model_format == "tflite"):
+        raise _foreign("a .tflite model" if is_tflite else "no .tflite model", model_format)
     if model_format == "onnx":
         onnx_graph.check(content, memory_bytes=limits.memory_bytes)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 _LONGEST_VARINT = 10
+_LARGEST_KEY = 2**32 - 1
+"""Other readers cut off what is above: a field that they see and this one does not would be a hiding place."""
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 
@@ -42,7 +44,7 @@ class Span:
         while at < self.end:
             key, at = self._varint(at)
             number, wire = key >> 3, key & 7
-            if number == 0:
+            if number == 0 or key > _LARGEST_KEY:
                 raise Malformed(f"byte {at} begins a field without a number")
             if wire == VARINT:
                 value, at = self._varint(at)

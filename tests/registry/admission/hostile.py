@@ -47,6 +47,7 @@ def corpus() -> Iterator[Hostile]:
     yield Hostile("outside-relative", "external_data", lambda: _outside("../../secret.bin"))
     yield Hostile("outside-absolute", "external_data", lambda: _outside("/etc/hostname"))
     yield Hostile("outside-by-symlink", "external_data", lambda: _outside("link.bin"))
+    yield Hostile("outside-in-this-process", "external_data", lambda: _outside("*/_ORT_MEM_ADDR_/*"))
     yield Hostile("outside-in-a-branch", "external_data", lambda: _hidden(_if_around))
     yield Hostile("outside-in-a-function", "external_data", _outside_in_function)
     yield Hostile("outside-in-a-sparse-constant", "external_data", _outside_in_sparse)
@@ -65,6 +66,8 @@ def corpus() -> Iterator[Hostile]:
     yield Hostile("empty", "format", lambda: b"\x08\x09")
     yield Hostile("truncated", "format", lambda: mean_model()[:-20])
     yield Hostile("announces-too-much", "format", lambda: b"\x08\x09\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+    yield Hostile("two-formats-in-one", "format", _two_formats)
+    yield Hostile("graph-under-a-cut-off-number", "format", _graph_under_long_key)
     yield Hostile("zip-bomb", "format", _zip_bomb)
     yield Hostile("gzip-bomb", "format", lambda: gzip.compress(bytes(20 * 2**20)))
     yield Hostile("another-model", "contract", lambda: mean_model(output_name="mood"))
@@ -251,6 +254,22 @@ def _laughs(*, recursive: bool = False) -> bytes:
         model.functions.append(helper.make_function("own", f"F{level}", ["a"], ["b"], calls, imports))
     content: bytes = model.SerializeToString()
     return content
+
+
+def _two_formats() -> bytes:
+    """Return a sound ONNX model that onnxruntime would take for one of its own format, by a field that says so."""
+    names_its_maker = b"\x12\x40\x00\x00ORTM" + bytes(58)
+    return names_its_maker + mean_model()
+
+
+def _graph_under_long_key() -> bytes:
+    """Return a sound model with another graph added, under a number that is a graph's once it is cut to 32 bits.
+
+    onnxruntime cuts it and reads both; who does not would let the constant pass that lies elsewhere.
+    """
+    graph = ModelProto.FromString(_outside("/etc/hostname")).graph.SerializeToString()
+    length = bytes([len(graph) & 0x7F | 0x80, len(graph) >> 7])
+    return mean_model() + b"\xba\x80\x80\x80\x10" + length + graph
 
 
 def _zip_bomb() -> bytes:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -57,6 +59,7 @@ def test_a_model_that_was_cut_short_is_refused(length: int) -> None:
     ("content", "problem"),
     [
         (b"\x00\x01", "begins a field without a number"),
+        (b"\xba\x80\x80\x80\x10\x00", "begins a field without a number"),
         (b"\x08" + b"\xff" * 11, "more than 10 bytes"),
         (b"\x08\xff", "reaches past the end"),
         (b"\x0a\x05abc", "announces 5 bytes and 3 are left"),
@@ -76,6 +79,7 @@ def test_fields_that_are_none_are_told(content: bytes, problem: str) -> None:
         (b"\x1f\x8babcdefg", "tflite", "a gzip archive"),
         (b"\x80\x04abcdefg", "onnx", "a Python pickle"),
         (b"\x1c\x00\x00\x00TFL3", "onnx", "a .tflite model, and the manifest says onnx"),
+        (b"\x12\x40\x00\x00ORTM" + bytes(58) + MODEL, "onnx", "a model in onnxruntime's own format"),
         (MODEL, "tflite", "no .tflite model, and the manifest says tflite"),
     ],
 )
@@ -83,3 +87,10 @@ def test_a_file_of_another_kind_is_called_by_its_name(content: bytes, model_form
     with pytest.raises(Refused, match=problem) as refused:
         inspect(content, model_format, LIMITS)
     assert refused.value.limit == "format"
+
+
+@pytest.mark.slow
+def test_looking_at_a_file_loads_neither_numpy_nor_a_runtime() -> None:
+    script = "import sys, model_registry.admission.child; print({'numpy', 'onnx', 'onnxruntime'} & {*sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert ran.stdout == b"set()\n"
