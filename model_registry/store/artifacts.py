@@ -22,7 +22,7 @@ from model_registry.tier import Variant
 Rest = Callable[[], object]
 # A copy or a hash stops this often: large enough that writing and hashing take the time, and not calling; and that
 # a thread that hashes beside a busy one has to wait its turn a few times only.
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 _SHA256 = re.compile("[0-9a-f]{64}")
 _ROOT_BYTES = 32
 UNREADABLE = "unreadable"

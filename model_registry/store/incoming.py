@@ -76,7 +76,7 @@ class Incoming:
             raise DownloadRefused(f"{len(self._missing)} pieces of artifact {self._sha256} have not come yet.")
         with changing(self._root):
             try:
-                self._artifacts.shelve(self._file, self._path, self._sha256)
+                self._artifacts.shelve(self._file, self._path, self._sha256, self._map)
             except ArtifactCorrupt as error:
                 self._path.unlink()
                 raise DownloadRefused(

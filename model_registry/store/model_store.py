@@ -2,14 +2,22 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST, open_member
-from model_registry.errors import ArtifactMissing, ManifestError, ModelUnknown, StoreBusy, StoreFull, StoreReadOnly
+from model_registry.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ManifestError,
+    ModelUnknown,
+    StoreBusy,
+    StoreFull,
+    StoreReadOnly,
+)
 from model_registry.flaw import closest
 from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
@@ -194,8 +202,22 @@ class ModelStore:
         with translated(self.root):
             return b"".join(self._artifacts.pieces(self._usable(sha256), piece_map, range(first, first + count)))
 
-    def damaged(self, sha256: str) -> Iterator[bool]:
-        """Yield for each piece in turn whether it is damaged, reading one a step, so that the caller sets the pace.
+    def is_whole(self, sha256: str, rest: Callable[[], object] = lambda: None) -> bool:
+        """Read all of an artifact again from the disk and tell whether it is undamaged; `rest` is called now and then.
+
+        Raises:
+            ArtifactMissing: the store has no such artifact.
+
+        """
+        with translated(self.root):
+            try:
+                self._artifacts.read_again(sha256, rest)
+            except ArtifactCorrupt:
+                return False
+            return True
+
+    def damaged(self, sha256: str) -> tuple[int, ...]:
+        """Return which pieces of an artifact are damaged.
 
         Raises:
             ArtifactMissing: the store has no such artifact.
@@ -204,7 +226,7 @@ class ModelStore:
         """
         piece_map = self.piece_map(sha256)
         with translated(self.root):
-            yield from self._artifacts.damaged(sha256, piece_map)
+            return tuple(self._artifacts.damaged(sha256, piece_map))
 
     def repair(self, sha256: str, pieces: Mapping[int, bytes]) -> None:
         """Put a whole copy in the place of a damaged artifact, made of these pieces and its own undamaged ones.

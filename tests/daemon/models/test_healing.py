@@ -1,14 +1,18 @@
 """Damage is found, mended from peers or kept from use, and no request fails by it."""
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from typing_extensions import override
 
 from meshd.client.result import Result
 from meshd.core.ids import ArtifactHash, ModelName
-from meshd.daemon.models.scrubber import Scrubber
+from meshd.daemon.models.scrubber import Scrubber, ScrubEnded
 from meshd.documents import VerifyDocument
 from meshd.errors import UnknownModel
 from meshd.executor.hosted_model import HostedModel
@@ -16,6 +20,7 @@ from meshd.wire.messages import EVERY_MODEL
 from model_registry.admission.admitted import Golden, digest_of
 from model_registry.admission.golden import golden_inputs
 from model_registry.signing_key import SigningKey
+from model_registry.store import ModelStore
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family
@@ -216,11 +221,26 @@ async def test_a_scrub_ends_in_the_middle_of_an_artifact_when_the_daemon_does(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
     phone = await alone(member, publisher, made)
-    scrubber = Scrubber(phone.store, share=1e-9)  # It would rest for days after its first pieces.
+    store = Watched(phone.store.root)
+    scrubber = Scrubber(store, share=1e-9)  # It would rest for days after its first chunk.
     reading = asyncio.create_task(scrubber.examine(ArtifactHash(made.artifact("phone"))))
-    await asyncio.sleep(0)
+    await until(store.being_read.is_set)
     await asyncio.to_thread(scrubber.close)
-    await asyncio.wait([reading])
+    with pytest.raises(ScrubEnded):
+        await reading
+
+
+class Watched(ModelStore):
+    """Says when an artifact begins to be read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.being_read = Event()
+
+    @override
+    def is_whole(self, sha256: str, rest: Callable[[], object] = lambda: None) -> bool:
+        self.being_read.set()
+        return super().is_whole(sha256, rest)
 
 
 class Odd:

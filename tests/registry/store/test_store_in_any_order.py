@@ -122,7 +122,7 @@ class AnyOrder(RuleBasedStateMachine):
     def every_artifact_has_its_map(self) -> None:
         for artifact in self.held:
             assert self.store.piece_map(artifact) == PieceMap.of(CONTENTS[artifact])
-            assert any(self.store.damaged(artifact)) == (artifact in self.damaged)
+            assert bool(self.store.damaged(artifact)) == (artifact in self.damaged)
 
     def arrived(self, artifact: str) -> None:
         if artifact in self.damaged:
