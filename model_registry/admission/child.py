@@ -51,7 +51,10 @@ def _tried(order: Order, content: bytes, tell: Callable[[Report], None]) -> Pass
     runtime_version(order.variant.format)  # Imports it: what it occupies and starts is not the model's.
     if order.variant.format == "onnx":  # Nor is its code, 10 MB of which are first read for a first model.
         open_session(_DOUBLING).run(["y"], {"x": np.ones(1, np.float32)})
-    confinement.confine(memory_bytes=order.limits.memory_bytes, cpu_s=order.limits.computing_s)
+    try:
+        confinement.confine(memory_bytes=order.limits.memory_bytes, cpu_s=order.limits.computing_s)
+    except (OSError, ValueError) as error:
+        raise refusals.not_tried(f"the trial process could not limit itself: {error}.") from error
     tell(Ready(resident_bytes=confinement.resident_bytes()))
     trial = Trial(order, content, tell)
     try:

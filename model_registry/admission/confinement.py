@@ -29,13 +29,18 @@ def die_with(parent: int) -> None:
 
 def step_back() -> None:
     """Leave the processor to others, and be the first to go when memory runs out."""
-    os.nice(_NICENESS)
+    with suppress(OSError):  # A sandbox may forbid it.
+        os.nice(_NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def confine(*, memory_bytes: int, cpu_s: int) -> None:
-    """Limit what this process may still take, start and write."""
+    """Limit what this process may still take, start and write.
+
+    Raises:
+        OSError, ValueError: the system or a sandbox does not let it.
+    """
     occupied = _private_bytes()
     if occupied is not None:  # Elsewhere the watching process looks at the resident memory alone.
         _limit(resource.RLIMIT_DATA, occupied + memory_bytes)

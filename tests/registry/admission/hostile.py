@@ -269,7 +269,8 @@ def _graph_under_long_key() -> bytes:
     """
     graph = ModelProto.FromString(_outside("/etc/hostname")).graph.SerializeToString()
     length = bytes([len(graph) & 0x7F | 0x80, len(graph) >> 7])
-    return mean_model() + b"\xba\x80\x80\x80\x10" + length + graph
+    content: bytes = mean_model() + b"\xba\x80\x80\x80\x10" + length + graph
+    return content
 
 
 def _zip_bomb() -> bytes:
