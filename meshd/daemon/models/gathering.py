@@ -15,7 +15,7 @@ Keep = Callable[[dict[int, bytes], str], Awaitable[None]]
 WINDOW = 2
 """Questions out at each source: while one answer is verified and written, the next one travels.
 
-Source: docs/decisions/0010-fetching.md.
+Source: docs/decisions/0015-fetching.md.
 """
 LOOK_S = 1.0
 """How soon a peer that has come meanwhile is asked too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 MOST_BYTES = 64 * 2**10
 """One write of :mod:`meshd.net.outgoing`. Twice as much moves a model no faster, and has requests wait twice as long.
 
-Source: docs/decisions/0010-fetching.md.
+Source: docs/decisions/0015-fetching.md.
 """
 LEAST_BYTES = 4096
 SLOW_S = 0.2
