@@ -120,7 +120,7 @@ def compare(draft: Draft, imported: Imported, samples: Samples | None, *, calibr
     else:
         judge = Judge(kind="similarity")
     answers = trial.answers(measuring, lambda _: None)
-    _check_labels(judge, labels, answers)
+    _check_labels(judge, _class_numbers(every.labels(), imported.classes), answers)
     return Comparison(
         judge=judge,
         calibration=calibrating,
@@ -152,7 +152,7 @@ def _laid_out(tensor: Tensor, drawn: list[Array], batched: bool) -> Array:  # no
 def _split(every: Feed, draft: Draft) -> tuple[Feed, Feed]:
     """Return items that set ranges, spread evenly over the data, and the others, to be measured on."""
     samples = every.samples
-    if samples.count < ENOUGH_TO_SPLIT or every.batch_items > samples.count // 4:
+    if samples.count < ENOUGH_TO_SPLIT or every.fewest_items > samples.count // 4:
         return every, every
     count = min(MOST_CALIBRATING, samples.count // 2)
     chosen = np.linspace(0, samples.count - 1, count).astype(np.int64)

@@ -50,10 +50,14 @@ class Feed:
         for first in range(0, self.items, self.batch_items):
             yield self._inputs(first, min(first + self.batch_items, self.items))
 
+    @property
+    def fewest_items(self) -> int:
+        """Return how many items the smallest run takes."""
+        return self.axes[BATCH].min if BATCH in self.axes and self.batch_items > 1 else self.batch_items
+
     def one(self) -> dict[str, Array]:
         """Return the inputs of the smallest run: one item where the model takes one."""
-        fewest = self.axes[BATCH].min if BATCH in self.axes and self.batch_items > 1 else self.batch_items
-        return self._inputs(0, fewest)
+        return self._inputs(0, self.fewest_items)
 
     def labels(self) -> Array | None:
         """Return the labels of the items that the batches hold."""

@@ -38,6 +38,8 @@ class Import:
     labels: str = ""
     variants: Sequence[str] = ()
     trust_pickle: bool = False
+    seconds_each: float = 1.5
+    """Spent on timing each variant; a fast one then has hundreds of runs, and a sweep of six takes ten seconds."""
     key: SigningKey | None = None
     """None: the manifest says that nobody vouches for it."""
 
@@ -92,7 +94,13 @@ def _sweep(order: Import, folder: Path, progress: Progress) -> Sweep:
         try:
             comparison = compare(drafted, imported, samples, calibrate=any(recipe.name == "int8" for recipe in wanted))
             sweeping = Sweeping(
-                imported=imported, draft=drafted, comparison=comparison, recipes=wanted, folder=folder, today=today
+                imported=imported,
+                draft=drafted,
+                comparison=comparison,
+                recipes=wanted,
+                folder=folder,
+                today=today,
+                seconds_each=order.seconds_each,
             )
             return sweeping.run(progress)
         except NotApplicable as error:

@@ -23,7 +23,7 @@ from model_registry.convert.processor import processor_name
 from model_registry.convert.progress import Progress
 from model_registry.convert.sweep import NotMade, Sweep
 from model_registry.convert.tflite_macs import tflite_macs
-from model_registry.convert.trial import SECONDS_EACH, Trial
+from model_registry.convert.trial import Trial
 from model_registry.convert.variants.recipe import Parent, Recipe
 from model_registry.convert.variants.slim import Slim
 from model_registry.tier import Precision
@@ -47,7 +47,8 @@ class Sweeping:
     folder: Path
     """The bundle that is being made; artifacts go to `artifacts/`."""
     today: dt.date
-    seconds_each: float = SECONDS_EACH
+    seconds_each: float
+    """Spent on timing each variant."""
 
     def run(self, progress: Progress) -> Sweep:
         """Make and measure everything.
@@ -94,7 +95,9 @@ class Sweeping:
                 reason="A .tflite model runs as it is, and nothing here can change it. "
                 "Import the model that it was converted from.",
             )
-            return self._first("int8" if self._takes_integers() else "fp32", self.imported.path), None, [unchanged]
+            counted = tflite_macs(self.imported.path.read_bytes())
+            precision: Precision = "int8" if self._takes_integers() else "fp32"
+            return self._first(precision, self.imported.path, counted=counted), None, [unchanged]
         named, slim = (self.imported.path.with_name(name) for name in ("named.onnx", "slim.onnx"))
         onnx.save(name_axes(onnx.load(self.imported.path), self.draft.inputs, self.draft.outputs), named)
         calibration = self.comparison.calibration
@@ -102,10 +105,13 @@ class Sweeping:
             done = Slim().make(Parent(named, calibration), slim)
             self.comparison.expect_same(Trial(slim.read_bytes(), "onnx", self.draft.outputs), _SAME)
         except NotApplicable as error:
-            base = self._first(precision_of(onnx.load(named)), named)
+            model = onnx.load(named)
+            base = self._first(precision_of(model), named, counted=macs(model, self.comparison.item_extents))
             return base, Parent(named, calibration), [NotMade(name="slim", reason=str(error))]
         best, did = (slim, done) if slim.stat().st_size <= _GROWN * named.stat().st_size else (named, "")
-        return self._first(precision_of(onnx.load(best)), best, did), Parent(slim, calibration), []
+        parent = Parent(slim, calibration)
+        counted = macs(parent.model, self.comparison.item_extents)
+        return self._first(precision_of(onnx.load(best)), best, done=did, counted=counted), parent, []
 
     def _variants(self, parent: Parent, base: Candidate, progress: Progress) -> tuple[list[Candidate], list[NotMade]]:
         made, fallen = [], []
@@ -117,10 +123,12 @@ class Sweeping:
                 fallen.append(NotMade(name=recipe.name, reason=str(error)))
         return made, fallen
 
-    def _first(self, precision: Precision, source: Path, done: str = "") -> Candidate:
+    def _first(self, precision: Precision, source: Path, *, done: str = "", counted: int = 0) -> Candidate:
         target = self._path(precision)
         shutil.copyfile(source, target)
-        return self._candidate(precision, precision, target, done, self.imported.origin_sha256)
+        return self._candidate(
+            precision, precision, target, done=done, parent=self.imported.origin_sha256, counted=counted
+        )
 
     def _takes_integers(self) -> bool:
         return all(tensor.dtype in {"int8", "uint8"} for tensor in self.draft.inputs)
@@ -132,12 +140,16 @@ class Sweeping:
         try:
             done = recipe.make(parent, target)
             _check_worth(target, base.path)
-            return self._candidate(recipe.name, recipe.precision, target, done, base.artifact)
+            return self._candidate(
+                recipe.name, recipe.precision, target, done=done, parent=base.artifact, counted=base.macs
+            )
         except NotApplicable:
             target.unlink(missing_ok=True)
             raise
 
-    def _candidate(self, name: str, precision: Precision, path: Path, done: str, parent: str) -> Candidate:
+    def _candidate(
+        self, name: str, precision: Precision, path: Path, *, done: str, parent: str, counted: int
+    ) -> Candidate:
         return Candidate(
             name=name,
             precision=precision,
@@ -145,15 +157,9 @@ class Sweeping:
             path=path,
             compression=done,
             parent=parent,
-            macs=self._macs,
+            macs=counted,
             trial=Trial(path.read_bytes(), self.imported.format, self.draft.outputs),
         )
-
-    @property
-    def _macs(self) -> int:
-        if self.imported.format == "tflite":
-            return tflite_macs(self.imported.path.read_bytes())
-        return macs(onnx.load(self.imported.path), self.comparison.item_extents)
 
     def _path(self, name: str) -> Path:
         return self.folder / "artifacts" / f"{name}.{self.imported.format}"

@@ -18,8 +18,6 @@ from model_registry.tier import Format
 
 Array = NDArray[Any]
 Inputs = Mapping[str, Array]
-SECONDS_EACH = 1.5
-"""Spent on timing each model; a fast one then has hundreds of runs, and a sweep of six stays below ten seconds."""
 _FEWEST_RUNS, _MOST_RUNS = 10, 1000
 _WARM_UP = 2
 

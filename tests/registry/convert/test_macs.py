@@ -1,0 +1,60 @@
+"""Multiply-accumulates are counted as a person would, for one item."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="needs the convert extra")
+
+from onnx import TensorProto, helper  # noqa: E402
+
+from model_registry.convert.macs import macs  # noqa: E402
+from tests.registry.convert.models import built  # noqa: E402
+
+ONE = {"batch": 1}
+
+
+def single(node: Any, x: tuple[Any, ...], **constants: tuple[int, ...]) -> Any:
+    return built(
+        [node],
+        inputs={"x": (TensorProto.FLOAT, list(x))},
+        outputs={"y": (TensorProto.FLOAT, [None] * 4 if node.op_type == "LSTM" else [None] * len(x))},
+        constants={name: np.zeros(shape, np.float32) for name, shape in constants.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (single(helper.make_node("Conv", ["x", "w"], ["y"]), ("batch", 3, 8, 8), w=(4, 3, 3, 3)), 6 * 6 * 4 * 27),
+        (
+            single(helper.make_node("Conv", ["x", "w"], ["y"], group=3), ("batch", 3, 8, 8), w=(3, 1, 3, 3)),
+            6 * 6 * 3 * 9,
+        ),
+        (
+            single(helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2]), ("batch", 3, 8), w=(3, 5, 2)),
+            3 * 8 * 5 * 2,
+        ),
+        (single(helper.make_node("Gemm", ["x", "w"], ["y"], transB=1), ("batch", 7), w=(5, 7)), 7 * 5),
+        (single(helper.make_node("MatMul", ["x", "w"], ["y"]), ("batch", 9, 7), w=(7, 5)), 9 * 7 * 5),
+        (
+            single(
+                helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=6),
+                (10, "batch", 4),
+                w=(1, 24, 4),
+                r=(1, 24, 6),
+            ),
+            10 * 24 * (4 + 6),
+        ),
+        (single(helper.make_node("Relu", ["x"], ["y"]), ("batch", 7)), 0),
+    ],
+    ids=["conv", "grouped-conv", "transposed-conv", "gemm", "matmul", "lstm", "relu"],
+)
+def test_one_item_takes_so_many(model: Any, expected: int) -> None:
+    assert macs(model, ONE) == expected
+
+
+def test_two_items_take_twice_as_many() -> None:
+    model = single(helper.make_node("MatMul", ["x", "w"], ["y"]), ("batch", 9, 7), w=(7, 5))
+    assert macs(model, {"batch": 2}) == 2 * macs(model, ONE)
