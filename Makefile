@@ -27,7 +27,7 @@ help:
 demo: $(VENV)/.demo
 	exec $(BIN)/meshd demo $(ARGS)
 
-bench: $(VENV)/.demo
+bench: $(VENV)/.bench
 	exec $(BIN)/meshd bench $(ARGS)
 
 test: $(VENV)/.dev
@@ -50,7 +50,7 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # One stamp for each set of extras: a demo installs no linters, a test no torch.
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.train: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.demo $(VENV)/.bench $(VENV)/.dev $(VENV)/.train: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	echo 'meshd: installing into $(VENV) ($*), once; this takes a minute or two' >&2
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$*]' >&2
 	touch $@

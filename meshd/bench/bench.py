@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.util import find_spec
+from pathlib import Path
 
 from msgspec import Struct
 
+from meshd.bench.distribution import measure_distribution
 from meshd.bench.footprint import Footprint, measure_footprint
+from meshd.bench.healing import measure_healing
 from meshd.bench.latency import Latencies, measure_latencies
 from meshd.bench.machine import this_machine
-from meshd.bench.report import Report
+from meshd.bench.report import Conversion, Report
 from meshd.bench.throughput import measure_throughput_rps
 from meshd.bench.tiny import MODELS, NAME, TinyModel
 from meshd.cli.output import progress
@@ -31,18 +35,36 @@ class Effort(Struct, frozen=True, kw_only=True):
     idle_s: float = 20.0
     """Long enough to tell 0.05 % of a core from nothing, by a clock of hundredths of a second."""
     windows: int = 100
+    fetches: int = 10
+    flips: int = 20
+    scrub_s: float = 20.0
+    quick_models: bool = False
+    """Compare variants for a tenth of a second each and import nothing."""
 
     @classmethod
     def quick(cls) -> Effort:
         """Return an effort that shows that everything works, and no figure to rely on."""
-        return cls(starts=1, blocks=2, calls=20, loaded_s=0.5, idle_s=0.5, windows=5)
+        return cls(
+            starts=1,
+            blocks=2,
+            calls=20,
+            loaded_s=0.5,
+            idle_s=0.5,
+            windows=5,
+            fetches=1,
+            flips=1,
+            scrub_s=0.5,
+            quick_models=True,
+        )
 
 
 class Bench:
     """One run."""
 
-    def __init__(self, effort: Effort) -> None:
+    def __init__(self, effort: Effort, *, vision: Path | None = None) -> None:
+        """Take the folder where the vision family's files lie, if it is at hand."""
         self._effort = effort
+        self._vision = vision
 
     def run(self) -> Report:
         """Measure everything.
@@ -57,6 +79,8 @@ class Bench:
         latencies, throughput_rps = await self._time()
         discovery_s = [await self._discover() for _ in range(self._effort.starts - 1)]
         last_s, footprint = await self._discover_and_rest()
+        distribution = await measure_distribution(rounds=self._effort.fetches)
+        healing = await measure_healing(rounds=self._effort.flips, watch_s=self._effort.scrub_s)
         return Report(
             run_us=latencies.run,
             local_us=latencies.local,
@@ -65,8 +89,19 @@ class Bench:
             discovery_s=(*discovery_s, last_s),
             resident_mb=footprint.resident_mb,
             idle_cpu_percent=footprint.idle_cpu_percent,
+            distribution=distribution,
+            healing=healing,
+            conversion=self._convert(),
             machine=machine,
         )
+
+    def _convert(self) -> Conversion | None:
+        if find_spec("onnx") is None:
+            progress("conversion is not measured: pip install 'meshd[convert]'")
+            return None
+        from meshd.bench.conversion import measure_conversion  # noqa: PLC0415 - an extra.
+
+        return measure_conversion(vision=self._vision, quick=self._effort.quick_models)
 
     async def _time(self) -> tuple[Latencies, float]:
         effort, model = self._effort, TinyModel()

@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 from msgspec import Struct
 
+from meshd.bench.distribution import Distribution
+from meshd.bench.healing import Healing
 from meshd.core.node import DeviceClass
 
 
@@ -37,6 +39,43 @@ class Machine(Struct, frozen=True, kw_only=True):
     meshd: str
 
 
+class Ratio(Struct, frozen=True, kw_only=True):
+    """One model file against another of the same model in the same run: below 1 it is smaller or faster."""
+
+    size: float
+    latency: float
+    """Of one item, at the median, with one thread."""
+
+
+class Distilled(Struct, frozen=True, kw_only=True):
+    """The small watch tier of the ECG family against the hub that taught it."""
+
+    ratio: Ratio
+    accuracy_points: float
+    """Balanced accuracy below the hub's, in points, by the manifest: on patients that neither has learned from."""
+
+
+class Int4(Struct, frozen=True, kw_only=True):
+    """Four-bit weights of a sentence transformer's matrices against eight-bit ones of the same."""
+
+    size: float
+    int8_cosine: float
+    """Of sentence embeddings to those in float32, mean."""
+    int4_cosine: float
+
+
+class Conversion(Struct, frozen=True, kw_only=True):
+    """What making variants costs and gains."""
+
+    distilled: Distilled
+    int8: dict[str, Ratio]
+    """int8 against float32 for each model at hand."""
+    int4: Int4 | None
+    """None where the transformer's package is not installed."""
+    import_s: float | None
+    """From a convolutional network of 4 MB to its recommended variants; none in a quick run."""
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """All figures of one run."""
 
@@ -54,6 +93,10 @@ class Report(Struct, frozen=True, kw_only=True):
     """Million bytes that each daemon occupies, with the ECG models warm and used."""
     idle_cpu_percent: dict[DeviceClass, float]
     """Of one core, with peers and broker connected and no requests."""
+    distribution: Distribution
+    healing: Healing
+    conversion: Conversion | None
+    """None where the extra ``convert`` is not installed."""
     machine: Machine
 
     @property

@@ -6,9 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from meshd.bench.report import Quantiles, Report
-from meshd.bench.targets import TARGETS
+from meshd.bench.report import Conversion, Quantiles, Report
+from meshd.bench.targets import TARGETS, Target
 from meshd.cli.view.columns import columns
+from meshd.cli.view.words import NOTHING, percent, size
 
 
 def report_view(report: Report) -> RenderableType:
@@ -18,17 +19,58 @@ def report_view(report: Report) -> RenderableType:
     what = f"meshd {machine.meshd} · Python {machine.python} · onnxruntime {machine.onnxruntime}"
     rate = f"{report.throughput_rps:,.0f} requests a second from 16 clients at once"
     return Group(
-        Text(f"{where}\n{what}", style="dim"), "", _targets(report), "", _times(report), rate, "", _nodes(report)
+        Text(f"{where}\n{what}", style="dim"),
+        *("", _targets(report)),
+        *("", _times(report), rate),
+        *("", _nodes(report)),
+        *("", *_travels(report)),
+        *(("", _variants(report.conversion)) if report.conversion else ()),
     )
+
+
+def _travels(report: Report) -> tuple[str, str]:
+    moved, mended = report.distribution, report.healing
+    travels = (
+        f"a model of {size(moved.size_bytes)} travels at {size(round(moved.fetch_bps))}/s; meanwhile requests take, at "
+        f"the 99th percentile, {moved.fetching_p99_ratio:g} times as long where it arrives and "
+        f"{moved.lending_p99_ratio:g} times as long on the link that it comes by"
+    )
+    heals = (
+        f"{mended.rounds} flipped bytes were mended, at the median in {mended.mended_s:g} s, beside "
+        f"{mended.requests:,} requests; a scrub reads {size(round(mended.scrub_bps))}/s"
+    )
+    return travels, heals
+
+
+def _variants(conversion: Conversion) -> Table:
+    table = columns("variant", "size", "latency", right=("size", "latency"))
+    for model, ratio in conversion.int8.items():
+        table.add_row(f"{model}: int8 of float32", percent(ratio.size), percent(ratio.latency))
+    distilled = conversion.distilled.ratio
+    table.add_row("distilled watch of the hub", percent(distilled.size), percent(distilled.latency))
+    if conversion.int4 is not None:
+        cosines = f"sentence cosine {conversion.int4.int8_cosine:.3f} to {conversion.int4.int4_cosine:.3f}"
+        table.add_row("int4 of int8, a transformer's matrices", percent(conversion.int4.size), cosines)
+    return table
 
 
 def _targets(report: Report) -> Table:
     table = columns("figure", "measured", "at most", "", right=("measured", "at most"))
     for target in TARGETS:
-        measured, most = (f"{value:.{target.digits}f} {target.unit}" for value in (target.figure(report), target.most))
-        met = Text("met", style="green") if target.is_met(report) else Text("missed", style="bold red")
-        table.add_row(target.what, measured, most, met)
+        measured, most = (_amount(value, target) for value in (target.figure(report), target.most))
+        table.add_row(target.what, measured, most, _VERDICTS[target.is_met(report)])
     return table
+
+
+def _amount(value: float | None, target: Target) -> str:
+    return NOTHING if value is None else f"{value:.{target.digits}f} {target.unit}".rstrip()
+
+
+_VERDICTS = {
+    True: Text("met", style="green"),
+    False: Text("missed", style="bold red"),
+    None: Text("not measured", style="dim"),
+}
 
 
 def _times(report: Report) -> Table:

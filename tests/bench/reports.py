@@ -1,7 +1,16 @@
 """A report whose figures a test can bend."""
 
-from meshd.bench.report import Machine, Quantiles, Report
+from meshd.bench.distribution import Distribution
+from meshd.bench.healing import Healing
+from meshd.bench.report import Conversion, Distilled, Int4, Machine, Quantiles, Ratio, Report
 from meshd.core.node import DeviceClass
+
+CONVERSION = Conversion(
+    distilled=Distilled(ratio=Ratio(size=0.02, latency=0.5), accuracy_points=1.0),
+    int8={"a model": Ratio(size=0.3, latency=1.1)},
+    int4=Int4(size=0.55, int8_cosine=0.99, int4_cosine=0.92),
+    import_s=60.0,
+)
 
 REPORT = Report(
     run_us=Quantiles(p50=5.0, p99=9.0),
@@ -11,6 +20,25 @@ REPORT = Report(
     discovery_s=(1.5, 3.0),
     resident_mb={DeviceClass.WATCH: 90.0, DeviceClass.PHONE: 95.0, DeviceClass.HUB: 100.0},
     idle_cpu_percent={DeviceClass.WATCH: 1.0, DeviceClass.PHONE: 0.5, DeviceClass.HUB: 2.0},
+    distribution=Distribution(
+        size_bytes=20_000_000,
+        rounds=10,
+        fetch_bps=80e6,
+        fetching_p99_ratio=1.2,
+        lending_p99_ratio=1.5,
+        calls=500,
+    ),
+    healing=Healing(
+        store_bytes=20_000_000,
+        rounds=20,
+        mended_s=0.5,
+        mended_worst_s=2.0,
+        requests=9_000,
+        failed=0,
+        scrub_cpu_percent=2.0,
+        scrub_bps=8e6,
+    ),
+    conversion=CONVERSION,
     machine=Machine(
         cpu="a processor", cores=2, load=0.1, system="Linux 6 x86_64", python="3.11", onnxruntime="1.31", meshd="0.1.0"
     ),

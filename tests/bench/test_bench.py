@@ -22,4 +22,8 @@ def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
     assert len(report.discovery_s) == 1
     assert report.resident_mb.keys() == report.idle_cpu_percent.keys() == NODES
     assert min(report.resident_mb.values()) > 10.0
+    assert (report.healing.rounds, report.healing.failed) == (1, 0)
+    assert report.distribution.fetch_bps > 0.0
+    assert report.conversion is not None
+    assert 0.0 < report.conversion.distilled.ratio.size <= 0.02
     assert b"timing 2 blocks of 20 calls" in ran.stderr
