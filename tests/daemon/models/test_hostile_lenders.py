@@ -1,25 +1,30 @@
 """A peer that lies, stalls, vanishes or floods costs time, and never correctness."""
 
 import asyncio
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from meshd.core.node import Telemetry
 from meshd.daemon.models import lender as lending
+from meshd.daemon.models.source import Subject
 from meshd.documents import Taken
 from meshd.errors import NobodyHasIt, Overloaded
-from meshd.wire.messages import Fetch, Fetched, Inventory, Message, Offer, Refusal
+from meshd.wire.messages import Fetch, Fetched, Heartbeat, Inventory, Message, Offer, Refusal
 from model_registry.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family
 from tests.daemon.models.test_distribution import HEAVY_BYTES, hosts, keep, trusting
 from tests.daemon.puppet import Puppet
+from tests.daemon.toys import CALM, window
 
 pytestmark = pytest.mark.usefixtures("checks_in_process")
 
 Answer = Callable[[Fetch], bytes | None]
 NEVER = "f" * 64
+SUBJECTS: tuple[Subject, ...] = ("manifest", "piece_map", "pieces")
 
 
 class LendingPuppet(Puppet):
@@ -228,3 +233,37 @@ async def test_nobody_has_what_nobody_names(member: MakeMember, made: Family) ->
         await asyncio.wait_for(
             phone.keeper.fetcher.fetch_pieces(made.artifact("hub"), made.map("hub"), range(3)), timeout=5.0
         )
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_sequence_of_messages_about_models_harms_a_node(
+    member: MakeMember, publisher: SigningKey, made: Family, seed: int
+) -> None:
+    hub = member("hub", models=trusting(publisher))
+    await keep(hub, made)
+    mad = Puppet("mad", "phone")
+    await mad.meet(hub)
+    for message, payload in _madness(random.Random(seed), made):
+        mad.say(message, (payload,) if payload else ())
+    mad.say(Heartbeat(sequence=2**40, telemetry=Telemetry()))
+    await until(lambda: any(isinstance(m, Heartbeat) and m.sequence == 2**40 for m, _ in mad.received), "its echo")
+    assert (await hub.client().infer(window(CALM), model="news")).tier == "hub"
+    assert (await hub.client().infer(window(CALM))).tier == "hub"
+
+
+def _madness(chance: random.Random, made: Family) -> Iterator[tuple[Message, bytes]]:
+    """Yield messages that the types allow and no sane peer sends."""
+    hashes = [made.artifact("hub"), made.offer.manifest, NEVER]
+    for number in range(150):
+        request_id = chance.choice([f"r{number}", "same", "fetch-"])
+        sha256 = chance.choice(hashes)
+        subject = chance.choice(SUBJECTS)
+        first, count = chance.choice([0, 1, 1023]), chance.choice([1, 2, 1024])
+        offers = tuple(made.offered(version=f"{chance.randrange(9)}.0.0") for _ in range(chance.randrange(3)))
+        options: list[tuple[Message, bytes]] = [
+            (Fetch(request_id=request_id, subject=subject, sha256=sha256, first=first, count=count), b""),
+            (Fetched(request_id=request_id), chance.randbytes(chance.randrange(50))),
+            (Refusal(request_id=request_id, code=chance.choice(["overloaded", "left", "?"]), message=""), b""),
+            (Inventory(offers=offers, artifacts=tuple(chance.sample(hashes, 2))), b""),
+        ]
+        yield chance.choice(options)

@@ -18,6 +18,7 @@ from meshd.client.conversation import hello, install_message
 from meshd.client.endpoint import Endpoint
 from meshd.documents import Taken
 from meshd.errors import InvalidInput, ModelRefused, UnknownModel, UnknownQuery
+from meshd.net.address import Address
 from meshd.net.endpoint import ClientEndpoint
 from meshd.net.session import Session
 from meshd.wire.messages import Fetch, Message, Order
@@ -87,6 +88,27 @@ async def test_a_model_that_is_added_runs_at_once_and_travels_on(
     await until(lambda: hosts(watch, made, "watch"), "the model on the watch")
     result = await watch.client().infer(window(GRAVE), model="news")
     assert [hop.node for hop in result.route] == ["watch", "hub"]
+
+
+async def test_a_model_can_be_added_over_tcp(member: MakeMember, publisher: SigningKey, tmp_path: Path) -> None:
+    made = family(publisher, ballast_bytes=HEAVY_BYTES)
+    hub = member("hub", bare=True, models=trusting(publisher))
+    endpoint = ClientEndpoint(hub.hello, hub.reception.welcome)
+    await endpoint.listen_tcp(Address("127.0.0.1", 0), "secret")
+    told: list[tuple[int, int]] = []
+
+    def add() -> Taken:
+        address = Endpoint(host="127.0.0.1", port=endpoint.port, token="secret")
+        with Client(address) as client:
+            return client.install_model(made.lay(tmp_path / "from"), progress=lambda *bytes_: told.append(bytes_))
+
+    try:
+        taken = await asyncio.to_thread(add)
+    finally:
+        await endpoint.stop()
+    assert taken.hosted == "hub/toy-fp32"
+    assert told == sorted(told)
+    assert told[-1] == (taken.moved_bytes, sum(map(len, made.contents.values())))
 
 
 async def test_what_a_vanished_client_brought_is_not_asked_for_again(
