@@ -60,7 +60,7 @@ def to_int8(fp32: bytes, examples: Arrays, *, per_channel: bool) -> bytes:
         quantize_static(
             str(prepared),
             str(quantised),
-            _Ranges(examples),
+            _Ranges(examples, _batch(onnx.load(prepared))),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
             nodes_to_exclude=_additions_of_constants(onnx.load(prepared)),
@@ -84,13 +84,19 @@ def stirred(network: nn.Module) -> nn.Module:
 
 
 class _Ranges(CalibrationDataReader):
-    def __init__(self, examples: Arrays) -> None:
+    def __init__(self, examples: Arrays, batch: int) -> None:
         every = max(len(next(iter(examples.values()))) // RANGE_EXAMPLES, 1)
         taken = {name: part[::every][:RANGE_EXAMPLES] for name, part in examples.items()}
-        self._batches: Iterator[dict[str, NDArray[Any]]] = batches(taken, RANGE_BATCH)
+        self._batches: Iterator[dict[str, NDArray[Any]]] = batches(taken, batch)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._batches, None)
+
+
+def _batch(model: onnx.ModelProto) -> int:
+    """Return how many examples a model takes at a time: one, or as many as you like."""
+    firsts = {value.type.tensor_type.shape.dim[0].dim_value for value in model.graph.input}
+    return 1 if 1 in firsts else RANGE_BATCH
 
 
 def _additions_of_constants(model: onnx.ModelProto) -> list[str]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from model_registry.distill.examples import Examples
 from model_registry.distill.goal import Goal
 from model_registry.distill.latency import in_turns, opened
 from model_registry.distill.lesson import Answers
 from model_registry.distill.summary import Candidate, Summary
-from model_registry.distill.teacher import BATCH, Teacher, batches
+from model_registry.distill.teacher import Teacher, answers_of
 
 
 def examined(
@@ -31,7 +27,7 @@ def examined(
     of_teacher, *times = in_turns([teacher.session, *sessions.values()], held_out.inputs)
     candidates = []
     for (precision, content), latency in zip(files.items(), times, strict=True):
-        said = _said(sessions[precision], held_out, goals)
+        said = answers_of(sessions[precision], [goal.name for goal in goals], held_out.inputs)
         candidate = Candidate(
             precision=precision,
             size_bytes=len(content),
@@ -53,9 +49,3 @@ def examined(
 
 def _accuracy(said: Answers, examples: Examples, goal: Goal) -> dict[str, float]:
     return {} if examples.labels is None else goal.accuracy(said[goal.name], examples.labels)
-
-
-def _said(session: Any, examples: Examples, goals: Sequence[Goal]) -> dict[str, NDArray[np.float32]]:
-    names = [goal.name for goal in goals]
-    parts = [session.run(names, part) for part in batches(examples.inputs, BATCH)]
-    return {name: np.concatenate([part[at] for part in parts]) for at, name in enumerate(names)}

@@ -17,6 +17,7 @@ from model_registry.distill.goal import Goal
 from model_registry.distill.interpreter import GraphNet
 from model_registry.distill.latency import opened
 from model_registry.distill.lesson import Answers
+from model_registry.distill.teacher import answers_of
 
 Arrays = Mapping[str, NDArray[Any]]
 BATCH, LOOKS = 32, 10
@@ -71,13 +72,14 @@ def finetuned(
 def _difference(network: GraphNet, model: ModelProto, goals: list[Goal], examples: Arrays) -> str:
     """Return how torch and onnxruntime disagree, nothing where they do not."""
     outputs = [goal.name for goal in goals]
-    wanted = opened(model.SerializeToString()).run(outputs, dict(examples))
+    wanted = answers_of(opened(model.SerializeToString()), outputs, examples)
     try:
         with torch.no_grad():
             said = network({name: torch.from_numpy(part) for name, part in examples.items()})
     except (NotImplementedError, KeyError, RuntimeError, TypeError) as cause:
         return f"torch cannot run the graph ({type(cause).__name__}: {cause})"
-    for goal, mine, theirs in zip(goals, said, wanted, strict=True):
+    for goal, mine in zip(goals, said, strict=True):
+        theirs = wanted[goal.name]
         if mine.shape != theirs.shape or not (np.abs(mine.numpy() - theirs) <= SAME * goal.spread.max()).all():
             return f"torch answers something else in '{goal.name}'"
     return ""

@@ -7,7 +7,7 @@ included. Luo, Wu and Lin, ThiNet, ICCV 2017, do the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from model_registry.distill.latency import opened
 from model_registry.distill.surgery import weights, with_weights
-from model_registry.distill.teacher import BATCH, batches
+from model_registry.distill.teacher import answers_of
 
 Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
@@ -41,16 +41,7 @@ def activations(model: ModelProto, names: list[str], examples: Arrays) -> dict[s
     copy.CopyFrom(model)
     del copy.graph.output[:]
     copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    session = opened(copy.SerializeToString())
-    parts = [session.run(names, shown) for shown in _batches(session, examples)]
-    return {name: np.concatenate([part[at] for part in parts]) for at, name in enumerate(names)}
-
-
-def _batches(session: Any, examples: Arrays) -> Iterator[Arrays]:
-    """Yield batches of the size that the model takes; an incomplete last one only where it takes any."""
-    fixed = [given.shape[0] for given in session.get_inputs() if isinstance(given.shape[0], int)]
-    size = fixed[0] if fixed else BATCH
-    return (shown for shown in batches(examples, size) if not fixed or len(next(iter(shown.values()))) == size)
+    return answers_of(opened(copy.SerializeToString()), names, examples)
 
 
 def refitted(pruned: ModelProto, node: NodeProto, wanted: NDArray[np.float32], examples: Arrays) -> ModelProto:

@@ -48,32 +48,24 @@ class Teacher:
 
         Raises: DistillError when it cannot answer, or answers what is no number.
         """
-        parts = [self._asked(batch) for batch in batches(inputs, self._batch)]
-        said = {port.name: np.concatenate([part[at] for part in parts]) for at, port in enumerate(self.outputs)}
+        try:
+            said = answers_of(self.session, [port.name for port in self.outputs], inputs)
+        except Exception as cause:  # onnxruntime's errors share no base of their own.
+            raise DistillError(
+                f"{self.path.name} cannot answer these examples: {_first_line(cause)}",
+                hint=f"Compare the shapes in the data with its inputs: {'; '.join(map(str, self.inputs))}.",
+            ) from cause
         for name, answers in said.items():
             if not np.isfinite(answers).all():
                 raise DistillError(f"The teacher answers NaN or infinity in '{name}'.", hint="Leave such examples out.")
         return said
 
-    @property
-    def _batch(self) -> int:
-        fixed = [port.shape[0] for port in self.inputs if isinstance(port.shape[0], int)]
-        return fixed[0] if fixed else BATCH
 
-    def _asked(self, batch: Arrays) -> list[NDArray[np.float32]]:
-        count, size = len(next(iter(batch.values()))), self._batch
-        is_short = any(isinstance(port.shape[0], int) for port in self.inputs) and count < size
-        shown = {name: np.resize(part, (size, *part.shape[1:])) if is_short else part for name, part in batch.items()}
-        try:
-            said = self.session.run([port.name for port in self.outputs], shown)
-        except Exception as cause:  # onnxruntime's errors share no base of their own.
-            raise DistillError(
-                f"{self.path.name} cannot answer these examples: {_first_line(cause)}",
-                hint="Compare the shapes in the data with those of its inputs: "
-                + "; ".join(map(str, self.inputs))
-                + ".",
-            ) from cause
-        return [np.asarray(part[:count], np.float32) for part in said]
+def answers_of(session: Any, names: Sequence[str], inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+    """Run a session on all examples, as many at a time as it takes, and return float32[examples, ...] by name."""
+    single = any(given.shape[0] == 1 for given in session.get_inputs())
+    parts = [session.run(list(names), batch) for batch in batches(inputs, 1 if single else BATCH)]
+    return {name: np.concatenate([np.asarray(part[at], np.float32) for part in parts]) for at, name in enumerate(names)}
 
 
 def batches(inputs: Arrays, size: int) -> Iterator[dict[str, NDArray[Any]]]:
@@ -116,10 +108,15 @@ def _demand_dense(port: Port, graph: onnx.GraphProto) -> None:
             f"Input {port} is not made of numbers, and a student learns from numbers alone.",
             hint="Cut the graph behind whatever turns it into numbers.",
         )
-    if not port.shape or port.shape[0] == 0:
+    if not port.shape:
         raise DistillError(
             f"Input {port} has no batch axis, so examples cannot be told apart.",
             hint="Make it a constant of the graph, or give it a first axis.",
+        )
+    if isinstance(port.shape[0], int) and port.shape[0] != 1:
+        raise DistillError(
+            f"Input {port} takes exactly {port.shape[0]} examples at a time.",
+            hint="Export it again with a dynamic first axis, or one of 1.",
         )
     if _is_index(port.name, graph):
         raise DistillError(

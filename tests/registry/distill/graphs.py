@@ -48,7 +48,7 @@ def classifier(folder: Path) -> tuple[Path, Path]:
     return saved(folder / "classifier.onnx", nodes, inputs, outputs, weights), folder / "rows.npz"
 
 
-def convolutions(folder: Path, *, concatenated: bool = False) -> Path:
+def convolutions(folder: Path, *, concatenated: bool = False, batch: int | str = "batch") -> Path:
     """Return a network of signals, two of whose layers make channels that a residual sum binds together."""
     rng = np.random.default_rng(8)
     weights: Weights = {
@@ -73,7 +73,7 @@ def convolutions(folder: Path, *, concatenated: bool = False) -> Path:
         make_node("ReduceMean", ["both"], ["pooled"], axes=[2], keepdims=0),
         make_node("Gemm", ["pooled", "head_w", "head_b"], ["said"]),
     ]
-    inputs, outputs = [port("signal", ["batch", 2, 64])], [port("said", ["batch", 2])]
+    inputs, outputs = [port("signal", [batch, 2, 64])], [port("said", [batch, 2])]
     return saved(folder / "convolutions.onnx", nodes, inputs, outputs, weights)
 
 

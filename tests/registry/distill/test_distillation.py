@@ -158,6 +158,10 @@ def test_a_teacher_that_no_student_can_follow_is_refused_with_the_reason(tmp_pat
         "carries state from one call to the next",
     )
     refused(
+        [node("Relu", ["x"], ["y"])], [port("x", [8, 4])], [port("y", [8, 4])], "takes exactly 8 examples at a time"
+    )
+    refused([node("Relu", ["x"], ["y"])], [port("x", [])], [port("y", [])], "has no batch axis")
+    refused(
         [node("ArgMax", ["x"], ["y"], axis=1)],
         [row],
         [port("y", ["batch", 1], onnx.TensorProto.INT64)],

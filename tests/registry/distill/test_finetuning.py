@@ -83,8 +83,9 @@ def test_a_graph_that_torch_is_not_shown_is_left_as_it_is_and_that_is_said(tmp_p
     assert (tuned.model, "Softsign" in tuned.note) == (model, True)
 
 
-def test_the_whole_way_of_pruning_ends_in_two_files_and_their_agreement(tmp_path: Path) -> None:
-    path = convolutions(tmp_path)
+@pytest.mark.parametrize("batch", ["batch", 1])
+def test_the_whole_way_of_pruning_ends_in_two_files_and_their_agreement(tmp_path: Path, batch: int | str) -> None:
+    path = convolutions(tmp_path, batch=batch)
     made = thinned(Teacher(path), Examples(inputs={"signal": signals(240)}), 0.5, Recipe(steps=100), silent)
     assert len(made.files["fp32"]) < path.stat().st_size
     assert [candidate.agreement["said"] > 0.9 for candidate in made.summary.candidates] == [True, True]
