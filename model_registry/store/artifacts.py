@@ -274,8 +274,8 @@ def _copy_readable(source: FileIO, target: BufferedRandom, piece_map: PieceMap) 
 def _hashed(stream: BufferedRandom | FileIO, rest: Rest = lambda: None) -> str:
     digest = hashlib.sha256()
     for chunk in _chunks(stream):
-        digest.update(chunk)
         rest()
+        digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -23,7 +23,7 @@ from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
 from model_registry.store.artifacts import Artifacts, named
 from model_registry.store.bundled import bundled_models
-from model_registry.store.disk import PARTIAL, changing, listed, measured, remove, translated
+from model_registry.store.disk import PARTIAL, changing, listed, measured, remove, taken, translated
 from model_registry.store.incoming import DOWNLOAD, Incoming
 from model_registry.store.manifests import Manifests
 from model_registry.store.quarantine import Quarantine
@@ -282,6 +282,20 @@ class ModelStore:
         """Return the downloads that have begun and not ended, with the room in bytes that each has taken already."""
         with translated(self.root):
             return {sha256: file.st_size for sha256, file in self._downloads().items()}
+
+    def abandon(self, sha256: str) -> bool:
+        """Drop a download that has begun; tell whether there was one, and nobody was at it.
+
+        Raises:
+            StoreReadOnly, StoreBusy, StoreFailed
+
+        """
+        path = self.root / "incoming" / f"{named(sha256)}{DOWNLOAD}"
+        with changing(self.root), suppress(FileNotFoundError), path.open("rb") as file:
+            if taken(file.fileno()):
+                remove(path)
+                return True
+        return False
 
     def make_room(self, needed_bytes: int, budget_bytes: int, pinned: Collection[str]) -> tuple[str, ...]:
         """Remove artifacts, the one unused for longest first, until so much more fits; return what was removed.

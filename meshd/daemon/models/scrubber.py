@@ -24,7 +24,8 @@ Source: docs/decisions/0011-healing.md.
 """
 BURST_S = 0.002
 """Processor time between two rests: less, and waking up costs more than reading; more, and a request might wait."""
-_LEAST_NICE = 19
+_NICE = 10
+"""Behind everything that somebody waits for; at 19, a device that is busy for hours would never finish a round."""
 
 
 class Examined(Struct, frozen=True, kw_only=True):
@@ -54,12 +55,12 @@ class ScrubEnded(Exception):
 
 
 class Scrubber:
-    """One thread with the lowest priorities there are, that works :data:`SHARE` of the time."""
+    """One thread that stands back for all others, and works :data:`SHARE` of the time."""
 
     def __init__(self, store: ModelStore, *, share: float = SHARE) -> None:
         self._store = store
-        self._share = share
         self._closed = threading.Event()
+        self._pace = _Pace(share, self._closed)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scrubber", initializer=_stand_back)
 
     async def examine(self, artifact: ArtifactHash) -> Examined:
@@ -69,43 +70,37 @@ class Scrubber:
             RegistryError: it is not there any more, or the disk refuses to be read at all.
             ScrubEnded: the daemon ends.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, artifact)
+        is_whole, cpu_s = await asyncio.get_running_loop().run_in_executor(self._thread, self._read, artifact)
+        # Where the damage is is looked for at once: it is rare, and somebody may be about to load this.
+        return await asyncio.to_thread(self._examined, artifact, is_whole=is_whole, cpu_s=cpu_s)
 
     def close(self) -> None:
         """Stop reading, in the middle of an artifact if need be."""
         self._closed.set()
         self._thread.shutdown(cancel_futures=True)
 
-    def _read(self, artifact: ArtifactHash) -> Examined:
-        pace = _Pace(self._share, self._closed)
-        is_whole = self._store.is_whole(artifact, pace.rest)
+    def _read(self, artifact: ArtifactHash) -> tuple[bool, float]:
+        started_s = thread_time()
+        return self._store.is_whole(artifact, self._pace.rest), thread_time() - started_s
+
+    def _examined(self, artifact: ArtifactHash, *, is_whole: bool, cpu_s: float) -> Examined:
         try:
             piece_map = self._store.piece_map(artifact)
-            # Where the damage is is not looked for at that pace: it is rare, and somebody may be about to load this.
             damaged = () if is_whole else self._store.damaged(artifact)
         except ArtifactCorrupt:
-            return Examined(artifact=artifact, pieces=0, damaged=(), n_bytes=0, cpu_s=pace.spent_s)
-        return Examined(
-            artifact=artifact,
-            pieces=piece_map.count,
-            damaged=damaged,
-            n_bytes=piece_map.size_bytes,
-            cpu_s=pace.spent_s,
-        )
+            return Examined(artifact=artifact, pieces=0, damaged=(), n_bytes=0, cpu_s=cpu_s)
+        n_bytes = piece_map.size_bytes
+        return Examined(artifact=artifact, pieces=piece_map.count, damaged=damaged, n_bytes=n_bytes, cpu_s=cpu_s)
 
 
 class _Pace:
-    """Lets the calling thread work its share of the time."""
+    """Lets the one thread that calls it work its share of the time, over all that it reads."""
 
     def __init__(self, share: float, closed: threading.Event) -> None:
         self._share = share
         self._closed = closed
-        self._started_s = self._rested_s = thread_time()
-
-    @property
-    def spent_s(self) -> float:
-        """Return the processor time since the start."""
-        return thread_time() - self._started_s
+        self._rested_s = 0.0
+        """Processor time of the thread at the end of its last rest."""
 
     def rest(self) -> None:
         """Rest for as long as the work since the last rest calls for.
@@ -125,6 +120,6 @@ def _stand_back() -> None:
     """Let every other thread go first, at the processor and at the disk, where the system knows such priorities."""
     thread = threading.get_native_id()
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, thread, _LEAST_NICE)
+        os.setpriority(os.PRIO_PROCESS, thread, _NICE)
     with suppress(psutil.Error, OSError, AttributeError):
         psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_IDLE)
