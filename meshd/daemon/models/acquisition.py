@@ -184,8 +184,18 @@ class Acquisition:
     ) -> tuple[tuple[str, ...], Incoming]:
         self._hosting.note_uses()
         needed_bytes = 0 if candidate.artifact in self._store.begun() else candidate.variant.size_bytes
-        evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
+        try:
+            evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
+        except StoreFull:
+            if not self._abandon_others(candidate.artifact):
+                raise
+            evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
         return evicted, self._store.incoming(candidate.artifact, piece_map)
+
+    def _abandon_others(self, artifact: ArtifactHash) -> bool:
+        """Drop downloads that were interrupted and that nobody goes on with; tell whether there were any."""
+        begun = [download for download in self._store.begun() if download != artifact]
+        return bool([download for download in begun if self._store.abandon(download)])
 
     def _note(self, candidate: Candidate, piece_map: PieceMap, missing: Collection[int], givers: Iterable[str]) -> None:
         """Show how far an artifact has come, and who has given some of it."""

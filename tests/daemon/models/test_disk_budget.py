@@ -117,3 +117,18 @@ async def test_a_hub_keeps_what_others_want_as_far_as_there_is_room(
     taken = await small.keeper._acquisition.carry_out(wish)
     assert (taken.kept, taken.left_out) == (("watch/toy-fp32", "hub/toy-fp32"), ("phone/toy-fp32",))
     assert ModelName("one") in small.keeper.hosting.hosted_models()
+
+
+async def test_a_download_that_nobody_goes_on_with_gives_way(
+    hub: Member, phone: Member, families: list[Family]
+) -> None:
+    one, two, three = families
+    for made in (one, two):
+        with phone.store.incoming(made.artifact("phone"), made.map("phone")) as incoming:
+            incoming.put(0, made.pieces("phone", 0, 1))
+    await keep(hub, three)
+    occupied = watched(phone)
+    join(phone, hub)
+    await until(lambda: hosts(phone, three, "phone"), "the third")
+    assert phone.store.begun() == {}
+    assert max(occupied) <= BUDGET_BYTES

@@ -123,3 +123,13 @@ def test_a_download_that_everybody_forgot_is_gone_when_the_store_is_opened_a_wee
     store.incoming(sha256(b"other"), MAP).close()
     os.utime(store.root / "incoming" / f"{HASH}.download", (0, 0))
     assert ModelStore(store.root).begun().keys() == {sha256(b"other")}
+
+
+def test_a_download_is_abandoned_only_when_nobody_is_at_it(store: ModelStore) -> None:
+    with store.incoming(HASH, MAP) as incoming:
+        incoming.put(0, PIECES[0])
+        assert not store.abandon(HASH)
+        assert store.begun().keys() == {HASH}
+    assert store.abandon(HASH)
+    assert not store.abandon(HASH)
+    assert store.begun() == {}
