@@ -108,7 +108,8 @@ class Gathering:
         return run
 
     def _put_back(self, run: Collection[int]) -> None:
-        self.todo = sorted({*self.todo, *run}, reverse=True)
+        if run:
+            self.todo = sorted({*self.todo, *run}, reverse=True)
 
     def _give_up(self, source: Source, rest_s: float = 0.0) -> None:
         self.failed.add(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MOST_BYTES = 64 * 2**10
-"""One write of :mod:`meshd.net.outgoing`. Twice as much moves a model no faster, and has requests wait twice as long.
+"""One write of :mod:`meshd.net.outgoing`. Four times as much moves a model faster, and requests beside it notice.
 
 Source: docs/decisions/0015-fetching.md.
 """
