@@ -18,13 +18,14 @@ from model_registry.convert.imported import Imported
 from model_registry.convert.macs import macs
 from model_registry.convert.measuring import Candidate, Measurement
 from model_registry.convert.named_axes import name_axes
+from model_registry.convert.packing import packed
 from model_registry.convert.precision import precision_of
 from model_registry.convert.processor import processor_name
 from model_registry.convert.progress import Progress
 from model_registry.convert.sweep import NotMade, Sweep
 from model_registry.convert.tflite_macs import tflite_macs
 from model_registry.convert.trial import Trial
-from model_registry.convert.variants.recipe import Parent, Recipe
+from model_registry.convert.variants.recipe import Parent, Recipe, tool
 from model_registry.convert.variants.slim import Slim
 from model_registry.tier import Precision
 
@@ -139,6 +140,8 @@ class Sweeping:
         target = self._path(recipe.name)
         try:
             done = recipe.make(parent, target)
+            with tool("packing"):
+                onnx.save(packed(onnx.load(target)), target)
             _check_worth(target, base.path)
             return self._candidate(
                 recipe.name, recipe.precision, target, done=done, parent=base.artifact, counted=base.macs

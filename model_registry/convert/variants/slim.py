@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import onnxslim
 
+from model_registry.convert.packing import packed
 from model_registry.convert.variants.recipe import Parent, tool
 from model_registry.tier import Precision
 
@@ -28,5 +29,5 @@ class Slim:
             slim = onnxslim.slim(onnx.load(parent.path), verbose=False)
             if slim is None:
                 raise RuntimeError("it returned no model")
-            onnx.save(slim, target)
+            onnx.save(packed(slim, names_nodes=True), target)
         return f"slimmed with onnxslim {onnxslim.__version__}"
