@@ -61,6 +61,23 @@ async def test_an_anomaly_is_published_with_the_id_that_was_returned(edge: MakeE
         await until(lambda: node.state.queued == 0)
 
 
+async def test_what_was_wrong_with_a_model_waits_for_a_broker_as_an_alarm_does(
+    edge: MakeEdge, broker: EmbeddedBroker
+) -> None:
+    async with edge(broker.port) as node:
+        await until(lambda: node.state.state == "connected")
+        broker.stop()
+        await until(lambda: node.state.state == "lost")
+        event_id = node.publish_finding({"model": "ecg-anomaly", "outcome": "quarantined"})
+        await node.settled()
+        with EmbeddedBroker(port=broker.port) as restarted:
+            async with listening(restarted.port) as ear:
+                heard = await ear.until(lambda heard: any(h.topic == f"{PREFIX}/model" for h in heard))
+        [event] = [h.payload for h in heard if h.topic == f"{PREFIX}/model"]
+        assert event.pop("at").endswith("+00:00")
+        assert event == {**WHO, "id": event_id, "model": "ecg-anomaly", "outcome": "quarantined"}
+
+
 async def test_an_outage_loses_no_event(edge: MakeEdge, broker: EmbeddedBroker) -> None:
     async with edge(broker.port) as node:
         await until(lambda: node.state.state == "connected")
