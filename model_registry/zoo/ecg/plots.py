@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -30,19 +30,31 @@ def draw_roc(opinions: Opinions, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_sizes(sizes: Sequence[int], marks: Mapping[str, Sequence[float]], hub: tuple[int, float], path: Path) -> None:
-    """Draw what files of these sizes are worth, one line for each kind of mark, and the hub beside them."""
+def draw_sizes(students: Sequence[tuple[int, float]], tiers: Sequence[tuple[str, int, float]], path: Path) -> None:
+    """Draw what students of these sizes in bytes are worth, and the tiers, weakest first, beside them."""
     mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "sizes"  # The same figures give the same file.
     figure, axes = plt.subplots(figsize=(5, 3.5))
-    for name, worth in marks.items():
-        axes.plot(np.array(sizes) / 1000, worth, marker="o", linewidth=1, label=name)
-    axes.axhline(hub[1], color="grey", linewidth=1, label=f"hub, {hub[0] / 1000:.0f} kB")
-    axes.axhline(hub[1] - 0.01, color="grey", linewidth=1, linestyle=":", label="one point below")
-    axes.set(xlabel="size of the file, kB", ylabel="balanced accuracy on strangers", xlim=(0, None))
+    sizes, worth = np.array(sorted(students)).T
+    axes.plot(sizes / 1000, worth, marker="o", linewidth=1, label="students of the hub, int8")
+    for name, size, mark in tiers:
+        axes.plot([size / 1000], [mark], marker="s", linestyle="none", color="grey")
+        axes.annotate(name, (size / 1000, mark), textcoords="offset points", xytext=(5, 4))
+    point_below = tiers[-1][2] - 0.01
+    axes.axhline(point_below, color="grey", linewidth=1, linestyle=":", label="one point below the hub")
+    axes.set(
+        xlabel="size of the file, kB",
+        ylabel="balanced accuracy on strangers",
+        xscale="log",
+        xlim=(9, 900),
+        ylim=(0.94, 0.99),
+    )
+    axes.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+    axes.set_xticks([10, 20, 50, 100, 200, 500])
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
 
