@@ -77,6 +77,10 @@ class Fetcher:
                 hint="What has come is kept; the rest is fetched when a node is there that has it.",
             )
 
+    def is_lent(self, sha256: str) -> bool:
+        """Tell whether a peer in session says that it has an artifact."""
+        return bool(self._holders(sha256, self._peers))
+
     def _holders(self, sha256: str, sources: Sources) -> list[Source]:
         return [source for source in sources() if source.is_willing and source.holds(sha256)]
 

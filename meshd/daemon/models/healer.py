@@ -53,6 +53,11 @@ class Healer:
         """Remember what was quarantined before this start. Blocks."""
         self._quarantined = {ArtifactHash(name): reason for name, reason in self._store.quarantined().items()}
 
+    def restorable(self) -> list[ArtifactHash]:
+        """Return what is quarantined for damage and to be had from a peer by now."""
+        damaged = (artifact for artifact, reason in self._quarantined.items() if reason != WRONG_ANSWERS)
+        return [artifact for artifact in damaged if self._fetcher.is_lent(artifact)]
+
     async def heal(self, examined: Examined) -> Finding | None:
         """Do what can be done about an artifact; return nothing when there is nothing to do.
 

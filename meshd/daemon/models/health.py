@@ -37,6 +37,7 @@ class Health:
         self._prober.on_reloaded = healer.reloaded
         self._prober.on_lost = self._look_at
         self._scrubbing = asyncio.Lock()
+        self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -44,7 +45,12 @@ class Health:
         self._tasks = [
             asyncio.create_task(_every(self._config.scrub_interval_s, self._scrub), name="scrubber"),
             asyncio.create_task(_every(self._config.probe_interval_s, self.probe), name="prober"),
+            asyncio.create_task(_whenever(self._news, self._restore), name="restorer"),
         ]
+
+    def stir(self) -> None:
+        """See soon whether a peer has come that has what is quarantined here."""
+        self._news.set()
 
     async def close(self) -> None:
         """Stop, in the middle of an artifact if need be."""
@@ -107,6 +113,10 @@ class Health:
         async with self._scrubbing:
             await self._look_through([artifact])
 
+    async def _restore(self) -> None:
+        async with self._scrubbing:
+            await self._look_through(self._healer.restorable())
+
     async def _answered_wrongly(self, artifact: ArtifactHash) -> None:
         await self._healer.quarantine(artifact, WRONG_ANSWERS)
 
@@ -125,8 +135,20 @@ async def _every(interval_s: float, act: Callable[[], Awaitable[None]]) -> None:
     """Act now and again, for ever; one time that fails ends nothing."""
     while True:
         started_s = monotonic()
-        try:
-            await act()
-        except Exception:  # noqa: BLE001 - the task boundary: the next time may be better
-            log.get_logger().exception(log.TASK_FAILED, task=act.__qualname__)
+        await _safely(act)
         await asyncio.sleep(max(0.0, started_s + interval_s - monotonic()))
+
+
+async def _whenever(event: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
+    """Act each time that the event is set, for ever."""
+    while True:
+        await event.wait()
+        event.clear()
+        await _safely(act)
+
+
+async def _safely(act: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await act()
+    except Exception:  # noqa: BLE001 - the task boundary: the next time may be better
+        log.get_logger().exception(log.TASK_FAILED, task=act.__qualname__)

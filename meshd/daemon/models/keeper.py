@@ -84,7 +84,7 @@ class Keeper:
         self._stock_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.hosting.on_changed = self._hosted
-        self.exchange.on_offers = self._acquirer.stir
+        self.exchange.on_offers = self._offered
         self._acquisition.on_kept = self._stock_changed.set
         self._healer.on_finding = self._found
 
@@ -126,6 +126,10 @@ class Keeper:
     def _hosted(self, offered: tuple[HostedTier, ...]) -> None:
         self.on_hosted(offered)
         self._stock_changed.set()
+
+    def _offered(self) -> None:
+        self._acquirer.stir()
+        self.health.stir()
 
     def _found(self, finding: Finding) -> None:
         self.on_finding(finding)

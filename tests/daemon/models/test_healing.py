@@ -221,8 +221,8 @@ async def test_a_scrub_ends_in_the_middle_of_an_artifact_when_the_daemon_does(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
     phone = await alone(member, publisher, made)
-    store = Watched(phone.store.root)
-    scrubber = Scrubber(store, share=1e-9)  # It would rest for days after its first chunk.
+    store = Endless(phone.store.root)
+    scrubber = Scrubber(store)
     reading = asyncio.create_task(scrubber.examine(ArtifactHash(made.artifact("phone"))))
     await until(store.being_read.is_set)
     await asyncio.to_thread(scrubber.close)
@@ -230,8 +230,8 @@ async def test_a_scrub_ends_in_the_middle_of_an_artifact_when_the_daemon_does(
         await reading
 
 
-class Watched(ModelStore):
-    """Says when an artifact begins to be read."""
+class Endless(ModelStore):
+    """A store whose artifacts have no end."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -240,7 +240,8 @@ class Watched(ModelStore):
     @override
     def is_whole(self, sha256: str, rest: Callable[[], object] = lambda: None) -> bool:
         self.being_read.set()
-        return super().is_whole(sha256, rest)
+        while True:
+            rest()
 
 
 class Odd:
@@ -310,3 +311,18 @@ async def test_a_wrong_session_whose_file_is_damaged_too_is_mended(
     await phone.keeper.health.probe()
     assert [event["outcome"] for event in phone.findings] == ["mended"]
     assert content(phone, made, "phone") == made.contents["phone"]
+
+
+async def test_a_node_that_starts_on_a_damaged_disk_serves_the_smaller_tier_and_mends_the_larger_by_itself(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone, hub = await with_peer(member, publisher, made)
+    damage(phone, made, "phone", 7)
+    await phone.stop()
+    again = member("phone", bare=True, models=trusting(publisher))
+    assert hosts(again, made, "watch")
+    await until(lambda: again.findings, "the first round")
+    join(again, hub)
+    await until(lambda: hosts(again, made, "phone"), "what the hub has")
+    assert [event["outcome"] for event in again.findings] == ["quarantined", "restored"]
+    assert await problems(again) == []
