@@ -1,6 +1,7 @@
 """`meshd models import`: what it prints, where, and how it ends."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,15 @@ def test_labels_that_are_not_there_are_named(meshd: Command, model: Path, tmp_pa
     )
     assert ended.code == 1
     assert "--labels y.csv is neither a file nor an array of the calibration data." in ended.err
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    meshd: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxslim", None)  # What Python does for a module that is not there.
+    ended = meshd("models", "import", model)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.splitlines() == [
+        "meshd: Importing a model needs 'onnxslim', which is not installed.",
+        "Run: pip install 'meshd[convert]'",
+    ]
