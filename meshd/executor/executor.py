@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
@@ -74,6 +74,8 @@ class Executor:
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="stage")
         self._loading = Lock()  # One at a time: what a load adds to the process's memory is measured.
         self._log = log.get_logger()
+        self.on_unloadable: Callable[[ArtifactHash], None] = lambda _artifact: None
+        """Hears of a model that was needed and could not be brought back into memory."""
 
     def host(self, manifest: Manifest, tier: Tier, variant: Variant) -> HostedModel:
         """Take a model in that :meth:`prepare` finds sound. Blocks; it is warm then.
@@ -211,6 +213,8 @@ class Executor:
         hosted.last_used_s = monotonic()
         if isinstance(end, ExecutionFailed):
             self._log.warning(log.STAGE_FAILED, model=str(hosted), reason=end.message)
+            if hosted.session is None:
+                self.on_unloadable(hosted.artifact)
         elif not isinstance(end, Cancelled):
             hosted.learn(end.compute_s, batch=batch)
         done(end)

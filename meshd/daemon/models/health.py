@@ -38,6 +38,8 @@ class Health:
         self._prober.on_lost = self._look_at
         self._scrubbing = asyncio.Lock()
         self._news = asyncio.Event()
+        self._suspects: set[ArtifactHash] = set()
+        executor.on_unloadable = self._suspect
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -45,7 +47,7 @@ class Health:
         self._tasks = [
             asyncio.create_task(_every(self._config.scrub_interval_s, self._scrub), name="scrubber"),
             asyncio.create_task(_every(self._config.probe_interval_s, self.probe), name="prober"),
-            asyncio.create_task(_whenever(self._news, self._restore), name="restorer"),
+            asyncio.create_task(_whenever(self._news, self._follow_up), name="healer"),
         ]
 
     def stir(self) -> None:
@@ -113,9 +115,15 @@ class Health:
         async with self._scrubbing:
             await self._look_through([artifact])
 
-    async def _restore(self) -> None:
+    def _suspect(self, artifact: ArtifactHash) -> None:
+        self._suspects.add(artifact)
+        self._news.set()
+
+    async def _follow_up(self) -> None:
+        """Look at what could not be loaded, and at what a peer has come for."""
         async with self._scrubbing:
-            await self._look_through(self._healer.restorable())
+            suspects, self._suspects = self._suspects, set()
+            await self._look_through(sorted({*suspects, *self._healer.restorable()}))
 
     async def _answered_wrongly(self, artifact: ArtifactHash) -> None:
         await self._healer.quarantine(artifact, WRONG_ANSWERS)

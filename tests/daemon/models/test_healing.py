@@ -131,6 +131,18 @@ async def test_what_is_not_in_memory_is_mended_before_it_is_loaded_again(
     assert [hop.tier for hop in result.route] == ["phone"]
 
 
+async def test_what_cannot_be_loaded_when_it_is_needed_is_looked_at_without_waiting_for_the_next_round(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone, _ = await with_peer(member, publisher, made)
+    phone.executor.cool(ArtifactHash(made.artifact("phone")))
+    damage(phone, made, "phone", 7)
+    result = await phone.client().infer(window(CALM), model="news")
+    assert [hop.tier for hop in result.route] == ["hub"]  # Here it failed to load; the other node answered.
+    await until(lambda: phone.findings, "the healing")
+    assert [event["outcome"] for event in phone.findings] == ["mended"]
+
+
 async def test_heavy_damage_is_quarantined_and_the_smaller_tier_serves_until_peers_restore_it(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
