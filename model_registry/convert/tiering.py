@@ -51,7 +51,15 @@ def _left_over(
 
 
 def _ordered(names: Sequence[str], sweep: Sweep) -> list[str]:
-    """Keep the recommended one first, the others by what they lose, the smaller of equals first."""
+    """Keep the recommended one first; then by what is lost, unknown losses last, the smaller of equals first."""
     first, *others = names
     variants = {made.variant.name: made.variant for made in sweep.made}
-    return [first, *sorted(others, key=lambda name: (sweep.loss(name) or 0.0, variants[name].size_bytes))]
+    losses = {name: sweep.loss(name) for name in others}
+    unknown = float("inf")
+    return [
+        first,
+        *sorted(
+            others,
+            key=lambda name: (unknown if losses[name] is None else losses[name], variants[name].size_bytes),
+        ),
+    ]

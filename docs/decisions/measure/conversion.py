@@ -30,10 +30,7 @@ def halvers() -> Iterator[tuple[str, Converter]]:
     """Yield what converts to half precision."""
     for name in ("onnxruntime.transformers.float16", "onnxconverter_common.float16"):
         if module := _installed(name):
-            yield (
-                name.partition(".")[0],
-                lambda m, module=module: module.convert_float_to_float16(m, keep_io_types=True),
-            )
+            yield name.partition(".")[0], partial(module.convert_float_to_float16, keep_io_types=True)
 
 
 def main(paths: list[str]) -> None:
