@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,17 @@ class Split:
             validation=order[examined : examined + choosing],
             train=order[examined + choosing :],
         )
+
+
+def draws(count: int, batch: int, steps: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the positions of a batch for each step, every example once before any comes again."""
+    rng, batch = np.random.default_rng(seed), min(batch, count)
+    order = rng.permutation(count)
+    for _ in range(steps):
+        if len(order) < batch:
+            order = rng.permutation(count)
+        yield order[:batch]
+        order = order[batch:]
 
 
 def read(path: Path, ports: Sequence[Port], labels: str | None = None) -> Examples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from torch import Tensor
 
+from model_registry.distill.examples import draws
 from model_registry.distill.goal import Goal
 from model_registry.distill.interpreter import GraphNet
 from model_registry.distill.latency import opened
@@ -55,7 +56,7 @@ def finetuned(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps, 1))
     first = best = _examined(network, goals, *validation)
     kept, every = copy.deepcopy(network.state_dict()), max(steps // LOOKS, 1)
-    for step, index in enumerate(_draws(len(next(iter(train[0].values()))), steps, seed), start=1):
+    for step, index in enumerate(draws(len(next(iter(train[0].values()))), BATCH, steps, seed), start=1):
         optimiser.zero_grad()
         _loss(network, goals, *_part(train, index)).backward()
         optimiser.step()
@@ -106,13 +107,3 @@ def _examined(network: GraphNet, goals: list[Goal], inputs: Arrays, answers: Ans
 def _part(examples: tuple[Arrays, Answers], index: NDArray[np.intp]) -> tuple[Arrays, Answers]:
     inputs, answers = ({name: part[index] for name, part in side.items()} for side in examples)
     return inputs, answers
-
-
-def _draws(count: int, steps: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    rng, batch = np.random.default_rng(seed), min(BATCH, count)
-    order = rng.permutation(count)
-    for _ in range(steps):
-        if len(order) < batch:
-            order = rng.permutation(count)
-        yield order[:batch]
-        order = order[batch:]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model_registry.distill.examples import Examples
+from model_registry.distill.examples import Examples, draws
 from model_registry.distill.goal import Goal
 
 Answers = Mapping[str, NDArray[np.float32]]
@@ -58,29 +58,21 @@ class Lesson:
 
     def steps(self, train: tuple[Examples, Answers], validation: tuple[Examples, Answers]) -> Iterator[Progress]:
         """Take steps until the recipe's end or until validation no longer improves, and tell after each."""
+        recipe = self._recipe
         best, best_loss, misses = self._weights(), self._examined(*validation), 0
-        every = max(self._recipe.steps // self._recipe.looks, 1)
-        for step, index in enumerate(self._draws(len(train[0])), start=1):
+        every = max(recipe.steps // recipe.looks, 1)
+        for step, index in enumerate(draws(len(train[0]), recipe.batch, recipe.steps, recipe.seed), start=1):
             self._step(train[0].take(index), {name: part[index] for name, part in train[1].items()})
             if step % every == 0:
                 loss = self._examined(*validation)
                 misses = 0 if loss < best_loss else misses + 1
                 if loss < best_loss:
                     best, best_loss = self._weights(), loss
-            yield Progress(step=step, steps=self._recipe.steps, validation=best_loss)
-            if misses >= self._recipe.patience:
+            yield Progress(step=step, steps=recipe.steps, validation=best_loss)
+            if misses >= recipe.patience:
                 break
         self._student.load_state_dict(best)
         self._student.eval()
-
-    def _draws(self, count: int) -> Iterator[NDArray[np.intp]]:
-        rng, batch = np.random.default_rng(self._recipe.seed), min(self._recipe.batch, count)
-        order = rng.permutation(count)
-        for _ in range(self._recipe.steps):
-            if len(order) < batch:
-                order = rng.permutation(count)
-            yield order[:batch]
-            order = order[batch:]
 
     def _step(self, examples: Examples, answers: Answers) -> None:
         self._student.train()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model_registry.distill.examples import draws
 from model_registry.zoo.ecg.learning import Task
 from model_registry.zoo.ecg.network import Committee, Scaled
 from model_registry.zoo.ecg.recording import Recording
@@ -50,12 +51,7 @@ class Pool:
 
     def portions(self, steps: int, seed: int) -> Iterator[Portion]:
         """Yield a batch for each step, every window once before any comes again."""
-        rng, order = np.random.default_rng(seed), np.zeros(0, int)
-        for _ in range(steps):
-            if len(order) < BATCH:
-                order = rng.permutation(len(self))
-            yield self._portion(order[:BATCH])
-            order = order[BATCH:]
+        return (self._portion(index) for index in draws(len(self), BATCH, steps, seed))
 
     def _drawn(self) -> dict[str, NDArray[np.generic]]:
         batch = self._sampler.batch(BATCH)

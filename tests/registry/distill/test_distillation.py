@@ -79,7 +79,7 @@ def test_a_target_that_nothing_fits_names_the_smallest_that_something_would(tmp_
 def test_signals_of_several_channels_are_learned_by_convolutions(tmp_path: Path) -> None:
     teacher = Teacher(convolutions(tmp_path))
     np.savez(tmp_path / "signals.npz", signal=signals(400))
-    wish = Wish(target_bytes=12_000, recipe=Recipe(steps=120))
+    wish = Wish(target_bytes=12_000, recipe=Recipe(steps=80))
     made = distil(teacher, examples.read(tmp_path / "signals.npz", teacher.inputs), wish, silent)
     assert len(made.files["int8"]) <= 12_000
     assert made.summary.candidates[1].agreement["said"] > 0.5
