@@ -64,13 +64,13 @@ class Acceptance:
             problem = f"A peer offers another '{manifest.name}' under the version {manifest.version} that is here."
             raise NotAccepted(problem, hint="Its publisher gives every change a version of its own.")
 
-    def trusts(self, publisher: str) -> bool:
-        """Tell whether what a publisher signed is accepted here, by the key.
+    def trusted(self) -> frozenset[str]:
+        """Return the keys of the publishers whose models are accepted here.
 
         Raises:
             PublishersUnreadable: nobody can tell.
         """
-        return publisher in self._publishers.trusted()
+        return frozenset(self._publishers.trusted())
 
     def signer(self, manifest: Manifest) -> str:
         """Return who vouches for an accepted manifest: a publisher's name or key, `unsigned`, or `bundled`."""

@@ -75,7 +75,12 @@ class Acquirer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stirred.wait(), LOOK_S)
             self._stirred.clear()
-            for offer in await asyncio.to_thread(lambda: list(self._wanted())):
+            try:
+                offers = await asyncio.to_thread(lambda: list(self._wanted()))
+            except RegistryError as error:  # Nobody can tell whom to trust, or what is in the store.
+                log.get_logger().warning(log.MODEL_REFUSED, reason=error.message)
+                continue
+            for offer in offers:
                 await self._consider(offer)
 
     async def fetch(self, model: ModelName) -> Taken:
@@ -137,7 +142,7 @@ class Acquirer:
             until_s.get(offer.manifest, 0.0) for until_s in (self._lacking_until_s, self._refused_until_s)
         ):
             return False
-        if not self._catalogue.acceptance.trusts(offer.publisher):
+        if offer.publisher not in self._catalogue.acceptance.trusted():
             return False
         known = self._catalogue.manifest(model)
         return known is None or _number(known.version) < _newest(offer) or self._lacks_best(known, offer)

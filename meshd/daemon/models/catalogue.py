@@ -21,7 +21,7 @@ from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
-from model_registry.errors import RegistryError, ReplacementRefused
+from model_registry.errors import NotAccepted, RegistryError, ReplacementRefused
 from model_registry.manifest import Manifest
 from model_registry.store import ModelStore
 
@@ -53,6 +53,11 @@ class Catalogue:
                 self._try(path.parent.name, lambda path=path: self._install(path))
         for name in self._store.models():
             self._try(name, lambda name=name: self._learn_accepted(name))
+
+    def review(self) -> None:
+        """Look at everything again, after publishers were trusted or no longer are. Blocks."""
+        self.problems = []
+        self.install()
 
     def learn(self, manifest: Manifest) -> None:
         """Know a model from now on, or its newer version."""
@@ -126,9 +131,13 @@ class Catalogue:
             self._store.add(path)
 
     def _learn_accepted(self, name: str) -> None:
-        """Learn a model of the store, if its publisher is still trusted."""
+        """Learn a model of the store if its publisher is trusted, and forget it if not."""
         manifest = self._store.open(name)
-        self.acceptance.check(manifest)
+        try:
+            self.acceptance.check(manifest)
+        except NotAccepted:
+            self.forget(ModelName(name))
+            raise
         self.learn(manifest)
 
     def _try(self, name: str, step: Any) -> None:

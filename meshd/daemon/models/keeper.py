@@ -23,7 +23,11 @@ from meshd.daemon.models.preferences import Preferences
 from meshd.daemon.models.source import PATIENCE_S
 from meshd.documents import Arrival, Finding, Problem
 from meshd.executor.executor import Executor
+from model_registry.errors import PublishersUnreadable
 from model_registry.store import ModelStore
+
+LOOK_S = 5.0
+"""A look at the file of trusted publishers is one small read; this long will a person wait who has just trusted one."""
 
 
 class Keeper:
@@ -100,7 +104,6 @@ class Keeper:
     def open(self) -> None:
         """Bring in and host what this node starts with. Blocks."""
         self.catalogue.install()
-        self._healer.open()
         self.hosting.open()
         self._lender.restock()
 
@@ -110,6 +113,7 @@ class Keeper:
             asyncio.create_task(self._acquirer.run(), name="acquirer"),
             asyncio.create_task(self._announce(), name="announcer"),
             asyncio.create_task(self._catch_up(), name="trials"),
+            asyncio.create_task(self._follow_trust(), name="trust"),
         ]
         self.health.start()
 
@@ -140,6 +144,23 @@ class Keeper:
             await self.hosting.catch_up()
         except Exception:  # noqa: BLE001 - the task boundary: what was hosted at the start stays so
             log.get_logger().exception(log.TASK_FAILED, task="trials")
+
+    async def _follow_trust(self) -> None:
+        """Run what commands have made trusted meanwhile, and nothing that is trusted no longer."""
+        known = None
+        while True:
+            try:
+                trusted = await asyncio.to_thread(self.catalogue.acceptance.trusted)
+                if known not in (None, trusted):
+                    await asyncio.to_thread(self.catalogue.review)
+                    await self.hosting.rehost()
+                    self._acquirer.stir()
+                known = trusted
+            except PublishersUnreadable as error:
+                log.get_logger().warning(log.MODEL_REFUSED, reason=error.message)
+            except Exception:  # noqa: BLE001 - the task boundary: what was accepted stays so until somebody can tell
+                log.get_logger().exception(log.TASK_FAILED, task="trust")
+            await asyncio.sleep(LOOK_S)
 
     async def _announce(self) -> None:
         """Tell peers what is lent here whenever that has changed."""

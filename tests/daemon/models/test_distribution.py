@@ -5,7 +5,9 @@ from functools import partial
 import pytest
 
 from meshd.core.ids import ModelName
+from meshd.daemon.models import keeper
 from meshd.wire.messages import Fetch, Fetched, Inventory, Message
+from model_registry.publisher import Publishers
 from model_registry.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
@@ -171,3 +173,26 @@ async def test_an_older_version_is_not_taken_over(member: MakeMember, publisher:
     await until(lambda: [s for s in phone.keeper.exchange.sources() if s.inventory.offers])
     with pytest.raises(Exception, match="older than the installed"):
         await phone.keeper.orders.acts["fetch"](ModelName("news"))
+
+
+async def test_a_node_follows_whom_its_person_trusts_while_it_runs(
+    member: MakeMember, publisher: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "LOOK_S", 0.01)
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made := family(publisher))
+    phone = member("phone", bare=True)
+    join(phone, hub)
+    await until(lambda: [s for s in phone.keeper.exchange.sources() if s.inventory.offers])
+    trusted = Publishers(phone.config.publishers_path)
+    trusted.trust(publisher.publisher)
+    await until(lambda: hosts(phone, made, "phone"), "the model of the publisher who is trusted now")
+    trusted.untrust(publisher.publisher)
+    await until(lambda: not hosts(phone, made, "phone"), "its end")
+    assert "not trusted here" in phone.keeper.catalogue.problems[0].sentence
+    phone.config.publishers_path.write_text("damaged")
+    await introduced(phone, hub)
+    phone.config.publishers_path.unlink()
+    trusted.trust(publisher.publisher)
+    await until(lambda: hosts(phone, made, "phone"), "its return")
+    assert phone.keeper.problems == []
