@@ -11,12 +11,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from model_registry.admission.inspection import inspect
 from model_registry.convert import axes as axis_rules
 from model_registry.convert.draft import Draft
 from model_registry.convert.errors import ModelRefused
 from model_registry.convert.imported import Imported
+from model_registry.convert.limits import LIMITS
 from model_registry.convert.noise import noise
-from model_registry.errors import ModelUnreadable, RunFailed
+from model_registry.errors import ModelUnreadable, Refused, RunFailed
 from model_registry.manifest import Lifecycle
 from model_registry.runtime.session import GraphTensor, Session, open_session
 from model_registry.tensor import Axis, DType, Tensor
@@ -91,8 +93,18 @@ def _history(imported: Imported) -> str:
 
 
 def _opened(imported: Imported) -> Session:
+    """Look through the file as every node will, and only then load it.
+
+    Raises:
+        ModelRefused: a node would not even load it, or the runtime cannot.
+
+    """
+    content = imported.path.read_bytes()
     try:
-        return open_session(imported.path.read_bytes(), imported.format)
+        inspect(content, imported.format, LIMITS)
+        return open_session(content, imported.format)
+    except Refused as error:
+        raise ModelRefused(f"Every node would refuse {imported.origin}: {error.message}", hint=error.hint) from error
     except ModelUnreadable as error:
         raise ModelRefused(f"{imported.origin} does not load. {error.message}", hint=error.hint) from error
 

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_registry.admission.admit import admit
-from model_registry.admission.admitted import Admitted, Limits
+from model_registry.admission.admitted import Admitted
 from model_registry.convert.comparison import Comparison
 from model_registry.convert.digest import digest
 from model_registry.convert.draft import Draft
 from model_registry.convert.errors import NotApplicable
+from model_registry.convert.limits import LIMITS
 from model_registry.convert.processor import processor_name
 from model_registry.convert.progress import Progress
 from model_registry.convert.sweep import Made, NotMade
@@ -30,8 +31,6 @@ from model_registry.pieces import PieceMap
 from model_registry.tensor import Tensor
 from model_registry.tier import Format, Precision, Tier, Variant
 
-LIMITS = Limits(memory_bytes=4 << 30, wall_s=120, size_bytes=2**31 - 1)
-"""What the trial may take here: enough for anything that an edge device could host."""
 _YARDSTICK_OUTPUT = Tensor(name="output", dtype="float32", shape=(1, 1000))
 
 

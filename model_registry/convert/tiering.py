@@ -53,13 +53,10 @@ def _left_over(
 def _ordered(names: Sequence[str], sweep: Sweep) -> list[str]:
     """Keep the recommended one first; then by what is lost, unknown losses last, the smaller of equals first."""
     first, *others = names
-    variants = {made.variant.name: made.variant for made in sweep.made}
-    losses = {name: sweep.loss(name) for name in others}
-    unknown = float("inf")
-    return [
-        first,
-        *sorted(
-            others,
-            key=lambda name: (unknown if losses[name] is None else losses[name], variants[name].size_bytes),
-        ),
-    ]
+    sizes = {made.variant.name: made.variant.size_bytes for made in sweep.made}
+
+    def rank(name: str) -> tuple[float, int]:
+        loss = sweep.loss(name)
+        return float("inf") if loss is None else loss, sizes[name]
+
+    return [first, *sorted(others, key=rank)]

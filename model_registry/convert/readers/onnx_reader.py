@@ -10,10 +10,10 @@ from model_registry.convert.digest import digest
 from model_registry.convert.errors import ModelRefused, first_line, needing
 from model_registry.convert.graph_walk import tensors
 from model_registry.convert.imported import Imported
+from model_registry.convert.limits import LIMITS
 from model_registry.convert.readers.reading_options import ReadingOptions
 from model_registry.convert.source_kind import SourceKind
 
-MOST_BYTES = 2**31 - 1
 _AGAIN = "Export the model again, with all files in one folder."
 
 
@@ -90,10 +90,10 @@ def _check_external(source: Path, outside: list[Any]) -> None:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         path = _external_path(source, tensor.name, entries.get("location", ""))
         total_bytes += _extent(path, tensor.name, entries)
-    if total_bytes > MOST_BYTES:
+    if total_bytes > LIMITS.size_bytes:
         raise ModelRefused(
-            f"{source.name} has {total_bytes / 1e9:.1f} GB with its external data; at most {MOST_BYTES / 1e9:.1f} GB "
-            "fit into one file.",
+            f"{source.name} has {total_bytes / 1e9:.1f} GB with its external data; "
+            f"at most {LIMITS.size_bytes / 1e9:.1f} GB fit into one file.",
             hint="Import a smaller model.",
         )
 

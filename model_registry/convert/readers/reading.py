@@ -7,15 +7,13 @@ from pathlib import Path
 from model_registry.convert import source_kind as kinds
 from model_registry.convert.errors import ModelRefused
 from model_registry.convert.imported import Imported
+from model_registry.convert.limits import LIMITS
 from model_registry.convert.readers.onnx_reader import read_onnx
 from model_registry.convert.readers.reading_options import ReadingOptions
 from model_registry.convert.readers.sklearn_reader import read_sklearn
 from model_registry.convert.readers.tflite_reader import read_tflite
 from model_registry.convert.readers.torch_reader import read_torch
 from model_registry.convert.source_kind import SourceKind, source_kind
-
-MOST_BYTES = 2**31 - 1
-"""A protocol buffer, and so an ONNX model in one file, can be no longer."""
 
 _READERS = {
     kinds.ONNX: read_onnx,
@@ -43,9 +41,9 @@ def read(source: Path, scratch: Path, options: ReadingOptions) -> Imported:
             hint=f"{kind.conversion} {kinds.SUPPORTED}",
         )
     size_bytes = source.stat().st_size
-    if size_bytes > MOST_BYTES:
+    if size_bytes > LIMITS.size_bytes:
         raise ModelRefused(
-            f"{source.name} has {size_bytes / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB can be imported.",
+            f"{source.name} has {size_bytes / 1e9:.1f} GB; at most {LIMITS.size_bytes / 1e9:.1f} GB can be imported.",
             hint="Import a smaller model.",
         )
     return _READERS[kind](source, kind, scratch, options)

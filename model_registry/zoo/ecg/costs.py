@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model_registry import manifest as manifests
 from model_registry.admission.admit import admit
-from model_registry.convert.measuring import LIMITS
+from model_registry.convert.limits import LIMITS
 from model_registry.convert.processor import processor_name
 from model_registry.convert.trial import Inputs, Latency, Trial, side_by_side
 from model_registry.convert.yardstick import Arithmetic, yardstick

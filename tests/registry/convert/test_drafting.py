@@ -87,7 +87,7 @@ def test_an_operator_that_no_runtime_has_is_named(tmp_path: Path) -> None:
     model = classifier()
     model.opset_import.append(helper.make_opsetid("acme", 1))
     model.graph.node[1].op_type, model.graph.node[1].domain = "Levitate", "acme"
-    with pytest.raises(ModelRefused, match=r"does not load\. .*Levitate"):
+    with pytest.raises(ModelRefused, match=r"Every node would refuse .*acme\.Levitate"):
         drafted(model, tmp_path)
 
 
@@ -100,3 +100,15 @@ def test_a_model_that_fails_on_its_own_form_is_refused_with_the_extents(tmp_path
     )
     with pytest.raises(ModelRefused, match=r"does not run on an input of the form that it declares \(batch = 2\)"):
         drafted(reshaped, tmp_path)
+
+
+def test_a_file_that_nodes_refuse_unread_is_never_loaded(tmp_path: Path) -> None:
+    huge = built(
+        [helper.make_node("ConstantOfShape", ["shape"], ["y"])],
+        inputs={"x": (TensorProto.FLOAT, ["n"])},
+        outputs={"y": (TensorProto.FLOAT, [None, None])},
+        constants={"shape": [2**20, 2**20]},
+    )
+    huge.graph.initializer.append(onnx.TensorProto(name="hole", data_type=1, dims=[2**40]))
+    with pytest.raises(ModelRefused, match="Every node would refuse"):
+        drafted(huge, tmp_path)
