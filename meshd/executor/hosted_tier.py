@@ -7,8 +7,11 @@ from meshd.core.node import DeviceClass, HostedTier
 from model_registry.manifest import Manifest
 from model_registry.tier import Tier, Variant
 
-RANKING_METRIC = "balanced_accuracy"
-"""The figure in a manifest that tells which of two variants is better; one without it ranks last."""
+RANKING_METRICS = ("balanced_accuracy", "r2", "cosine")
+"""Figures in a manifest, each at most 1, that tell which of two variants is better: the first that a variant has.
+
+Variants of one model were judged alike, so no two different ones are compared; one without any ranks last.
+"""
 
 
 def to_hosted_tier(manifest: Manifest, tier: Tier, variant: Variant, *, compute_s: float, load_s: float) -> HostedTier:
@@ -24,7 +27,7 @@ def to_hosted_tier(manifest: Manifest, tier: Tier, variant: Variant, *, compute_
         tier=DeviceClass(tier.name),
         variant=variant.name,
         artifact=ArtifactHash(variant.artifact),
-        accuracy=variant.accuracy.get(RANKING_METRIC, 0.0),
+        accuracy=_rank(variant),
         macs=variant.macs,
         compute_s=compute_s,
         load_s=load_s,
@@ -35,3 +38,8 @@ def to_hosted_tier(manifest: Manifest, tier: Tier, variant: Variant, *, compute_
         escalation_rate=1.0 if not calibrated else rule.expected_rate if rule else 0.0,
         raw_input_may_leave=manifest.privacy != "device",
     )
+
+
+def _rank(variant: Variant) -> float:
+    figure = next((variant.accuracy[metric] for metric in RANKING_METRICS if metric in variant.accuracy), 0.0)
+    return min(max(figure, 0.0), 1.0)  # A model may fit worse than a constant: its R2 is then negative.

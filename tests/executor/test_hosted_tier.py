@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedTier
@@ -52,3 +53,20 @@ def test_a_tier_without_a_rule_never_escalates() -> None:
 @pytest.mark.parametrize(("privacy", "may_leave"), [("device", False), ("household", True), ("public", True)])
 def test_a_model_for_the_device_only_keeps_its_input_there(privacy: str, may_leave: bool) -> None:
     assert watch_tier(privacy=privacy).raw_input_may_leave is may_leave
+
+
+@pytest.mark.parametrize(
+    ("figures", "rank"),
+    [
+        ({"balanced_accuracy": 0.9, "cosine": 0.8}, 0.9),
+        ({"rmse": 3.0, "r2": 0.7}, 0.7),
+        ({"r2": -2.0}, 0.0),
+        ({"cosine": 0.99}, 0.99),
+        ({"rmse": 3.0}, 0.0),
+    ],
+)
+def test_variants_rank_by_what_their_model_was_judged_by(figures: dict[str, float], rank: float) -> None:
+    manifest = manifest_of(mean_model())
+    tier = manifest.tiers[0]
+    judged = replace(tier.variants[0], accuracy=figures)
+    assert to_hosted_tier(manifest, tier, judged, compute_s=0.1, load_s=0.1).accuracy == rank
