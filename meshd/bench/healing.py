@@ -27,6 +27,9 @@ from model_registry.signing_key import SigningKey
 
 _PATIENCE_S = 20.0
 _LOOK_S = 0.05
+_PAUSE_S = 0.005
+"""Between two requests of a stream: a household asks less often by far, and a processor that has nothing left for
+looking after models would show its own limits and not theirs."""
 _SETTLE_S = 2.0
 """Before the processor's time is looked at: what was just asked for is tidied up."""
 
@@ -155,7 +158,7 @@ async def _share(process: psutil.Process, work: Awaitable[None]) -> float:
 
 @asynccontextmanager
 async def _asking(phone: AsyncClient, model: str, requests: _Requests) -> AsyncIterator[None]:
-    """Have the phone answer one request after the other for as long as the context lasts."""
+    """Have the phone answer a steady stream of requests for as long as the context lasts."""
     inputs = TinyModel().inputs
 
     async def ask() -> None:
@@ -165,6 +168,7 @@ async def _asking(phone: AsyncClient, model: str, requests: _Requests) -> AsyncI
                 requests.answered += 1
             except MeshError:
                 requests.failed += 1
+            await asyncio.sleep(_PAUSE_S)
 
     task = asyncio.create_task(ask())
     try:

@@ -260,7 +260,7 @@ class Daemon:
         return {
             "version": meshd.__version__,
             "models": [f"{hosted.model}:{hosted.tier}" for hosted in node.scheduler.profile.hosted],
-            "problems": [problem.sentence for problem in self._problems()],
+            "problems": [problem.sentence for problem in (*node.problems, *self._problems())],
         }
 
     def _problems(self) -> list[Problem]:

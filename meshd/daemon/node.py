@@ -19,6 +19,7 @@ from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.neighbourhood import Neighbourhood
 from meshd.daemon.pump import Pump, Record
 from meshd.daemon.vitals import Vitals
+from meshd.documents import Problem
 from meshd.errors import Superseded
 from meshd.executor.executor import Executor
 
@@ -63,6 +64,11 @@ class Node:
         keeper.on_hosted = self._models_changed
         keeper.on_finding = self.chronicle.found
         keeper.hosting.settled = ledger.turned_over
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with models here."""
+        return self._keeper.problems
 
     def start(self) -> None:
         """Begin to handle events."""

@@ -125,7 +125,8 @@ class Artifacts:
         """
         draft.flush()
         _verify(path, expected=sha256, found=_hashed(draft))
-        self.keep_map(sha256, piece_map)
+        if self._kept_map(sha256) != piece_map:
+            self.keep_map(sha256, piece_map)
         if self._quarantine.reason(sha256) and not self.whole(sha256):
             self._quarantine.lift(sha256)
         publish(draft, path, self._files / sha256)
@@ -138,10 +139,7 @@ class Artifacts:
 
         """
         self.path(sha256)
-        try:
-            return _unsealed((self._maps / sha256).read_bytes())
-        except (OSError, ValueError):
-            return None
+        return self._kept_map(sha256)
 
     def keep_map(self, sha256: str, piece_map: PieceMap) -> None:
         """Lay a map beside its artifact."""
@@ -220,6 +218,12 @@ class Artifacts:
                     f"found {n_bytes} with {error.found}.",
                     hint="Get the bundle again, or correct artifact and size_bytes if the change was meant.",
                 ) from error
+
+    def _kept_map(self, sha256: str) -> PieceMap | None:
+        try:
+            return _unsealed((self._maps / sha256).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def _check(self, sha256: str, stream: FileIO, rest: Rest = lambda: None) -> None:
         try:

@@ -1,5 +1,6 @@
 """Artifacts that must not be used, and why."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from model_registry.store.disk import appearing, listed, remove
@@ -34,7 +35,8 @@ class Quarantine:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # Lifted meanwhile, or unreadable: then nobody knows why, and it is safer not to use the artifact.
-        return "for a reason that cannot be read any more"
+    with suppress(OSError):
+        if reason := path.read_text(encoding="utf-8", errors="replace"):
+            return reason
+    # Lifted meanwhile, or damaged itself: then nobody knows why, and it is safer not to use the artifact.
+    return "for a reason that cannot be read any more."

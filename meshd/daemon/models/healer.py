@@ -20,7 +20,7 @@ from model_registry.errors import ArtifactCorrupt, RegistryError
 from model_registry.store import Incoming, ModelStore
 
 WRONG_ANSWERS = "it answers otherwise than when it was admitted, though its file is undamaged."
-_WHEN_WRONG = "Test this device's memory; `meshd models remove` it, or add a newer version."
+_WHEN_WRONG = "Test this device's memory; then `meshd models remove` it and add it again, or add a newer version."
 _WHEN_DAMAGED = (
     "`meshd models verify` restores it once a node that has it is in reach; or add its bundle again. "
     "Look at this device's disk if that repeats."
@@ -41,22 +41,17 @@ class Healer:
         self._catalogue = catalogue
         self._hosting = hosting
         self._fetcher = fetcher
-        self._quarantined: dict[ArtifactHash, str] = {}
 
     @property
     def problems(self) -> list[Problem]:
         """Return what must not be run here."""
-        found = ((self._candidate(artifact), reason) for artifact, reason in self._quarantined.items())
+        found = ((self._candidate(ArtifactHash(name)), reason) for name, reason in self._store.quarantined().items())
         return [self._problem(candidate, reason) for candidate, reason in found if candidate]
-
-    def open(self) -> None:
-        """Remember what was quarantined before this start. Blocks."""
-        self._quarantined = {ArtifactHash(name): reason for name, reason in self._store.quarantined().items()}
 
     def restorable(self) -> list[ArtifactHash]:
         """Return what is quarantined for damage and to be had from a peer by now."""
-        damaged = (artifact for artifact, reason in self._quarantined.items() if reason != WRONG_ANSWERS)
-        return [artifact for artifact in damaged if self._fetcher.is_lent(artifact)]
+        damaged = (name for name, reason in self._store.quarantined().items() if reason != WRONG_ANSWERS)
+        return [ArtifactHash(name) for name in damaged if self._fetcher.is_lent(name)]
 
     async def heal(self, examined: Examined) -> Finding | None:
         """Do what can be done about an artifact; return nothing when there is nothing to do.
@@ -67,8 +62,9 @@ class Healer:
         candidate = self._candidate(examined.artifact)
         if candidate is None:
             return None  # No model that this node accepts names it: nobody will run it.
-        if examined.artifact in self._quarantined:
-            return await self._reconsider(candidate, examined)
+        reason = (await asyncio.to_thread(self._store.quarantined)).get(examined.artifact)
+        if reason:
+            return await self._reconsider(candidate, examined, reason)
         if examined.is_sound:
             return None
         return await self._mend(candidate, examined)
@@ -107,20 +103,17 @@ class Healer:
 
     async def _set_aside(self, candidate: Candidate, reason: str, examined: Examined | None = None) -> Finding:
         await asyncio.to_thread(self._store.quarantine, candidate.artifact, reason)
-        self._quarantined[candidate.artifact] = reason
         await self._hosting.rehost()
         return self._done("quarantined", candidate, examined, reason=reason)
 
-    async def _reconsider(self, candidate: Candidate, examined: Examined) -> Finding | None:
+    async def _reconsider(self, candidate: Candidate, examined: Examined, reason: str) -> Finding:
         """Restore what is quarantined, if that has become possible."""
-        reason = self._quarantined[candidate.artifact]
         if examined.is_sound and reason == WRONG_ANSWERS:
             return self._finding("quarantined", candidate, examined, reason)
         try:
             outcome = await (self._release(candidate) if examined.is_sound else self._restore(candidate))
         except (NobodyHasIt, RegistryError):  # As before: it was told when it was quarantined.
             return self._finding("quarantined", candidate, examined, reason)
-        del self._quarantined[candidate.artifact]
         await self._hosting.rehost(mended=(candidate.artifact,))
         return self._done(outcome, candidate, examined)
 

@@ -22,8 +22,8 @@ SHARE = 0.015
 
 Source: docs/decisions/0011-healing.md.
 """
-BURST_S = 0.002
-"""Processor time between two rests: less, and waking up costs more than reading; more, and a request might wait."""
+BURST_S = 0.005
+"""Processor time between two rests: less, and a cold start after each rest costs more than it reads."""
 _NICE = 10
 """Behind everything that somebody waits for; at 19, a device that is busy for hours would never finish a round."""
 

@@ -203,6 +203,17 @@ async def test_what_somebody_has_put_right_is_used_again(
     assert (finding.outcome, finding.serving) == ("released", ("phone/toy-fp32",))
 
 
+async def test_adding_the_model_again_ends_the_quarantine(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = await alone(member, publisher, made)
+    damage(phone, made, "phone", *range(20))
+    await verified(phone)
+    await keep(phone, made)
+    assert hosts(phone, made, "phone")
+    assert await problems(phone) == []
+
+
 async def test_a_peer_that_sends_wrong_bytes_is_not_believed(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:

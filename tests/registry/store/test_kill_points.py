@@ -82,13 +82,13 @@ def mended(store: ModelStore, bundles: Path) -> None:
 NEW_MANIFEST = contents.manifest_of(LARGE, version="1.1.0")
 WRITES = {
     "add": Write(nothing, lambda store, bundles: store.add(bundles / "first"), 55),
-    "add over a damaged one": Write(a_quarantined_model, lambda store, bundles: store.add(bundles / "first"), 38),
+    "add over a damaged one": Write(a_quarantined_model, lambda store, bundles: store.add(bundles / "first"), 28),
     "add a new version": Write(a_model, lambda store, bundles: store.add(bundles / "second"), 44),
     "replace the manifest": Write(a_model, lambda store, _: store.add_manifest(NEW_MANIFEST), 12),
-    "repair": Write(a_damaged_model, mended, 25),
-    "repair what is quarantined": Write(a_quarantined_model, mended, 25),
+    "repair": Write(a_damaged_model, mended, 16),
+    "repair what is quarantined": Write(a_quarantined_model, mended, 20),
     "download": Write(a_model, lambda store, _: contents.download(store, OTHER), 30),
-    "download what is quarantined": Write(a_quarantined_model, lambda store, _: contents.download(store, LARGE), 30),
+    "download what is quarantined": Write(a_quarantined_model, lambda store, _: contents.download(store, LARGE), 27),
     "remove": Write(a_model, removed, 20),
     "make room": Write(a_model, lambda store, _: store.make_room(0, 0, ()), 15),
     "quarantine": Write(a_damaged_model, lambda store, _: store.quarantine(hash_of(LARGE), "damaged"), 10),
