@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model_registry.convert.packing import packed
+from model_registry.distill import artifact
 from model_registry.zoo.ecg.network import Committee
 from model_registry.zoo.ecg.recording import WINDOW_SAMPLES
 from model_registry.zoo.ecg.sampling import FRAME_SAMPLES
@@ -28,7 +29,6 @@ OUTPUTS: dict[TierName, tuple[str, ...]] = {
     "phone": ("anomaly", "aami"),
     "hub": ("anomaly", "aami", "beat_sample", "beat_class", "beat_confidence"),
 }
-OPSET = 17
 
 MOST_BEATS = 40
 """Beats a window can name: 240 a minute."""
@@ -95,18 +95,8 @@ def _decoded(present: Tensor, klass_logits: Tensor) -> tuple[Tensor, Tensor, Ten
 
 def to_fp32(network: Committee, tier: TierName, probability: Sigmoid, path: Path) -> None:
     """Write the tier's network as float32 ONNX."""
-    names = list(OUTPUTS[tier])
-    torch.onnx.export(
-        TierNet(network.eval(), tier, probability).eval(),
-        (torch.zeros(2, WINDOW_SAMPLES, dtype=torch.int16),),
-        path,
-        input_names=["ecg"],
-        output_names=names,
-        dynamic_axes={name: {0: "batch"} for name in ["ecg", *names]},
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    onnx.save(packed(onnx.load(path), names_nodes=True), path)
+    watched = {"ecg": np.zeros((2, WINDOW_SAMPLES), np.int16)}
+    path.write_bytes(artifact.to_fp32(TierNet(network, tier, probability), watched, OUTPUTS[tier]))
 
 
 class _Windows(CalibrationDataReader):
