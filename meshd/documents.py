@@ -226,6 +226,11 @@ class Done(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+Remedy = Literal["mended", "quarantined", "restored", "released", "reloaded"]
+"""``mended``: damaged pieces came from peers. ``restored``, ``released``: out of quarantine, with a new copy or with
+the old one, which turned out sound. ``reloaded``: it answered wrongly until it was loaded again."""
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """Something that was wrong with a model here, and what was done about it."""
 
@@ -234,9 +239,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     tier: DeviceClass
     variant: str
     artifact: ArtifactHash
-    outcome: Literal["mended", "quarantined", "restored", "released", "reloaded"]
-    """``mended``: damaged pieces came from peers. ``restored``, ``released``: out of quarantine, with a new copy or
-    with the old one, which turned out sound. ``reloaded``: it answered wrongly until it was loaded again."""
+    outcome: Remedy
     reason: str = ""
     damaged_pieces: int = 0
     pieces: int = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 from meshd import log
 from meshd.core.ids import ArtifactHash, ModelName
@@ -14,7 +13,7 @@ from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.models.fetcher import Fetcher
 from meshd.daemon.models.hosting import Hosting
 from meshd.daemon.models.scrubber import Examined
-from meshd.documents import Finding, Problem
+from meshd.documents import Finding, Problem, Remedy
 from meshd.errors import NobodyHasIt
 from model_registry.errors import ArtifactCorrupt, RegistryError
 from model_registry.store import Incoming, ModelStore
@@ -25,8 +24,6 @@ _WHEN_DAMAGED = (
     "`meshd models verify` restores it once a node that has it is in reach; or add its bundle again. "
     "Look at this device's disk if that repeats."
 )
-
-Outcome = Literal["mended", "quarantined", "restored", "released", "reloaded"]
 
 
 class Healer:
@@ -117,12 +114,12 @@ class Healer:
         await self._hosting.rehost(mended=(candidate.artifact,))
         return self._done(outcome, candidate, examined)
 
-    async def _release(self, candidate: Candidate) -> Outcome:
+    async def _release(self, candidate: Candidate) -> Remedy:
         """Use again what turns out undamaged: somebody has put it right, or the disk could not read it for a while."""
         await asyncio.to_thread(self._store.release, candidate.artifact)
         return "released"
 
-    async def _restore(self, candidate: Candidate) -> Outcome:
+    async def _restore(self, candidate: Candidate) -> Remedy:
         """Put a new copy together from peers, and from what is undamaged of the old one.
 
         Raises:
@@ -138,7 +135,7 @@ class Healer:
         return "restored"
 
     def _done(
-        self, outcome: Outcome, candidate: Candidate, examined: Examined | None = None, *, reason: str = ""
+        self, outcome: Remedy, candidate: Candidate, examined: Examined | None = None, *, reason: str = ""
     ) -> Finding:
         """Tell everybody what was done."""
         finding = self._finding(outcome, candidate, examined, reason)
@@ -147,7 +144,7 @@ class Healer:
         self.on_finding(finding)
         return finding
 
-    def _finding(self, outcome: Outcome, candidate: Candidate, examined: Examined | None, reason: str) -> Finding:
+    def _finding(self, outcome: Remedy, candidate: Candidate, examined: Examined | None, reason: str) -> Finding:
         return Finding(
             model=ModelName(candidate.manifest.name),
             version=candidate.manifest.version,
