@@ -94,7 +94,14 @@ def build(
     }
     if small is not None:
         made["watch"].append(workshop.small(small))
-    manifest = Manifest(
+    tiers = tuple(_tier(tier, candidates, held_out) for tier, candidates in made.items())
+    manifest = with_costs(_manifest(tiers, held_out), bundle, held_out.windows.ecg[:1])
+    (bundle / "manifest.toml").write_text(manifests.dumps(manifest), encoding="utf-8")
+    return manifest
+
+
+def _manifest(tiers: tuple[Tier, ...], held_out: HeldOut) -> Manifest:
+    return Manifest(
         schema=1,
         name="ecg-anomaly",
         version=VERSION,
@@ -119,11 +126,8 @@ def build(
                 description="Ten seconds of one lead (MLII) at 360 Hz, 200 counts per millivolt, unfiltered.",
             ),
         ),
-        tiers=tuple(_tier(tier, candidates, held_out) for tier, candidates in made.items()),
+        tiers=tiers,
     )
-    manifest = with_costs(manifest, bundle, held_out.windows.ecg[:1])
-    (bundle / "manifest.toml").write_text(manifests.dumps(manifest), encoding="utf-8")
-    return manifest
 
 
 def _tier(tier: TierName, candidates: Sequence[_Candidate], held_out: HeldOut) -> Tier:
