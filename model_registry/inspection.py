@@ -14,8 +14,8 @@ from model_registry.errors import BundleError, RegistryError, SignatureInvalid
 from model_registry.flaw import Flaw
 from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
-from model_registry.signature import verify
 from model_registry.tier import Tier, Variant
+from model_registry.trust.signature import verify
 
 _UNKNOWN_LICENSES = ("NOASSERTION", "NONE")
 """What SPDX has for files of which nobody knows the licence, or that have none; no expressions, and yet right."""

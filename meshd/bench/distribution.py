@@ -23,8 +23,8 @@ from meshd.demo.household import Household
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
 from model_registry.pieces import PieceMap
-from model_registry.signature import signed
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signature import signed
+from model_registry.trust.signing_key import SigningKey
 
 FREIGHT = "bench-freight"
 FREIGHT_BYTES = 20 * 2**20

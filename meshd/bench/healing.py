@@ -23,7 +23,7 @@ from meshd.demo.household import Household
 from meshd.errors import MeshError, SetupError, UnknownModel
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 
 _PATIENCE_S = 20.0
 _LOOK_S = 0.05

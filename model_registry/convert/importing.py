@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_registry import manifest as manifests
+from model_registry.advice.recommendation import Advice
 from model_registry.bundle import MANIFEST
 from model_registry.convert.drafting import Wishes, draft, model_name
 from model_registry.convert.errors import ModelRefused, NotApplicable, needing
@@ -19,9 +20,8 @@ from model_registry.convert.progress import Progress
 from model_registry.convert.sweep import Sweep
 from model_registry.convert.tiering import advice_for, tiers_of
 from model_registry.manifest import Manifest
-from model_registry.recommendation import Advice
-from model_registry.signature import signed
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signature import signed
+from model_registry.trust.signing_key import SigningKey
 
 REPORT = "report.html"
 

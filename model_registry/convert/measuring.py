@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model_registry.admission.admit import admit
 from model_registry.admission.admitted import Admitted
+from model_registry.advice.device import computes_in_integers
 from model_registry.convert.comparison import Comparison
 from model_registry.convert.digest import digest
 from model_registry.convert.draft import Draft
@@ -24,7 +25,6 @@ from model_registry.convert.progress import Progress
 from model_registry.convert.sweep import Made, NotMade
 from model_registry.convert.trial import Latency, Trial, side_by_side
 from model_registry.convert.yardstick import Arithmetic, yardstick
-from model_registry.device import computes_in_integers
 from model_registry.errors import Refused
 from model_registry.measured import Cost
 from model_registry.pieces import PieceMap

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from model_registry.advice.recommendation import Advice, recommend_each
 from model_registry.convert.sweep import Sweep
-from model_registry.recommendation import Advice, recommend_each
 from model_registry.tier import Tier, TierName, Variant
 
 CLASSES: tuple[TierName, ...] = ("watch", "phone", "hub")

@@ -8,8 +8,8 @@ from meshd.bench.distribution import FREIGHT, lay_freight, measure_distribution
 from model_registry import manifest as manifests
 from model_registry.pieces import PieceMap
 from model_registry.runtime.session import open_session
-from model_registry.signature import verify
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signature import verify
+from model_registry.trust.signing_key import SigningKey
 
 
 def test_the_freight_is_a_signed_model_of_the_size_asked_for_that_loads(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model_registry.manifest import load
-from model_registry.signature import verify
+from model_registry.trust.signature import verify
 from tests.cli.conftest import Command
 from tests.registry.manifests import VALID, WATCH_MODEL, sha256, write_bundle
 

@@ -1,4 +1,4 @@
-"""Measure how far off the predictions of model_registry/prediction.py are, where the truth is known.
+"""Measure how far off the predictions of model_registry/advice/prediction.py are, where the truth is known.
 
 ncnn's benchmark table has the latency of some 35 networks on 102 devices. Those of each device are predicted from every
 other device's figures, by the ratio of what MobileNetV1 takes on the two, and from multiply-accumulates alone.
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from pathlib import Path
 
-from model_registry.device import YARDSTICK_MACS
+from model_registry.advice.device import YARDSTICK_MACS
 
 Row = dict[str, float]  # Milliseconds by network, of one device.
 TABLE = Path(__file__).parents[4] / "shared" / "data" / "devices" / "ncnn_latency.json"

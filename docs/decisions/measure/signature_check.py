@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from model_registry.manifest import dumps, loads
-from model_registry.signature import signed
-from model_registry.signature_check import check
-from model_registry.signing_key import SigningKey
 from model_registry.store import bundled_models
+from model_registry.trust.signature import signed
+from model_registry.trust.signature_check import check
+from model_registry.trust.signing_key import SigningKey
 
 RUNS = 20
 IN_THE_DAEMON = """
@@ -22,7 +22,7 @@ import numpy, ssl, sys, psutil
 from model_registry.manifest import dumps, loads
 manifest = loads(sys.stdin.read())
 before = psutil.Process().memory_info().rss
-from model_registry.signature import verify
+from model_registry.trust.signature import verify
 verify(manifest)
 print((psutil.Process().memory_info().rss - before) / 1e6)
 """

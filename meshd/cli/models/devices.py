@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from model_registry.device import Device
+from model_registry.advice.device import Device
 from model_registry.device_class import device_class, device_classes
 from model_registry.manifest import Manifest
 from model_registry.measured import Cost

@@ -72,7 +72,7 @@ def import_(
     from meshd.cli.output import progress, show, show_json
     from meshd.cli.view.progress_bar import progress_bar
     from model_registry.convert.importing import Import, import_model
-    from model_registry.signing_key import SigningKey
+    from model_registry.trust.signing_key import SigningKey
 
     if sign and unsigned:
         raise typer.BadParameter("a model is signed or it is not.", param_hint="--unsigned")

@@ -11,7 +11,7 @@ from meshd.cli.options import ConfigOption, JsonOption
 from meshd.errors import ConfigInvalid
 
 if TYPE_CHECKING:
-    from model_registry.publisher import Publishers
+    from model_registry.trust.publisher import Publishers
 
 
 def trust(
@@ -59,7 +59,7 @@ def list_publishers(config: ConfigOption = None, json: JsonOption = False) -> No
 
 def _publishers(config: Path | None) -> Publishers:
     from meshd.config import load
-    from model_registry.publisher import Publishers
+    from model_registry.trust.publisher import Publishers
 
     loaded = load(config).config
     return Publishers(loaded.publishers_path, loaded.models.publishers)

@@ -12,7 +12,7 @@ from meshd.cli.options import EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
     from meshd.documents import ManifestDocument
-    from model_registry.device import Device
+    from model_registry.advice.device import Device
     from model_registry.manifest import Manifest
 
 ModelArgument = Annotated[
@@ -58,8 +58,8 @@ def recommend(  # noqa: PLR0917  typer's parameters are options, never positiona
     """
     from meshd.cli.output import show, show_json
     from meshd.cli.view.advice_view import advice_view, devices_view
-    from model_registry.recommendation import Wish
-    from model_registry.tier_advice import recommend_tier
+    from model_registry.advice.recommendation import Wish
+    from model_registry.advice.tier_advice import recommend_tier
 
     manifest, devices = _weighed(model, device, endpoint, token)
     if device is not None and device not in devices:

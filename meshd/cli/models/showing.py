@@ -35,7 +35,7 @@ def _vouched(manifest: Manifest, config: Path | None) -> Vouched:
     from meshd.config import load
     from meshd.daemon.models.acceptance import BUNDLED, is_bundled
     from model_registry.errors import NotAccepted
-    from model_registry.publisher import Publishers
+    from model_registry.trust.publisher import Publishers
 
     loaded = load(config).config
     publishers = Publishers(loaded.publishers_path, loaded.models.publishers)

@@ -29,12 +29,12 @@ def sign(
     if unsigned and key:
         raise typer.BadParameter("nobody signs an unsigned bundle.", param_hint="--key")
     with needing("convert", "Writing into a manifest"):
-        from model_registry.signing import declare_unsigned, sign_bundle
+        from model_registry.trust.signing import declare_unsigned, sign_bundle
     if unsigned:
         manifest = declare_unsigned(bundle)
         print(f"{manifest.name} {manifest.version}: unsigned")
         return
-    from model_registry.signing_key import SigningKey
+    from model_registry.trust.signing_key import SigningKey
 
     own = SigningKey.load(key_file(key))
     manifest = sign_bundle(bundle, own)
@@ -45,7 +45,7 @@ def sign(
 def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
     """Print the public key that your models are signed with; the first time, make it."""
     from meshd.cli.output import progress, show_json
-    from model_registry.signing_key import SigningKey
+    from model_registry.trust.signing_key import SigningKey
 
     file = key_file(key)
     is_new = not file.exists()

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, energy, percent, size
-from model_registry.choice import Choice
+from model_registry.advice.choice import Choice
+from model_registry.advice.tier_advice import TierAdvice
 from model_registry.manifest import Manifest
-from model_registry.tier_advice import TierAdvice
 
 
 def devices_view(manifest: Manifest, advice: Sequence[TierAdvice]) -> RenderableType:

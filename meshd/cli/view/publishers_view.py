@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from meshd.cli.view.words import NOTHING
-from model_registry.publisher import Publisher
+from model_registry.trust.publisher import Publisher
 
 
 def publishers_view(trusted: Mapping[str, Publisher]) -> RenderableType:

@@ -11,10 +11,10 @@ from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
 from model_registry.errors import ManifestError, ModelUnknown, NotAccepted
 from model_registry.manifest import Manifest
-from model_registry.publisher import Publishers
-from model_registry.replacement import check_replacement, version_of
-from model_registry.signature_check import check
 from model_registry.store import ModelStore, bundled_models
+from model_registry.trust.publisher import Publishers
+from model_registry.trust.replacement import check_replacement, version_of
+from model_registry.trust.signature_check import check
 
 BUNDLED = "bundled"
 

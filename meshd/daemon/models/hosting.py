@@ -201,7 +201,7 @@ class Hosting:
         """Offer these no longer, and let go of them once no request can need them any more."""
         for hosted in going:
             self._leaving[hosted.key] = asyncio.create_task(self._let_go(hosted))
-            log.get_logger().info(log.MODEL_WITHDRAWN, model=str(hosted))
+            log.get_logger().info(log.MODEL_RETIRED, model=str(hosted))
         if going:
             self._tell()
 

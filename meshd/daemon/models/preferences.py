@@ -60,7 +60,7 @@ class Preferences:
         except FileNotFoundError:
             return _File()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.get_logger().warning(log.PREFERENCES_UNREADABLE, path=str(self._path), reason=str(error))
+            log.get_logger().warning(log.PREFERENCES_REFUSED, path=str(self._path), reason=str(error))
             return _File()
 
     def _write(self, said: _File) -> None:

@@ -33,7 +33,7 @@ class Prober:
         """Ask every model that is in memory, one after the other."""
         for hosted in self._executor.hosted:
             if hosted.session is not None and not await self._is_right(hosted, hosted.session):
-                log.get_logger().warning(log.MODEL_PROBED_WRONG, model=str(hosted))
+                log.get_logger().warning(log.PROBE_FAILED, model=str(hosted))
                 await self._reload(hosted)
 
     async def _reload(self, hosted: HostedModel) -> None:

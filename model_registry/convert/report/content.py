@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from model_registry.choice import Choice
+from model_registry.advice.choice import Choice
+from model_registry.advice.recommendation import Advice
 from model_registry.convert.sweep import Made, Sweep
 from model_registry.figures import NOTHING, duration, energy, percent, points, size
 from model_registry.measured import Cost
-from model_registry.recommendation import Advice
 
 
 class Row(Struct, frozen=True, kw_only=True):

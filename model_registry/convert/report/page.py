@@ -9,11 +9,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from model_registry.advice.recommendation import Advice
 from model_registry.convert.report import content
 from model_registry.convert.report.plot import Point, pareto_svg
 from model_registry.convert.sweep import Sweep
 from model_registry.figures import duration, percent, size
-from model_registry.recommendation import Advice
 
 _FEWEST_POINTS = 2  # One variant alone compares with nothing.
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from msgspec import Struct
 
-from model_registry.recommendation import pareto_front
+from model_registry.advice.recommendation import pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from model_registry.advice.recommendation import Advice
 from model_registry.convert.report import content
 from model_registry.convert.sweep import Sweep
-from model_registry.recommendation import Advice
 
 _COLUMNS = ("size", "accuracy", "change", "median", "99 %", "memory")
 

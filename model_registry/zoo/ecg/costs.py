@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from model_registry import manifest as manifests
 from model_registry.admission.admit import admit
+from model_registry.advice.device import computes_in_integers
 from model_registry.convert.limits import LIMITS
 from model_registry.convert.processor import processor_name
 from model_registry.convert.trial import Inputs, Latency, Trial, side_by_side
 from model_registry.convert.yardstick import Arithmetic, yardstick
-from model_registry.device import computes_in_integers
 from model_registry.errors import RegistryError
 from model_registry.manifest import Manifest
 from model_registry.measured import Cost

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from meshd.daemon.models import acceptance
-from model_registry.signature import verify
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signature import verify
+from model_registry.trust.signing_key import SigningKey
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from meshd.wire.messages import Offer
 from model_registry import manifest as manifests
 from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
-from model_registry.signature import signed
-from model_registry.signing_key import SigningKey
 from model_registry.tier import Tier
+from model_registry.trust.signature import signed
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon import toys
 
 

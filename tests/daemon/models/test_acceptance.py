@@ -14,10 +14,10 @@ from meshd.daemon.models.acceptance import Acceptance, bundled_manifests
 from meshd.daemon.models.catalogue import Catalogue
 from model_registry.errors import NotAccepted, ReplacementRefused, SignatureInvalid
 from model_registry.manifest import Manifest, dumps
-from model_registry.publisher import Publishers
-from model_registry.signature import signed
-from model_registry.signing_key import SigningKey
 from model_registry.store import ModelStore
+from model_registry.trust.publisher import Publishers
+from model_registry.trust.signature import signed
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.toys import lay_bundle, manifest
 
 
@@ -93,7 +93,7 @@ def test_checking_a_signature_leaves_no_cryptography_in_the_daemon(site: Site, t
     (tmp_path / "manifest.toml").write_text(dumps(site.signed(manifest())))
     program = (
         "import sys; from pathlib import Path\n"
-        "from model_registry.manifest import load; from model_registry.publisher import Publishers\n"
+        "from model_registry.manifest import load; from model_registry.trust.publisher import Publishers\n"
         "Publishers(Path(sys.argv[1])).accept(load(Path(sys.argv[2])))\n"
         "print('cryptography' in sys.modules)"
     )

@@ -7,7 +7,7 @@ from meshd.core.ids import ModelName
 from meshd.daemon.models.acquisition import Wish
 from meshd.errors import NoRoom
 from meshd.wire.messages import Message
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family

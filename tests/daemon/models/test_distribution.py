@@ -7,8 +7,8 @@ import pytest
 from meshd.core.ids import ModelName
 from meshd.daemon.models import keeper
 from meshd.wire.messages import Fetch, Fetched, Inventory, Message
-from model_registry.publisher import Publishers
-from model_registry.signing_key import SigningKey
+from model_registry.trust.publisher import Publishers
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
 from tests.daemon.models.family import Family, family

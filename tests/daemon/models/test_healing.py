@@ -19,8 +19,8 @@ from meshd.executor.hosted_model import HostedModel
 from meshd.wire.messages import EVERY_MODEL
 from model_registry.admission.admitted import Golden, digest_of
 from model_registry.admission.golden import golden_inputs
-from model_registry.signing_key import SigningKey
 from model_registry.store import ModelStore
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family

@@ -13,7 +13,7 @@ from meshd.daemon.models.source import Subject
 from meshd.documents import Taken
 from meshd.errors import NobodyHasIt, Overloaded
 from meshd.wire.messages import Fetch, Fetched, Heartbeat, Inventory, Message, Offer, Refusal
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family

@@ -9,7 +9,7 @@ import pytest
 from meshd.core.ids import ModelName
 from meshd.executor.profile import Profile
 from meshd.wire.messages import Capability
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
 from tests.daemon.models.family import Family, family

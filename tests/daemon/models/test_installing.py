@@ -22,7 +22,7 @@ from meshd.net.address import Address
 from meshd.net.endpoint import ClientEndpoint
 from meshd.net.session import Session
 from meshd.wire.messages import Fetch, Message, Order
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
 from tests.daemon.models.family import family

@@ -3,7 +3,7 @@
 import pytest
 
 from meshd.client import Client
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.models.family import Family, family
 from tests.daemon.processes import Device, Household, until
 from tests.daemon.toys import CALM, GRAVE, ODD, window

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 from tests.daemon.models.family import Family, family
 from tests.daemon.processes import Device, Household
 from tests.daemon.toys import CALM, window

@@ -16,9 +16,9 @@ from model_registry.convert.importing import Bundle, Import, import_model  # noq
 from model_registry.convert.progress import Unwatched  # noqa: E402
 from model_registry.manifest import Manifest  # noqa: E402
 from model_registry.runtime.session import open_session  # noqa: E402
-from model_registry.signature import verify  # noqa: E402
-from model_registry.signing_key import SigningKey  # noqa: E402
 from model_registry.store import ModelStore  # noqa: E402
+from model_registry.trust.signature import verify  # noqa: E402
+from model_registry.trust.signing_key import SigningKey  # noqa: E402
 from tests.registry.convert.models import classifier, saved  # noqa: E402
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "models"

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from model_registry.errors import BundleError, ManifestError
 from model_registry.manifest import Manifest, loads
-from model_registry.signature import signed, verify
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signature import signed, verify
+from model_registry.trust.signing_key import SigningKey
 from tests.executor.graphs import mean_model
 from tests.registry.manifests import VALID
 

@@ -5,8 +5,8 @@ pytest.importorskip("onnx", reason="the yardstick needs the extra `convert`")
 
 import onnx
 
+from model_registry.advice.device import YARDSTICK_MACS
 from model_registry.convert.yardstick import Arithmetic, yardstick
-from model_registry.device import YARDSTICK_MACS
 from model_registry.runtime.session import open_session
 
 

@@ -3,11 +3,11 @@
 import datetime as dt
 from typing import Any
 
+from model_registry.advice.recommendation import Advice, Wish, recommend_each
 from model_registry.convert.draft import Draft
 from model_registry.convert.sweep import Made, NotMade, Sweep
 from model_registry.manifest import Lifecycle
 from model_registry.measured import Cost, Evaluation
-from model_registry.recommendation import Advice, Wish, recommend_each
 from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Variant
 

@@ -13,10 +13,10 @@ from typing_extensions import override
 pytest.importorskip("jinja2", reason="the page needs the extra `convert`")
 pytest.importorskip("matplotlib", reason="the page needs the extra `convert`")
 
+from model_registry.advice.recommendation import Wish
 from model_registry.convert.report import write_page
 from model_registry.convert.report.page import page
 from model_registry.convert.sweep import NotMade
-from model_registry.recommendation import Wish
 from tests.registry.convert.report.sweeps import advised, made, sweep
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x_1$"

@@ -3,8 +3,8 @@ from rich.console import Console
 
 pytest.importorskip("jinja2", reason="the package of the report needs the extra `convert`")
 
+from model_registry.advice.recommendation import Wish
 from model_registry.convert.report import table
-from model_registry.recommendation import Wish
 from tests.registry.convert.report.sweeps import advised, sweep
 
 

@@ -1,7 +1,8 @@
 """Ed25519 signatures over manifests. Run as a program, it checks the manifest on its standard input.
 
 A signature vouches for the manifest and, by the hashes and piece roots in it, for every artifact.
-This module loads cryptography, 10 MB for good: a daemon imports :mod:`model_registry.signature_check` in its place.
+This module loads cryptography, 10 MB for good: a daemon imports
+:mod:`model_registry.trust.signature_check` in its place.
 """
 
 import sys
@@ -11,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 
 from model_registry import manifest as manifests
-from model_registry.canonical import message
 from model_registry.errors import NotCanonical, SignatureInvalid
 from model_registry.manifest import Manifest, Signature
-from model_registry.signing_key import SigningKey
-from model_registry.weak_key import is_weak
+from model_registry.trust.canonical import message
+from model_registry.trust.signing_key import SigningKey
+from model_registry.trust.weak_key import is_weak
 
 
 def signed(manifest: Manifest, key: SigningKey) -> Manifest:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from model_registry.choice import Choice, weighed
-from model_registry.device import Device
+from model_registry.advice.choice import Choice, weighed
+from model_registry.advice.device import Device
 from model_registry.device_class import device_classes
 from model_registry.figures import duration, points, size
 from model_registry.tier import Variant

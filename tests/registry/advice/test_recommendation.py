@@ -1,7 +1,7 @@
 from msgspec.structs import replace
 
-from model_registry.recommendation import Wish, metric_of, pareto_front, recommend, recommend_each
-from tests.registry.variants import ALL, FP32, INT4, INT8, SLOW, variant
+from model_registry.advice.recommendation import Wish, metric_of, pareto_front, recommend, recommend_each
+from tests.registry.advice.variants import ALL, FP32, INT4, INT8, SLOW, variant
 
 ON_MAINS = replace(SLOW, power=replace(SLOW.power, battery_joules=None))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from model_registry import prediction
+from model_registry.advice import prediction
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TABLE = ROOT.parent / "shared" / "data" / "devices" / "ncnn_latency.json"
 
 

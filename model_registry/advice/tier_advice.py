@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from model_registry.device import Device
+from model_registry.advice.device import Device
+from model_registry.advice.recommendation import Advice, Wish, recommend
 from model_registry.manifest import TIERS, Manifest
-from model_registry.recommendation import Advice, Wish, recommend
 from model_registry.tier import Tier
 
 

@@ -7,7 +7,7 @@ from model_registry import manifest as manifests
 from model_registry.errors import SignatureInvalid, SignatureUnchecked
 from model_registry.manifest import Manifest
 
-_CHECKER = "model_registry.signature"
+_CHECKER = "model_registry.trust.signature"
 _INVALID = 1
 _TIMEOUT_S = 60.0
 """A hundred times what it takes on two busy cores."""

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from model_registry.errors import KeyUnusable, NotAccepted, PublishersUnreadable
 from model_registry.manifest import Manifest, loads
-from model_registry.publisher import Publisher, Publishers
-from model_registry.signature import signed, verify
-from model_registry.signing_key import SigningKey
+from model_registry.trust.publisher import Publisher, Publishers
+from model_registry.trust.signature import signed, verify
+from model_registry.trust.signing_key import SigningKey
 from tests.registry.manifests import VALID
 
 CLINIC, LAB = "c1" * 32, "1a" * 32

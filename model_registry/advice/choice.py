@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from model_registry.device import Device
+from model_registry.advice.device import Device
+from model_registry.advice.prediction import Prediction, peak_memory_bytes, predict
 from model_registry.figures import duration, size
-from model_registry.prediction import Prediction, peak_memory_bytes, predict
 from model_registry.tier import Variant
 
 

@@ -12,12 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from model_registry.canonical import message
 from model_registry.errors import ManifestError, NotCanonical, SignatureInvalid, SignatureUnchecked
 from model_registry.manifest import Manifest, Signature, dumps, load, loads
-from model_registry.signature import signed, verify
-from model_registry.signature_check import check
-from model_registry.signing_key import SigningKey
+from model_registry.trust.canonical import message
+from model_registry.trust.signature import signed, verify
+from model_registry.trust.signature_check import check
+from model_registry.trust.signing_key import SigningKey
 from tests.registry.manifests import VALID
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"a publisher's key, 32 bytes long"))

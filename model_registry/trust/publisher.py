@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 
 from model_registry.errors import KeyUnusable, NotAccepted, PublishersUnreadable
 from model_registry.manifest import Manifest, PublisherKey
-from model_registry.signature_check import check
 from model_registry.store.disk import appearing
-from model_registry.weak_key import is_weak
+from model_registry.trust.signature_check import check
+from model_registry.trust.weak_key import is_weak
 
 
 class Publisher(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

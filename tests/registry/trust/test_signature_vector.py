@@ -11,11 +11,11 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec.structs import replace
 
-from model_registry.canonical import message
 from model_registry.manifest import dumps, load, loads
 from model_registry.schema import manifest_schema
-from model_registry.signature import signed, verify
-from model_registry.signing_key import SigningKey
+from model_registry.trust.canonical import message
+from model_registry.trust.signature import signed, verify
+from model_registry.trust.signing_key import SigningKey
 from tests.registry.manifests import VALID, keys_at_their_default
 
 FOLDER = Path(__file__).parent / "vectors"

@@ -1,11 +1,11 @@
 from msgspec.structs import replace
 
 from model_registry import manifest as manifests
-from model_registry.device import Device
+from model_registry.advice.device import Device
+from model_registry.advice.recommendation import Wish
+from model_registry.advice.tier_advice import recommend_tier
 from model_registry.device_class import device_class
 from model_registry.manifest import Manifest
-from model_registry.recommendation import Wish
-from model_registry.tier_advice import recommend_tier
 from tests.registry.manifests import VALID
 
 MODEL = manifests.loads(VALID)  # A watch tier in int8 and a hub tier in fp32.

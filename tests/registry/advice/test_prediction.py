@@ -1,11 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
-from model_registry.device import Device
+from model_registry.advice.device import Device
+from model_registry.advice.prediction import Prediction, peak_memory_bytes, predict
 from model_registry.device_class import NAMES, device_class
 from model_registry.measured import Cost
-from model_registry.prediction import Prediction, peak_memory_bytes, predict
-from tests.registry.variants import FP32, INT8, SLOW, cost, variant
+from tests.registry.advice.variants import FP32, INT8, SLOW, cost, variant
 
 
 def test_a_latency_measured_elsewhere_is_scaled_by_the_yardsticks_of_its_own_arithmetic() -> None:

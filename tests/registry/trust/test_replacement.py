@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from model_registry.errors import ReplacementRefused
 from model_registry.manifest import Manifest, Signature, loads
-from model_registry.replacement import check_replacement
+from model_registry.trust.replacement import check_replacement
 from tests.registry.manifests import VALID
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from model_registry.errors import KeyUnusable
-from model_registry.signing_key import SigningKey
+from model_registry.trust.signing_key import SigningKey
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o600) -> Path:

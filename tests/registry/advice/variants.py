@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from model_registry.device import Device
+from model_registry.advice.device import Device
 from model_registry.measured import Cost
 from model_registry.power import PowerModel
 from model_registry.tier import Variant

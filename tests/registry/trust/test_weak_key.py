@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from model_registry.weak_key import is_weak
-from tests.registry.test_signature import KEY, ORDER
+from model_registry.trust.weak_key import is_weak
+from tests.registry.trust.test_signature import KEY, ORDER
 
 PRIME = 2**255 - 19
 D = -121665 * pow(121666, -1, PRIME) % PRIME

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from model_registry.device import YARDSTICK_MACS, Device, computes_in_integers
+from model_registry.advice.device import YARDSTICK_MACS, Device, computes_in_integers
 from model_registry.figures import duration
 from model_registry.measured import Cost
 from model_registry.tier import Precision, Variant

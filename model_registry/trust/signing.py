@@ -14,10 +14,10 @@ from model_registry.errors import BundleError
 from model_registry.inspection import flaws_of_artifact
 from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
-from model_registry.signature import signed
-from model_registry.signing_key import SigningKey
 from model_registry.store.disk import appearing
 from model_registry.tier import Tier, Variant
+from model_registry.trust.signature import signed
+from model_registry.trust.signing_key import SigningKey
 
 
 def sign_bundle(bundle: Path, key: SigningKey) -> Manifest:

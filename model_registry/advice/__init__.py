@@ -1,0 +1,1 @@
+"""Which variant a device should run: what it would cost there, and why."""
