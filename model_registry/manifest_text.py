@@ -10,10 +10,14 @@ import msgspec
 
 from model_registry.errors import ManifestError
 from model_registry.flaw import Flaw
+from model_registry.toml_depth import DEEPEST_KEY, nests_too_deeply
 from model_registry.toml_lines import line_of
 from model_registry.type_flaws import type_flaws
 
 T = TypeVar("T")
+
+_LONGEST_SENTENCE = 500
+"""A stranger's key may be a megabyte long, and what is wrong with it goes to logs, to peers and into memory."""
 
 
 def read(path: Path) -> str:
@@ -58,14 +62,21 @@ def mistakes(text: str, source: str, form: type) -> Iterator[ManifestError]:
 
 def error_of(flaw: Flaw, text: str, source: str) -> ManifestError:
     """Return a flaw as an error that points at its line in the text."""
-    return ManifestError(source, line_of(text, flaw.path), flaw.problem, hint=flaw.hint)
+    line = line_of(text, flaw.path)
+    return ManifestError(source, line, flaw.problem[:_LONGEST_SENTENCE], hint=flaw.hint[:_LONGEST_SENTENCE])
 
 
 def _tables(text: str, source: str) -> dict[str, Any]:
+    if nests_too_deeply(text):
+        raise ManifestError(source, None, f"has a key of more than {DEEPEST_KEY} parts.", hint="No manifest needs one.")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         _refuse_syntax(error, source)
+    except (RecursionError, ValueError) as error:  # Brackets in brackets; whole numbers of thousands of digits.
+        raise ManifestError(
+            source, None, f"cannot be read: {error}.", hint="No manifest needs such a value."
+        ) from error
 
 
 def _refuse_syntax(error: tomllib.TOMLDecodeError, source: str) -> NoReturn:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from model_registry.flaw import KeyPath
 
-_HEADER = re.compile(r"""^\s*(?P<open>\[\[?)\s*(?P<name>[\w.\s"'-]+?)\s*\]\]?\s*(?:#.*)?$""")
+_HEADER = re.compile(r"""^\s*(?P<open>\[\[?)(?P<name>[\w.\s"'-]+)\]\]?\s*(?:#.*)?$""")
 _KEY = re.compile(r"""^\s*(?P<name>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _KEY_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 

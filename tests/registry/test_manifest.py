@@ -226,6 +226,28 @@ def test_any_damaged_line_is_a_manifest_or_a_manifest_error(line: str, other: st
         assert error.problem  # noqa: PT017 - either outcome is right; any other exception is not.
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" + ".".join(["a"] * 500_000) + "]", id="a table of half a million parts"),
+        pytest.param(" . ".join(['"a"'] * 200_000) + " = 1", id="a key of quoted parts"),
+        pytest.param('x = {y = """z"""", ' + ".".join(["a"] * 500_000) + " = 1}", id="a key behind four quotes"),
+        pytest.param("x = [\n[" + " " * 500_000 + "1,\n2]]", id="a line that may be a header"),
+        pytest.param("x = " + "[" * 500_000, id="lists in lists"),
+        pytest.param("x = " + "1" * 500_000, id="a number of half a million digits"),
+        pytest.param("x" * 500_000 + " = 1", id="a key of half a million letters"),
+    ],
+)
+def test_a_strangers_text_costs_no_more_than_its_length_and_is_not_repeated_in_full(text: str) -> None:
+    assert len(str(refused(text))) < 1_500
+
+
+def test_dots_in_quotes_make_no_key_deep() -> None:
+    summary = 'summary = "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t"'
+    said = changed('summary = "Says whether ten seconds of one lead hold an ectopic beat"', summary)
+    assert loads(said).summary == "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t"
+
+
 def test_a_file_that_is_not_there_or_not_text_is_a_manifest_error(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="No such file"):
         load(tmp_path / "manifest.toml")
