@@ -10,7 +10,7 @@ DEEPEST_KEY = 16
 """Parts of one key; the deepest that a manifest has is `tiers.escalation.bound.artifact`."""
 
 # Each match starts where the last one ended, and what repeats gives nothing back: no text is read over and over.
-# What is taken for a string must be one for tomllib too, or keys could hide in it; hence its two quotes more at the end.
+# What is taken for a string must be one for tomllib too, or keys could hide in it; hence the quotes more at its end.
 _STRING, _LITERAL, _BARE = r'"(?:\\[^\n]|[^"\\\n])*+"', r"'[^'\n]*+'", r"[A-Za-z0-9_-]++"
 _TOKEN = re.compile(
     rf"""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 
 from meshd import log
 from meshd.config import Config
 from meshd.core.ids import ModelName
-from meshd.daemon.models.acquisition import Acquisition, Wish
+from meshd.daemon.models.acquisition import Acquisition, Check, Wish
 from meshd.daemon.models.catalogue import Catalogue
 from meshd.daemon.models.fetcher import Fetcher, Sources
 from meshd.daemon.models.hosting import Hosting
@@ -19,7 +19,7 @@ from meshd.documents import Problem, Taken
 from meshd.errors import MeshError, ModelRefused, NobodyHasIt, NoRoom, UnknownModel
 from meshd.wire.messages import Offer
 from model_registry import manifest as manifests
-from model_registry.errors import NotAccepted, RegistryError
+from model_registry.errors import NotAccepted, RegistryError, SignatureInvalid
 from model_registry.manifest import Manifest
 from model_registry.store import ModelStore
 
@@ -29,6 +29,8 @@ RETRY_S = 60.0
 """When a manifest that could not be had, or for which there was no room, is tried again if nothing stirs before."""
 REFUSED_S = 3_600.0
 """The same for one that was refused: the reason seldom goes away, but a disk or a process may have failed."""
+MOST_PROBLEMS = 64
+"""Models that could not be had and are told of: as many as a peer offers."""
 
 
 class Acquirer:
@@ -76,32 +78,47 @@ class Acquirer:
                 await asyncio.wait_for(self._stirred.wait(), LOOK_S)
             self._stirred.clear()
             try:
-                offers = await asyncio.to_thread(lambda: list(self._wanted()))
+                wanted = await asyncio.to_thread(self._wanted, self._offers())
             except RegistryError as error:  # Nobody can tell whom to trust, or what is in the store.
                 log.get_logger().warning(log.MODEL_REFUSED, reason=error.message)
                 continue
-            for offer in offers:
-                await self._consider(offer)
+            for model, offers in wanted.items():
+                await self._consider(model, offers)
+            self._forget_what_is_over()
 
     async def fetch(self, model: ModelName) -> Taken:
         """Take over the newest version that peers offer, also of a model that the configuration does not fetch.
 
         Raises:
             UnknownModel: no peer in session offers it.
-            ModelRefused, NoRoom, NobodyHasIt
+            ModelRefused, NoRoom, NobodyHasIt: why not the newest, and no other one either.
         """
-        offers = sorted(self._offers(model), key=_newest)
+        offers = [offer for offer in self._offers() if offer.model == model]
         if not offers:
             raise UnknownModel(f"no peer in session lends a model '{model}'.", hint="`meshd models` lists all models.")
-        taken = await self._take_over(offers[-1], may_displace=True)
+        taken = await self._first_taken(_newest_first(offers))
         await asyncio.to_thread(self._preferences.want, model)
         return taken
 
-    async def _consider(self, offer: Offer) -> None:
-        """Take over one model; what keeps it away is shown, and ends nothing else."""
-        model = ModelName(offer.model)
+    async def _first_taken(self, offers: Sequence[Offer]) -> Taken:
+        failures: list[MeshError] = []
+        for offer in offers:
+            try:
+                return await self._take_over(offer, self._catalogue.acceptance.check_offered, may_displace=True)
+            except MeshError as error:
+                failures.append(error)
+        raise failures[0]
+
+    async def _consider(self, model: ModelName, offers: Sequence[Offer]) -> None:
+        """Take over the first that can be had: a newest one that nobody gives must not keep out the one before."""
+        for offer in offers:
+            if model in self._preferences.removed or await self._tried(model, offer):
+                return
+
+    async def _tried(self, model: ModelName, offer: Offer) -> bool:
+        """Tell whether an offer was taken over; what keeps it away is shown, and ends nothing else."""
         try:
-            await self._take_over(offer, may_displace=False)
+            await self._take_over(offer, self._check_wanted, may_displace=False)
         except (NobodyHasIt, NoRoom) as error:
             self._lacking_until_s[offer.manifest] = monotonic() + RETRY_S
             self._unfit[model] = Problem(sentence=error.message, hint=error.hint)
@@ -114,38 +131,60 @@ class Acquirer:
             log.get_logger().exception(log.TASK_FAILED, task="acquirer", model=model)
         else:
             self._unfit.pop(model, None)
+            return True
+        return False
 
-    async def _take_over(self, offer: Offer, *, may_displace: bool) -> Taken:
+    async def _take_over(self, offer: Offer, check: Check, *, may_displace: bool) -> Taken:
         text = (await self._fetcher.fetch_manifest(offer.manifest)).decode(errors="replace")
         try:
-            manifest = manifests.loads(text, f"the manifest of '{offer.model}' from a peer")
-            _hold_against(offer, manifest)
-            await asyncio.to_thread(self._catalogue.acceptance.check_offered, manifest)
+            manifest = await asyncio.to_thread(_read_and_checked, text, offer, check)
         except RegistryError as error:
+            if isinstance(error, _LIES):
+                self._shun_who_offers(offer, error.message)
             raise ModelRefused(error.message, hint=error.hint) from error
-        wish = Wish(manifest=manifest, text=text, sources=self._peers, may_displace=may_displace)
+        wish = Wish(manifest=manifest, text=text, check=check, sources=self._peers, may_displace=may_displace)
         return await self._acquisition.carry_out(wish)
 
-    def _offers(self, model: ModelName) -> Iterator[Offer]:
-        return (offer for source in self._peers() for offer in source.inventory.offers if offer.model == model)
+    def _shun_who_offers(self, offer: Offer, sentence: str) -> None:
+        """Ask nothing more of a peer that offers what no node accepts: each such offer costs a process here."""
+        for source in self._peers():
+            if offer in source.inventory.offers:
+                source.lied(sentence)
 
-    def _wanted(self) -> Iterator[Offer]:
-        """Yield the newest offer of each model that this node should have and has not. Blocks."""
-        for model in sorted({ModelName(offer.model) for source in self._peers() for offer in source.inventory.offers}):
+    def _offers(self) -> list[Offer]:
+        return [offer for source in self._peers() if source.is_willing for offer in source.inventory.offers]
+
+    def _forget_what_is_over(self) -> None:
+        """Keep nothing without end: names and hashes are a peer's to make up."""
+        now_s = monotonic()
+        self._lacking_until_s = {key: until_s for key, until_s in self._lacking_until_s.items() if until_s > now_s}
+        self._refused_until_s = {key: until_s for key, until_s in self._refused_until_s.items() if until_s > now_s}
+        for model in list(self._unfit)[:-MOST_PROBLEMS]:
+            del self._unfit[model]
+
+    def _wanted(self, offers: Iterable[Offer]) -> dict[ModelName, list[Offer]]:
+        """Return the offers of each model that this node should have and has not, newest first. Blocks."""
+        trusted = self._catalogue.acceptance.trusted()
+        wanted: dict[ModelName, list[Offer]] = {}
+        for offer in _newest_first(offers):
+            model = ModelName(offer.model)
             allowed = self._allowed == "all" or (self._allowed != "none" and model in self._allowed)
-            if allowed and model not in self._preferences.removed:
-                fitting = [offer for offer in self._offers(model) if self._is_wanted(model, offer)]
-                yield from sorted(fitting, key=_newest)[-1:]
+            if allowed and offer.publisher in trusted and self._is_wanted(model, offer):
+                wanted.setdefault(model, []).append(offer)
+        return wanted
 
     def _is_wanted(self, model: ModelName, offer: Offer) -> bool:
-        if monotonic() < max(
-            until_s.get(offer.manifest, 0.0) for until_s in (self._lacking_until_s, self._refused_until_s)
-        ):
-            return False
-        if offer.publisher not in self._catalogue.acceptance.trusted():
+        put_off_s = max(until_s.get(offer.manifest, 0.0) for until_s in (self._lacking_until_s, self._refused_until_s))
+        if monotonic() < put_off_s or model in self._preferences.removed:
             return False
         known = self._catalogue.manifest(model)
-        return known is None or _number(known.version) < _newest(offer) or self._lacks_best(known, offer)
+        return known is None or _number(known.version) < _number(offer.version) or self._lacks_best(known, offer)
+
+    def _check_wanted(self, manifest: Manifest) -> None:
+        """Let in what may be fetched and was not removed meanwhile."""
+        self._catalogue.acceptance.check_offered(manifest)
+        if manifest.name in self._preferences.removed:
+            raise NotAccepted(f"Model '{manifest.name}' was removed from this node.", hint=_FETCH.format(manifest.name))
 
     def _lacks_best(self, known: Manifest, offer: Offer) -> bool:
         """Tell whether the very version that is here would run better with an artifact that is not."""
@@ -159,14 +198,27 @@ class Acquirer:
         return known.version == offer.version and best is not None and not self._store.holds(best.artifact)
 
 
-def _hold_against(offer: Offer, manifest: Manifest) -> None:
+class _AnotherOne(NotAccepted):
+    """An offer names a manifest that is not the one offered."""
+
+
+_LIES = (SignatureInvalid, _AnotherOne)
+"""What no node says that looked at what it offers."""
+_FETCH = "To have it back: meshd models fetch {}"
+
+
+def _read_and_checked(text: str, offer: Offer, check: Check) -> Manifest:
+    manifest = manifests.loads(text, f"the manifest of '{offer.model}' from a peer")
     publisher = manifest.signature.publisher if manifest.signature else None
     if (manifest.name, manifest.version, publisher) != (offer.model, offer.version, offer.publisher):
-        raise NotAccepted(f"A peer offers a manifest as '{offer.model}' {offer.version} which is another one.")
+        raise _AnotherOne(f"A peer offers a manifest as '{offer.model}' {offer.version} which is another one.")
+    check(manifest)
+    return manifest
 
 
-def _newest(offer: Offer) -> tuple[int, ...]:
-    return _number(offer.version)
+def _newest_first(offers: Iterable[Offer]) -> list[Offer]:
+    """Return each offer once; two peers that have the same say the same."""
+    return sorted(dict.fromkeys(offers), key=lambda offer: _number(offer.version), reverse=True)
 
 
 def _number(version: str) -> tuple[int, ...]:

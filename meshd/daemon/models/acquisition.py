@@ -25,12 +25,16 @@ from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
 from model_registry.store import Incoming, ModelStore
 
+Check = Callable[[Manifest], None]
+
 
 class Wish(Struct, frozen=True, kw_only=True):
     """A model that somebody wants here, accepted already."""
 
     manifest: Manifest
     text: str
+    check: Check
+    """What accepted it, asked again when its turn has come and when it is here: much may have changed by then."""
     sources: Sources
     wants_all: bool = False
     """Bring what other classes of devices run too, so that this node can pass it on."""
@@ -91,7 +95,9 @@ class Acquisition:
         name, moved = ModelName(wish.manifest.name), Moved()
         async with self.turn(name):
             try:
+                await asyncio.to_thread(wish.check, wish.manifest)
                 best = await self._best(wish, moved)
+                await asyncio.to_thread(wish.check, wish.manifest)
                 await asyncio.to_thread(self._store.add_manifest, wish.text)
                 self._catalogue.learn(wish.manifest)
                 await self._hosting.rehost()

@@ -83,6 +83,7 @@ class Installer:
         wish = Wish(
             manifest=manifest,
             text=text.decode(),
+            check=self._catalogue.acceptance.check_new,
             sources=lambda: (source,),
             wants_all=True,
             may_displace=True,
@@ -91,7 +92,9 @@ class Installer:
         try:
             taken = await self._acquisition.carry_out(wish)
         finally:
-            self._bringing.get(session, [source]).remove(source)
+            self._bringing[session] = [other for other in self._bringing.get(session, ()) if other is not source]
+            if not self._bringing[session]:  # Its client may have gone before it came in here.
+                del self._bringing[session]
         await asyncio.to_thread(self._preferences.want, ModelName(manifest.name))
         return taken
 

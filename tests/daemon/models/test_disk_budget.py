@@ -112,7 +112,11 @@ async def test_a_hub_keeps_what_others_want_as_far_as_there_is_room(
     join(small, hub)
     await until(lambda: [s for s in small.keeper.exchange.sources() if s.inventory.offers])
     wish = Wish(
-        manifest=families[0].manifest, text=families[0].text, sources=small.keeper.exchange.sources, wants_all=True
+        manifest=families[0].manifest,
+        text=families[0].text,
+        check=small.keeper.catalogue.acceptance.check_new,
+        sources=small.keeper.exchange.sources,
+        wants_all=True,
     )
     taken = await small.keeper._acquisition.carry_out(wish)
     assert (taken.kept, taken.left_out) == (("watch/toy-fp32", "hub/toy-fp32"), ("phone/toy-fp32",))

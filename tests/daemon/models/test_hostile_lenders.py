@@ -3,16 +3,23 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from threading import Event
 
 import pytest
+from msgspec.structs import replace
+from typing_extensions import override
 
 from meshd.core.node import Telemetry
+from meshd.daemon.models import acceptance, acquirer
 from meshd.daemon.models import lender as lending
 from meshd.daemon.models.source import Subject
 from meshd.documents import Taken
 from meshd.errors import NobodyHasIt, Overloaded
-from meshd.wire.messages import Fetch, Fetched, Heartbeat, Inventory, Message, Offer, Refusal
+from meshd.wire.messages import MAX_OFFERS, Fetch, Fetched, Heartbeat, Inventory, Message, Offer, Refusal
+from model_registry import manifest as manifests
+from model_registry.manifest import Manifest
+from model_registry.trust.signature import verify
 from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
@@ -166,6 +173,74 @@ async def test_an_offer_that_is_not_what_its_manifest_says_is_passed_over(
     assert {fetch.subject for fetch in sly.asked_for} == {"manifest"}
 
 
+def made_up(publisher: SigningKey, model: str) -> Offer:
+    """Return an offer of a version that nobody has signed, in the name of somebody who is trusted."""
+    return Offer(model=model, version="9.9.9", publisher=publisher.publisher, manifest=NEVER)
+
+
+class Refuser(LendingPuppet):
+    """Offers, and gives nothing."""
+
+    @override
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, Fetch):
+            self.asked_for.append(message)
+            self.say(Refusal(request_id=message.request_id, code="not_lent", message=""))
+
+
+@pytest.mark.parametrize("fetch", ["all", "none"])
+async def test_a_made_up_newer_version_keeps_out_no_real_one(
+    member: MakeMember, publisher: SigningKey, made: Family, fetch: str
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher, fetch=fetch))
+    boaster = Refuser("boaster", made, honest(made))
+    true = LendingPuppet("true", made, honest(made))
+    await boaster.lend(phone, offers=(made_up(publisher, made.model),))
+    await true.lend(phone)
+    await until(lambda: all(source.inventory.offers for source in phone.keeper.exchange.sources()))
+    if fetch == "none":
+        await phone.keeper.orders.acts["fetch"](made.model)
+    await until(lambda: hosts(phone, made, "phone"), "the real one")
+
+
+async def test_names_that_a_peer_makes_up_fill_no_memory(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    boaster = Refuser("boaster", made, honest(made))
+    await boaster.lend(phone, offers=())
+    for batch in range(4):
+        names = [f"model-{batch}-{number}" for number in range(MAX_OFFERS)]
+        boaster.say(Inventory(offers=tuple(made_up(publisher, name) for name in names)))
+        await until(lambda batch=batch: len(boaster.asked_for) == (batch + 1) * MAX_OFFERS)
+    await until(lambda: len(phone.keeper.problems) == acquirer.MOST_PROBLEMS)
+
+
+async def test_a_peer_that_offers_what_was_never_signed_is_asked_for_nothing_more(
+    member: MakeMember, publisher: SigningKey, made: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def check(manifest: Manifest) -> None:
+        checked.append(manifest.version)
+        verify(manifest)
+
+    monkeypatch.setattr(acceptance, "check", check)
+    phone = member("phone", bare=True, models=trusting(publisher))
+    forged = [replace(made.manifest, version=f"{number}.0.0") for number in range(2, 9)]
+    texts = {sha256(manifests.dumps(form).encode()).hexdigest(): manifests.dumps(form).encode() for form in forged}
+    offers = zip(texts, forged, strict=True)
+    forger = LendingPuppet("forger", made, lambda fetch: texts.get(fetch.sha256))
+    await forger.lend(
+        phone, offers=tuple(replace(made.offered(version=form.version), manifest=digest) for digest, form in offers)
+    )
+    await until(lambda: not phone.keeper.exchange.sources()[0].is_willing, "the forgery")
+    true = LendingPuppet("true", made, honest(made))
+    await true.lend(phone)
+    await until(lambda: hosts(phone, made, "phone"), "the real one")
+    assert checked == ["8.0.0", "1.0.0"]
+
+
 async def test_who_asks_for_too_much_at_once_is_told_to_come_back(
     member: MakeMember, publisher: SigningKey, made: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,12 +335,12 @@ def _madness(chance: random.Random, made: Family) -> Iterator[tuple[Message, byt
     hashes = [made.artifact("hub"), made.offer.manifest, NEVER]
     for number in range(150):
         request_id = chance.choice([f"r{number}", "same", "fetch-"])
-        sha256 = chance.choice(hashes)
+        digest = chance.choice(hashes)
         subject = chance.choice(SUBJECTS)
         first, count = chance.choice([0, 1, 1023]), chance.choice([1, 2, 1024])
         offers = tuple(made.offered(version=f"{chance.randrange(9)}.0.0") for _ in range(chance.randrange(3)))
         options: list[tuple[Message, bytes]] = [
-            (Fetch(request_id=request_id, subject=subject, sha256=sha256, first=first, count=count), b""),
+            (Fetch(request_id=request_id, subject=subject, sha256=digest, first=first, count=count), b""),
             (Fetched(request_id=request_id), chance.randbytes(chance.randrange(50))),
             (Refusal(request_id=request_id, code=chance.choice(["overloaded", "left", "?"]), message=""), b""),
             (Inventory(offers=offers, artifacts=tuple(chance.sample(hashes, 2))), b""),
