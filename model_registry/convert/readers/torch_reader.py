@@ -23,12 +23,12 @@ OPSET = 18
 def read_torch(source: Path, kind: SourceKind, scratch: Path, options: ReadingOptions) -> Imported:
     """Load a PyTorch model and export it to ONNX.
 
-    `torch.load` is never called here. TorchScript is read by torch's own restricted reader; an exported program is
-    unpickled in parts by torch itself, so that the user has to trust its maker.
+    `torch.load` is never called here, and yet the user has to trust a file's maker: torch unpickles parts of an
+    exported program, and TorchScript is a program, in whose language `torch.save` writes to any path.
 
     Raises:
-        ModelRefused: an exported program nobody vouched for, TorchScript without an example of its inputs, a damaged
-            file, or operators that torch cannot export.
+        ModelRefused: nobody vouched for it, TorchScript without an example of its inputs, a damaged file, or operators
+            that torch cannot export.
         ExtraMissing: torch or onnxscript is not installed.
 
     """
@@ -36,9 +36,10 @@ def read_torch(source: Path, kind: SourceKind, scratch: Path, options: ReadingOp
         import onnxscript  # noqa: F401, PLC0415 - what the exporter is made of.
         import torch  # noqa: PLC0415 - an extra.
 
-    if kind is kinds.TORCH_EXPORT and not options.trust_pickle:
+    if not options.trust_pickle:
+        why = "torch unpickles parts of it" if kind is kinds.TORCH_EXPORT else "it may read and write any file of yours"
         raise ModelRefused(
-            f"{source.name} is {kind.title}, and torch unpickles parts of it: loading it may run code from the file.",
+            f"{source.name} is {kind.title}, and {why}: loading it may run code from the file.",
             hint="Give --trust-pickle if you know who made it, or export the model as ONNX where it was made.",
         )
     exported = scratch / "exported.onnx"

@@ -63,14 +63,35 @@ def test_an_exported_program_needs_trust_because_torch_unpickles_parts_of_it(tmp
         reading(exported(tmp_path / "m.pt2"))
 
 
+class Writer(torch.nn.Module):  # type: ignore[misc,name-defined]
+    """A network that leaves a file where its maker wanted one."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[name-defined]
+        torch.save(x, self.target)
+        return x
+
+
+def test_torchscript_needs_trust_because_it_may_write_any_file(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Writer(str(tmp_path / "planted"))).save(str(tmp_path / "m.pt"))
+    with pytest.raises(ModelRefused, match=r"may read and write any file of yours.*--trust-pickle"):
+        reading(tmp_path / "m.pt", examples={"x": X})
+    assert not (tmp_path / "planted").exists()
+
+
 def test_torchscript_with_an_example_answers_as_it_did_for_any_batch(tmp_path: Path) -> None:
-    imported = reading(scripted(tmp_path / "m.pt"), examples={"anything": X})
+    imported = reading(scripted(tmp_path / "m.pt"), trust=True, examples={"anything": X})
     assert np.allclose(answers(imported), network()(torch.from_numpy(X)).detach().numpy(), atol=1e-5)
 
 
 def test_torchscript_without_an_example_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match=r"does not say the shape of its inputs.*--calibration FILE.npz"):
-        reading(scripted(tmp_path / "m.pt"))
+        reading(scripted(tmp_path / "m.pt"), trust=True)
 
 
 @pytest.mark.parametrize("trust", [False, True])
@@ -87,4 +108,4 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     content[at : at + 9] = b"__wrong__"
     source.write_bytes(content)
     with pytest.raises(ModelRefused, match=r"torch cannot export m\.pt"):
-        reading(source, examples={"x": X})
+        reading(source, trust=True, examples={"x": X})
