@@ -54,10 +54,11 @@ class _Calls:
 
     def take(self, message: Message) -> None:
         """Take the next message into account."""
-        if message.kind == "node":
-            self._inside[message.domain, message.name] += 1
+        if message.kind in {"node", "function"}:  # What is kept of functions that nobody calls takes memory as well.
             self._n_nodes += 1
             _check_number(self._n_nodes)
+        if message.kind == "node":
+            self._inside[message.domain, message.name] += 1
         elif message.depth == 1 and message.kind in {"graph", "function"}:
             of = self._graph
             if message.kind == "function":
@@ -126,7 +127,7 @@ def _check_number(nodes: int) -> None:
     if nodes > MOST_NODES:
         raise Refused(
             "nodes",
-            f"it has more than {MOST_NODES:,} nodes.",
+            f"it has more than {MOST_NODES:,} nodes and functions.",
             hint="Let onnxslim or onnxruntime's optimiser fuse them, or export a smaller model.",
         )
 

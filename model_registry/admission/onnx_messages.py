@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from model_registry.admission.wire_format import Malformed, Span
@@ -33,6 +34,8 @@ _INNER: dict[Kind, dict[int, Kind]] = {
 _NAMES: dict[Kind, dict[int, str]] = {"node": {4: "name", 7: "domain"}, "function": {1: "name", 10: "domain"}}
 _EXTENTS: dict[Kind, int] = {"tensor": 1, "sparse": 3}
 _DATA_LOCATION = 14
+_LAST_ASKED_FOR = 7
+"""A stranger's message may have millions of fields, each with a number of its own."""
 _IN_THE_FILE = 0  # TensorProto.DataLocation.DEFAULT
 
 
@@ -51,6 +54,7 @@ class Message:
     external: bool = False
     """Whether a tensor says that its elements lie elsewhere."""
     fields: set[int] = field(default_factory=set)
+    """Numbers of those that it has, up to that of a model's graph."""
 
 
 def walk(content: bytes) -> Iterator[Message]:
@@ -68,7 +72,8 @@ def walk(content: bytes) -> Iterator[Message]:
             yield message
             continue
         number, value = found
-        message.fields.add(number)
+        if number <= _LAST_ASKED_FOR:
+            message.fields.add(number)
         inner = _INNER[message.kind].get(number)
         if inner is not None and isinstance(value, Span):
             open_messages.append(_opened(inner, value, depth=message.depth))
@@ -87,7 +92,7 @@ def _take(message: Message, number: int, value: int | Span) -> None:
     if message.kind == "tensor" and number >= _DATA_LOCATION - 1:
         message.external |= number == _DATA_LOCATION - 1 or (number == _DATA_LOCATION and value != _IN_THE_FILE)
     elif number == _EXTENTS.get(message.kind):
-        message.extents.extend([value] if isinstance(value, int) else value.varints())
+        message.extents.extend([value] if isinstance(value, int) else islice(value.varints(), _MOST_AXES + 1))
         if len(message.extents) > _MOST_AXES:
             raise Malformed(f"a tensor has more than {_MOST_AXES} axes")
     elif isinstance(value, Span) and (name := _NAMES.get(message.kind, {}).get(number)):

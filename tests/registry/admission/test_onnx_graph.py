@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_registry.admission import onnx_graph
+from model_registry.admission import onnx_graph, onnx_messages
 from model_registry.admission.inspection import inspect
 from model_registry.admission.onnx_graph import MOST_NODES
 from model_registry.admission.wire_format import Malformed, Span
@@ -33,8 +33,28 @@ def test_a_whole_model_passes_whatever_it_may_do_when_it_runs(build: Callable[[]
 
 def test_nodes_are_counted_to_the_last_one() -> None:
     check(hostile.chain(MOST_NODES - 2))  # Two more take the mean.
-    with pytest.raises(Refused, match="more than 20,000 nodes"):
+    with pytest.raises(Refused, match="more than 20,000 nodes and functions"):
         check(hostile.chain(MOST_NODES - 1))
+
+
+def test_what_is_kept_of_a_file_does_not_grow_with_it() -> None:
+    functions = b"".join(_field(25, _field(1, b"%x" % number)) for number in range(MOST_NODES + 1))
+    with pytest.raises(Refused, match="nodes and functions"):
+        check(MODEL + functions)
+    with pytest.raises(Refused, match="more than 64 axes"):
+        check(MODEL + _field(7, _field(5, _field(1, bytes(100_000)))))
+    strange = b"".join(_varint(number << 3) + b"\0" for number in range(100, 5_000))
+    *_, model = onnx_messages.walk(MODEL + strange)
+    assert model.fields <= {1, 2, 3, 4, 5, 6, 7}
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
 
 
 @given(st.binary(max_size=200))
