@@ -60,6 +60,10 @@ def read_samples(path: Path, labels: str = "") -> Samples:
     found = arrays.pop(labels, None) if labels else _pop_labels(arrays)
     if labels and found is None:
         found = read_labels(Path(labels), arrays)
+    if found is not None and found.dtype.kind not in "biuf":
+        raise SamplesRefused(
+            f"The labels of {path.name} are {found.dtype}, no numbers.", hint="Write each class as its column's number."
+        )
     if not arrays:
         raise SamplesRefused(f"{path.name} holds no array for an input.", hint="Name one array for each input.")
     samples = Samples(name=path.name, arrays=arrays, labels=found)

@@ -19,7 +19,7 @@ def check_replacement(installed: Manifest, new: Manifest) -> None:
     """
     hint = _HINT.format(name=new.name)
     if publisher_of(new) != publisher_of(installed):
-        problem = f"{_whose(new)} would replace {_whose(installed)} under the name '{new.name}'."
+        problem = f"{_whose(new).capitalize()} would replace {_whose(installed)} under the name '{new.name}'."
         raise ReplacementRefused(problem, hint=hint)
     if version_of(new) < version_of(installed):
         problem = f"Version {new.version} of '{new.name}' is older than the installed {installed.version}."
@@ -38,4 +38,4 @@ def version_of(manifest: Manifest) -> tuple[int, ...]:
 
 def _whose(manifest: Manifest) -> str:
     key = publisher_of(manifest)
-    return f"A model of publisher {key[:16]}" if key else "An unsigned model"
+    return f"a model of publisher {key[:16]}" if key else "an unsigned model"

@@ -21,7 +21,7 @@ def trust(
     name: Annotated[str, typer.Option("--name", help="What you call the publisher.")] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Accept a publisher's models: a running daemon at once from peers, and from models.dir at its next start."""
+    """Accept a publisher's models; a running daemon looks at once what it has of them, and what peers lend."""
     _publishers(config).trust(key.lower(), name=name)
     print(key.lower())
 
@@ -30,7 +30,7 @@ def untrust(
     publisher: Annotated[str, typer.Argument(help="Its name, or the first digits of its key.")],
     config: ConfigOption = None,
 ) -> None:
-    """Accept a publisher's models no longer. What a running daemon hosts of them goes when it is started anew."""
+    """Accept a publisher's models no longer; a running daemon stops running them within seconds."""
     publishers = _publishers(config)
     first, trusted = publisher.lower(), publishers.trusted()
     found = [key for key, known in trusted.items() if known.name == publisher or key.startswith(first)]

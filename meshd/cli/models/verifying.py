@@ -32,7 +32,8 @@ def verify(
     if json:
         show_json(document)
     else:
-        read = f"{document.artifacts} artifacts ({size(document.n_bytes)}) read in {duration(document.took_s)}"
+        artifacts = "artifact" if document.artifacts == 1 else "artifacts"
+        read = f"{document.artifacts} {artifacts} ({size(document.n_bytes)}) read in {duration(document.took_s)}"
         print(f"{read}: {'not everything was sound' if document.findings else 'nothing is damaged'}.")
         for finding in document.findings:
             print(_sentence(finding))

@@ -28,8 +28,19 @@ def test_an_older_version_does_not(publisher: str, installed: str, new: str) -> 
         check_replacement(version(installed, publisher), version(new, publisher))
 
 
-@pytest.mark.parametrize(("installed", "new"), [("aa", "bb"), ("aa", ""), ("", "aa")])
-def test_another_publishers_does_not_however_new(installed: str, new: str) -> None:
-    with pytest.raises(ReplacementRefused, match="would replace") as caught:
+@pytest.mark.parametrize(
+    ("installed", "new", "reason"),
+    [
+        (
+            "aa",
+            "bb",
+            "A model of publisher b{16} would replace a model of publisher a{16} under the name 'ecg-anomaly'.",
+        ),
+        ("aa", "", "An unsigned model would replace a model of publisher a{16} under the name 'ecg-anomaly'."),
+        ("", "aa", "A model of publisher a{16} would replace an unsigned model under the name 'ecg-anomaly'."),
+    ],
+)
+def test_another_publishers_does_not_however_new(installed: str, new: str, reason: str) -> None:
+    with pytest.raises(ReplacementRefused, match=reason) as caught:
         check_replacement(version("1.0.0", installed), version("9.0.0", new))
     assert caught.value.hint.endswith("meshd models remove ecg-anomaly")
