@@ -1,5 +1,6 @@
 """Signs bundles on disk, and leaves the comments and the layout of their manifests as they are; needs tomlkit."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def _rewrite(path: Path, change: Callable[[Manifest], Manifest]) -> Manifest:
     written = document.as_string()
     assert manifests.loads(written, str(path)) == manifest, "what was signed is what is written"
     with appearing(path, path.parent) as draft:
+        os.fchmod(draft.fileno(), path.stat().st_mode)
         draft.write(written.encode())
     return manifest
 

@@ -58,6 +58,12 @@ def test_signing_changes_no_line_but_its_own(meshd: Command, bundle: Path, key: 
     ]
 
 
+def test_signing_leaves_a_manifest_readable_to_whom_it_was(meshd: Command, bundle: Path, key: str) -> None:
+    (bundle / "manifest.toml").chmod(0o664)
+    meshd("models", "sign", bundle)
+    assert (bundle / "manifest.toml").stat().st_mode & 0o777 == 0o664
+
+
 def test_to_say_that_nobody_vouches_takes_the_signature_out(meshd: Command, bundle: Path, key: str) -> None:
     meshd("models", "sign", bundle)
     assert meshd("models", "sign", "--unsigned", bundle).out == "ecg-anomaly 1.0.0: unsigned\n"
