@@ -7,6 +7,7 @@ from meshd.documents import MqttState
 from meshd.mqtt.broker import EmbeddedBroker
 from meshd.mqtt.mqtt_edge import MOST_EVENT_BYTES
 from tests.mqtt.conftest import PREFIX, WHO, Heard, MakeEdge, listening, publishing, until
+from tests.mqtt.relay import relay_to
 
 pytestmark = pytest.mark.slow
 
@@ -64,24 +65,23 @@ async def test_an_anomaly_is_published_with_the_id_that_was_returned(edge: MakeE
 async def test_what_was_wrong_with_a_model_waits_for_a_broker_as_an_alarm_does(
     edge: MakeEdge, broker: EmbeddedBroker
 ) -> None:
-    async with edge(broker.port) as node:
+    async with listening(broker.port) as ear, relay_to(broker.port) as relay, edge(relay.port) as node:
         await until(lambda: node.state.state == "connected")
-        broker.stop()
+        await relay.cut()
         await until(lambda: node.state.state == "lost")
         event_id = node.publish_finding({"model": "ecg-anomaly", "outcome": "quarantined"})
         await node.settled()
-        with EmbeddedBroker(port=broker.port) as restarted:
-            async with listening(restarted.port) as ear:
-                heard = await ear.until(lambda heard: any(h.topic == f"{PREFIX}/model" for h in heard))
+        await relay.open()
+        heard = await ear.until(lambda heard: any(h.topic == f"{PREFIX}/model" for h in heard))
         [event] = [h.payload for h in heard if h.topic == f"{PREFIX}/model"]
         assert event.pop("at").endswith("+00:00")
         assert event == {**WHO, "id": event_id, "model": "ecg-anomaly", "outcome": "quarantined"}
 
 
 async def test_an_outage_loses_no_event(edge: MakeEdge, broker: EmbeddedBroker) -> None:
-    async with edge(broker.port) as node:
+    async with listening(broker.port) as ear, relay_to(broker.port) as relay, edge(relay.port) as node:
         await until(lambda: node.state.state == "connected")
-        broker.stop()
+        await relay.cut()
         await until(lambda: node.state.state == "lost")
         for number in range(200):
             node.publish_anomaly({"id": f"event-{number}", "score": 0.9})
@@ -89,13 +89,14 @@ async def test_an_outage_loses_no_event(edge: MakeEdge, broker: EmbeddedBroker) 
             node.publish_telemetry({"number": number})
         await node.settled()
         assert node.state.queued == 200
-        with EmbeddedBroker(port=broker.port) as restarted:
-            async with listening(restarted.port) as ear:
-                await ear.until(lambda _: len({event["id"] for event in ear.anomalies()}) == 200)
-                await until(lambda: node.state.queued == 0)
-                await ear.status("online")
-            ids = list(dict.fromkeys(event["id"] for event in ear.anomalies()))
-            assert ids == [f"event-{number}" for number in range(200)]
+        await relay.open()
+        await ear.until(lambda _: len({event["id"] for event in ear.anomalies()}) == 200)
+        await until(lambda: node.state.queued == 0)
+        await ear.until(
+            lambda heard: [h for h in heard if h.topic == f"{PREFIX}/status"][-1].payload["state"] == "online"
+        )
+        ids = list(dict.fromkeys(event["id"] for event in ear.anomalies()))
+        assert ids == [f"event-{number}" for number in range(200)]
 
 
 async def test_events_of_a_killed_process_are_delivered_by_the_next(
