@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -65,7 +66,8 @@ class Orders:
     async def _remove(self, model: ModelName) -> Done:
         """Offer a model no longer, let what is alive finish with it, then remove its files."""
         await asyncio.to_thread(self._check_known, model)
-        await asyncio.to_thread(self._preferences.remove, model)
+        with suppress(OSError):  # On a full disk it is written below, in the room that the model has left.
+            await asyncio.to_thread(self._preferences.remove, model)
         async with self._acquisition.turn(model):
             self._catalogue.forget(model)
             await self._hosting.rehost()
@@ -74,6 +76,7 @@ class Orders:
                 await asyncio.to_thread(self._store.remove, model)
             except RegistryError as error:
                 raise ModelRefused(error.message, hint=error.hint) from error
+            await asyncio.to_thread(self._preferences.remove, model)
         log.get_logger().info(log.MODEL_REMOVED, model=model)
         return Done(sentence=f"Removed {model}. It is not fetched from peers until `meshd models fetch {model}`.")
 

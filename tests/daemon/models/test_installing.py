@@ -1,6 +1,8 @@
 """A person brings a model to a running daemon, pins it, and takes it away again; each by one command."""
 
 import asyncio
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +18,7 @@ from meshd.client import AsyncClient, Client
 from meshd.client.brought_bundle import BroughtBundle
 from meshd.client.conversation import hello, install_message
 from meshd.client.endpoint import Endpoint
+from meshd.daemon.models import preferences
 from meshd.documents import Taken
 from meshd.errors import InvalidInput, ModelRefused, UnknownModel, UnknownQuery
 from meshd.net.address import Address
@@ -193,6 +196,23 @@ async def test_a_model_that_is_removed_stays_away_until_it_is_asked_for(
     assert not again.keeper.arriving()
     await told(again, "fetch", "news")
     assert hosts(again, made, "phone")
+
+
+async def test_a_full_disk_keeps_no_model_from_being_removed(
+    member: MakeMember, publisher: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made := family(publisher))
+    write = preferences.write_atomically
+
+    def write_where_there_is_room(path: Path, content: bytes, *, mode: int) -> None:
+        if hub.store.artifacts():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, content, mode=mode)
+
+    monkeypatch.setattr(preferences, "write_atomically", write_where_there_is_room)
+    await told(hub, "remove", made.model)
+    assert (hub.store.models(), hub.keeper.preferences.removed) == ((), {made.model})
 
 
 async def test_pins_survive_a_restart_and_the_configurations_pins_stay(
