@@ -18,11 +18,11 @@ from meshd.client import AsyncClient, Client
 from meshd.client.brought_bundle import BroughtBundle
 from meshd.client.conversation import hello, install_message
 from meshd.client.endpoint import Endpoint
-from meshd.daemon.models import preferences
 from meshd.documents import Taken
 from meshd.errors import InvalidInput, ModelRefused, UnknownModel, UnknownQuery
 from meshd.net.address import Address
 from meshd.net.endpoint import ClientEndpoint
+from meshd.net.files import write_atomically
 from meshd.net.session import Session
 from meshd.wire.messages import Fetch, Message, Order
 from model_registry.trust.signing_key import SigningKey
@@ -203,16 +203,16 @@ async def test_a_full_disk_keeps_no_model_from_being_removed(
 ) -> None:
     hub = member("hub", bare=True, models=trusting(publisher))
     await keep(hub, made := family(publisher))
-    write = preferences.write_atomically
 
     def write_where_there_is_room(path: Path, content: bytes, *, mode: int) -> None:
         if hub.store.artifacts():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(path, content, mode=mode)
+        write_atomically(path, content, mode=mode)
 
-    monkeypatch.setattr(preferences, "write_atomically", write_where_there_is_room)
+    monkeypatch.setattr("meshd.daemon.models.preferences.write_atomically", write_where_there_is_room)
     await told(hub, "remove", made.model)
-    assert (hub.store.models(), hub.keeper.preferences.removed) == ((), {made.model})
+    assert not hub.store.models()
+    assert hub.keeper.preferences.removed == {made.model}
 
 
 async def test_pins_survive_a_restart_and_the_configurations_pins_stay(
