@@ -26,6 +26,12 @@ _METRICS = ("balanced_accuracy", "accuracy", "agreement")
 _ROUNDING = 1e-9
 """0.96 - 0.95 is a little more than 0.01 in floating point."""
 
+_TOO_CLOSE = 1.5
+"""Ratio of two predicted energies on one device that a prediction cannot tell apart.
+
+Source: scaled from fp32 to int8, half of all networks are off by a factor of 1.45 to 1.48 or more
+(docs/decisions/0010-prediction.md).
+"""
 _SAME_SPEED = 1.05
 """Ratio of two latencies that is not worth a sentence: they vary by as much from run to run."""
 
@@ -144,8 +150,9 @@ def _chosen(fitting: Sequence[Choice], tolerated: float, metric: str) -> tuple[C
     known = [(choice, choice.loss) for choice in fitting if choice.loss is not None]
     enough = [choice for choice, loss in known if loss <= tolerated + _ROUNDING]
     if enough:
-        chosen = min(enough, key=_least_energy)
-        return chosen, _why_enough(chosen, enough, points(tolerated), metric)
+        close = _close_to(min(enough, key=_least_energy), enough)
+        chosen = min(close, key=lambda choice: choice.size_bytes)
+        return chosen, _why_enough(chosen, enough, close, points(tolerated), metric)
     if known:
         chosen, loss = min(known, key=lambda pair: (pair[1], _least_energy(pair[0])))
         return chosen, (
@@ -156,12 +163,25 @@ def _chosen(fitting: Sequence[Choice], tolerated: float, metric: str) -> tuple[C
     return chosen, f"The {metric} of what fits was not measured; {chosen.name} is the largest that fits."
 
 
-def _why_enough(chosen: Choice, enough: Sequence[Choice], tolerated: str, metric: str) -> str:
+def _close_to(best: Choice, choices: Sequence[Choice]) -> list[Choice]:
+    """Return what nobody can say takes more energy than the best: on one device joules are proportional to time."""
+    if best.p50_ms is None:
+        return list(choices)
+    most_ms = best.p50_ms * (_TOO_CLOSE if _is_predicted(best) else _SAME_SPEED)
+    return [choice for choice in choices if choice.p50_ms is not None and choice.p50_ms <= most_ms]
+
+
+def _why_enough(chosen: Choice, enough: Sequence[Choice], close: Sequence[Choice], tolerated: str, metric: str) -> str:
     if len(enough) == 1:
         return f"{chosen.name} is the only variant that fits and is known to lose at most {tolerated} of {metric}."
+    if len(close) == 1:
+        return (
+            f"{chosen.name} takes the least energy of the {len(enough)} variants that fit and lose at most {tolerated} "
+            f"of {metric}."
+        )
     return (
-        f"{chosen.name} takes the least energy of the {len(enough)} variants that fit and lose at most {tolerated} of "
-        f"{metric}."
+        f"{chosen.name} is the smallest of the {len(close)} variants that fit, lose at most {tolerated} of {metric}, "
+        "and take the least energy as far as can be told."
     )
 
 
@@ -179,7 +199,7 @@ def _compared(chosen: Choice, reference: Choice) -> Iterator[str]:
 
 
 def _won(chosen: Choice, reference: Choice) -> Iterator[str]:
-    if chosen.p50_ms and reference.p50_ms:
+    if chosen.p50_ms and reference.p50_ms and _is_predicted(chosen) == _is_predicted(reference):
         yield _speed(reference.p50_ms / chosen.p50_ms)
     yield f"has {chosen.size_bytes / reference.size_bytes:.0%} of the size"
     if chosen.loss is not None:
@@ -206,7 +226,11 @@ def _room(chosen: Choice, device: Device, wish: Wish) -> Iterator[str]:
 
 
 def _about(choice: Choice) -> str:
-    return "about " if choice.prediction and choice.prediction.cost.how == "predicted" else ""
+    return "about " if _is_predicted(choice) else ""
+
+
+def _is_predicted(choice: Choice) -> bool:
+    return choice.prediction is not None and choice.prediction.cost.how == "predicted"
 
 
 def _why_nothing(choices: Sequence[Choice], device: Device) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ _WARM_UP = 2
 
 
 class Latency(NamedTuple):
-    """Of one run, in milliseconds."""
+    """Processor time of one run in one thread, in milliseconds: what else the machine does is not counted."""
 
     p50_ms: float
     p99_ms: float
@@ -77,7 +77,11 @@ class Trial:
 
 
 def side_by_side(trials: Sequence[Trial], inputs: Sequence[Inputs], *, seconds_each: float) -> list[Latency]:
-    """Time one run of each in turn, again and again: what disturbs the machine then disturbs all of them alike."""
+    """Time one run of each in turn, again and again: what disturbs the machine then disturbs all of them alike.
+
+    By the clock of this thread, in which the runtimes compute when they have one: a longer network is interrupted more
+    often on a busy machine, and would look slower than it is beside a short one.
+    """
     pairs = list(zip(trials, inputs, strict=True))
     for trial, given in pairs * _WARM_UP:
         trial.run(given)
@@ -85,9 +89,9 @@ def side_by_side(trials: Sequence[Trial], inputs: Sequence[Inputs], *, seconds_e
     end_s = perf_counter() + seconds_each * len(pairs)
     while len(times[0]) < _FEWEST_RUNS or (perf_counter() < end_s and len(times[0]) < _MOST_RUNS):
         for spent, (trial, given) in zip(times, pairs, strict=True):
-            started = perf_counter()
+            started = thread_time()
             trial.run(given)
-            spent.append((perf_counter() - started) * 1e3)
+            spent.append((thread_time() - started) * 1e3)
     return [Latency(*(float(q) for q in np.quantile(spent, (0.5, 0.99)))) for spent in times]
 
 

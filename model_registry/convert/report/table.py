@@ -45,4 +45,6 @@ def _not_made(sweep: Sweep) -> Iterator[Text]:
 
 
 def _notes(sweep: Sweep) -> Iterator[Text]:
-    yield Text(f"\n{content.judged_on(sweep)} Latency: one item, one core of {sweep.processor}.", "dim")
+    yield Text(
+        f"\n{content.judged_on(sweep)} Latency: processor time of one item, one core of {sweep.processor}.", "dim"
+    )

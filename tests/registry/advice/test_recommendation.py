@@ -1,7 +1,7 @@
 from msgspec.structs import replace
 
 from model_registry.advice.recommendation import Wish, metric_of, pareto_front, recommend, recommend_each
-from tests.registry.advice.variants import ALL, FP32, INT4, INT8, SLOW, variant
+from tests.registry.advice.variants import ALL, FP32, INT4, INT8, SLOW, cost, variant
 
 ON_MAINS = replace(SLOW, power=replace(SLOW.power, battery_joules=None))
 
@@ -17,6 +17,21 @@ def test_of_what_fits_and_loses_little_the_least_energy_is_advised_with_its_reas
             "Its process needs 50.0 MB at the largest input, of the 100 MB that band has for it.",
         ),
     )
+
+
+def test_where_predictions_cannot_tell_the_smallest_is_advised() -> None:
+    small = variant("int8", precision="int8", size_bytes=500_000, accuracy={"accuracy": 0.95}, costs=(cost(10.0),))
+    advice = recommend({"fp32": FP32, "int8": small}, SLOW)  # 80 ms and 100 ms.
+    why, against = advice.reasons[:2]
+    assert advice.variant == "int8"
+    assert why.startswith("int8 is the smallest of the 2 variants that fit, lose at most 1 point of accuracy, and take")
+    assert against == "Against fp32 it takes 1.2 times as long, has 12% of the size and loses nothing."
+
+
+def test_what_was_measured_on_the_device_is_not_compared_with_a_prediction() -> None:
+    there = replace(INT8, costs=(cost(2.0, device=SLOW.name),))
+    advice = recommend({"fp32": FP32, "int8": there}, SLOW)
+    assert advice.reasons[1] == "Against fp32 it has 25% of the size and loses 1 point."
 
 
 def test_on_the_mains_a_tenth_of_the_loss_is_tolerated() -> None:
