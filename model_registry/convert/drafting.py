@@ -7,22 +7,26 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_registry.admission.inspection import inspect
 from model_registry.convert import axes as axis_rules
 from model_registry.convert.draft import Draft
 from model_registry.convert.errors import ModelRefused
+from model_registry.convert.feed import feed
 from model_registry.convert.imported import Imported
 from model_registry.convert.limits import LIMITS
-from model_registry.convert.noise import noise
+from model_registry.convert.noise import noise, repeated
+from model_registry.convert.samples import Samples
 from model_registry.errors import ModelUnreadable, Refused, RunFailed
 from model_registry.manifest import Lifecycle
 from model_registry.runtime.session import GraphTensor, Session, open_session
 from model_registry.tensor import Axis, DType, Tensor
 
+Example = Mapping[str, NDArray[Any]]
 Privacy = Literal["device", "household", "public"]
 UNKNOWN_LICENSE = "LicenseRef-unknown"
 _DTYPES = frozenset(get_args(DType))
@@ -44,11 +48,15 @@ class Wishes:
     """Bounds of axes that it may have."""
 
 
-def draft(imported: Imported, wishes: Wishes, *, today: dt.date) -> Draft:
-    """Return what the manifest will say of the model itself, after running it three times at small extents.
+def draft(imported: Imported, wishes: Wishes, samples: Samples | None = None, *, today: dt.date) -> Draft:
+    """Return what the manifest will say of the model itself, after running it at small extents and at the longest.
+
+    It runs on the first of the samples, repeated or cut to each extent, for an input may select what is computed: a
+    sampling rate, say. Without samples it runs on noise.
 
     Raises:
         ModelRefused: no runtime runs it, a tensor cannot be carried by a manifest, or an axis has no bounds.
+        SamplesRefused: the samples do not fit its inputs.
 
     """
     session = _opened(imported)
@@ -60,7 +68,8 @@ def draft(imported: Imported, wishes: Wishes, *, today: dt.date) -> Draft:
     known = {axis: bounds for axis, bounds in wishes.known_axes.items() if axis in named}
     bounds = axis_rules.bounded(shapes, {**known, **wishes.axes})
     inputs = tuple(_tensor(tensor, shapes[tensor.name]) for tensor in session.inputs)
-    outputs, more = _outputs(session, inputs, bounds)
+    example = feed(samples, inputs, bounds).one() if samples else None
+    outputs, more = _outputs(session, inputs, bounds, example)
     return Draft(
         name=wishes.name or model_name(imported.origin),
         version="1.0.0",
@@ -128,12 +137,12 @@ def _dtype(tensor: GraphTensor) -> DType:
 
 
 def _outputs(
-    session: Session, inputs: tuple[Tensor, ...], bounds: Mapping[str, Axis]
+    session: Session, inputs: tuple[Tensor, ...], bounds: Mapping[str, Axis], example: Example | None
 ) -> tuple[tuple[Tensor, ...], dict[str, Axis]]:
     """Return the outputs as runs show them, and the axes that follow from the inputs by some rule of the graph."""
     names = [output.name for output in session.outputs]
-    seen = [(extents, _shapes(session, inputs, names, extents)) for extents in axis_rules.trials(bounds)]
-    longest = _shapes(session, inputs, names, axis_rules.item_extents(bounds))
+    seen = [(extents, _shapes(session, inputs, names, extents, example)) for extents in axis_rules.trials(bounds)]
+    longest = _shapes(session, inputs, names, axis_rules.item_extents(bounds), example)
     tensors, more = [], {}
     for output in session.outputs:
         shape: list[int | str] = []
@@ -149,15 +158,25 @@ def _outputs(
 
 
 def _shapes(
-    session: Session, inputs: tuple[Tensor, ...], names: list[str], extents: Mapping[str, int]
+    session: Session,
+    inputs: tuple[Tensor, ...],
+    names: list[str],
+    extents: Mapping[str, int],
+    example: Example | None,
 ) -> dict[str, tuple[int, ...]]:
+    given = repeated(example, inputs, extents) if example else noise(inputs, extents, seed=0)
     try:
-        outputs = session.run(names, noise(inputs, extents, seed=0))
+        outputs = session.run(names, given)
     except RunFailed as error:
         at = ", ".join(f"{name} = {extent}" for name, extent in extents.items()) or "its only form"
+        tried = "the first example, repeated or cut to it" if example else "noise, in which wide integers are 0 or 1"
         raise ModelRefused(
-            f"The model does not run on an input of the form that it declares ({at}). {error.message}",
-            hint="Bound its axes with --axis to what it takes, or export it again.",
+            f"The model does not run on an input of the form that it declares ({at}); tried on {tried}. "
+            f"{error.message}",
+            hint="Bound its axes with --axis to what it takes, or export it again."
+            if example
+            else "If it takes only certain values, give examples of its inputs with --calibration FILE.npz. Otherwise "
+            "bound its axes with --axis to what it takes, or export it again.",
         ) from error
     return {name: np.shape(output) for name, output in zip(names, outputs, strict=True)}
 

@@ -90,7 +90,7 @@ def _sweep(order: Import, folder: Path, progress: Progress) -> Sweep:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         options = ReadingOptions(trust_pickle=order.trust_pickle, examples=examples)
         imported = read(order.source, Path(scratch), options)
-        drafted = described(draft(imported, completed(order.wishes, imported), today=today), imported.manifest)
+        drafted = described(draft(imported, completed(order.wishes, imported), samples, today=today), imported.manifest)
         try:
             comparison = compare(drafted, imported, samples, calibrate=any(recipe.name == "int8" for recipe in wanted))
             sweeping = Sweeping(

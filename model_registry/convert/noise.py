@@ -1,4 +1,4 @@
-"""Inputs for a model about which nobody gave data: right in form, drawn from a seed, and meaning nothing."""
+"""Inputs made up in the right form: drawn from a seed and meaning nothing, or one example repeated."""
 
 from __future__ import annotations
 
@@ -23,9 +23,19 @@ def noise(tensors: tuple[Tensor, ...], extents: Mapping[str, int], *, seed: int)
     return {tensor.name: _drawn(rng, np.dtype(tensor.dtype), shape_of(tensor, extents)) for tensor in tensors}
 
 
+def repeated(example: Mapping[str, Array], tensors: tuple[Tensor, ...], extents: Mapping[str, int]) -> dict[str, Array]:
+    """Return the inputs of an example with every axis at these extents: repeated where it is shorter, else cut."""
+    return {tensor.name: _wrapped(example[tensor.name], shape_of(tensor, extents)) for tensor in tensors}
+
+
 def shape_of(tensor: Tensor, extents: Mapping[str, int]) -> tuple[int, ...]:
     """Return a tensor's shape with its axes at the given extents."""
     return tuple(extent if isinstance(extent, int) else extents[extent] for extent in tensor.shape)
+
+
+def _wrapped(array: Array, shape: tuple[int, ...]) -> Array:
+    places = (np.arange(extent) % length for extent, length in zip(shape, array.shape, strict=True))
+    return np.asarray(array[np.ix_(*places)], order="C")
 
 
 def _drawn(rng: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:

@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx", reason="needs the convert extra")
@@ -14,6 +15,7 @@ from model_registry.convert.draft import Draft  # noqa: E402
 from model_registry.convert.drafting import Wishes, draft, model_name  # noqa: E402
 from model_registry.convert.errors import ModelRefused  # noqa: E402
 from model_registry.convert.imported import Imported  # noqa: E402
+from model_registry.convert.samples import Samples  # noqa: E402
 from model_registry.manifest import Lifecycle  # noqa: E402
 from model_registry.tensor import Axis, Tensor  # noqa: E402
 from tests.registry.convert.models import built, classifier, convolution, saved  # noqa: E402
@@ -22,7 +24,9 @@ TODAY = dt.date(2026, 11, 21)
 SHA = "ab" * 32
 
 
-def drafted(model: Any, folder: Path, *, classes: tuple[int | str, ...] = (), **axes: Axis) -> Draft:
+def drafted(
+    model: Any, folder: Path, *, classes: tuple[int | str, ...] = (), samples: Samples | None = None, **axes: Axis
+) -> Draft:
     imported = Imported(
         path=saved(model, folder / "m.onnx"),
         format="onnx",
@@ -31,7 +35,7 @@ def drafted(model: Any, folder: Path, *, classes: tuple[int | str, ...] = (), **
         origin_sha256=SHA,
         classes=classes,
     )
-    return draft(imported, Wishes(axes=axes), today=TODAY)
+    return draft(imported, Wishes(axes=axes), samples, today=TODAY)
 
 
 def test_a_draft_holds_everything_that_no_variant_changes(tmp_path: Path) -> None:
@@ -112,3 +116,30 @@ def test_a_file_that_nodes_refuse_unread_is_never_loaded(tmp_path: Path) -> None
     huge.graph.initializer.append(onnx.TensorProto(name="hole", data_type=1, dims=[2**40]))
     with pytest.raises(ModelRefused, match="Every node would refuse"):
         drafted(huge, tmp_path)
+
+
+def for_one_rate() -> Any:
+    """Return a model that fails unless `rate` is 16000, as a detector of speech does for rates that it has not seen."""
+    return built(
+        [
+            helper.make_node("Sub", ["rate", "usual"], ["place"]),
+            helper.make_node("Gather", ["gains", "place"], ["gain"]),
+            helper.make_node("Mul", ["signal", "gain"], ["level"]),
+        ],
+        inputs={"signal": (TensorProto.FLOAT, ["n", "time"]), "rate": (TensorProto.INT64, [])},
+        outputs={"level": (TensorProto.FLOAT, ["n", "time"])},
+        constants={"usual": np.int64(16000), "gains": np.ones(1, np.float32)},
+    )
+
+
+def test_a_model_that_takes_only_certain_values_is_tried_on_the_first_example(tmp_path: Path) -> None:
+    given = {"signal": np.zeros((5, 3), np.float32), "rate": np.full(5, 16000)}
+    samples = Samples(name="usual.npz", arrays=given, labels=None)
+    made = drafted(for_one_rate(), tmp_path, samples=samples, time=Axis(min=1, max=9))
+    assert [tensor.shape for tensor in made.outputs] == [("batch", "time")]
+
+
+def test_without_examples_it_is_refused_with_what_was_tried_and_the_option_that_gives_some(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match="tried on noise, in which wide integers are 0 or 1") as refused:
+        drafted(for_one_rate(), tmp_path, time=Axis(min=1, max=9))
+    assert "give examples of its inputs with --calibration FILE.npz" in refused.value.hint
