@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -59,12 +59,12 @@ class Acquirer:
         self._stirred = asyncio.Event()
         self._lacking_until_s: dict[str, float] = {}
         self._refused_until_s: dict[str, float] = {}
-        self._unfit: dict[ModelName, Problem] = {}
+        self._unfit: dict[ModelName, tuple[Offer, Problem]] = {}
 
     @property
     def problems(self) -> list[Problem]:
         """Return why models that this node should have are not here."""
-        return list(self._unfit.values())
+        return [problem for _, problem in self._unfit.values()]
 
     def stir(self) -> None:
         """Consider soon what peers offer by now."""
@@ -75,16 +75,18 @@ class Acquirer:
         """Consider offers, for ever."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # wait_for may swallow that it is cancelled.
+                    await self._stirred.wait()
             self._stirred.clear()
             try:
                 wanted = await asyncio.to_thread(self._wanted, self._offers())
+                over = await asyncio.to_thread(self._over)
             except RegistryError as error:  # Nobody can tell whom to trust, or what is in the store.
                 log.get_logger().warning(log.MODEL_REFUSED, reason=error.message)
                 continue
             for model, offers in wanted.items():
                 await self._consider(model, offers)
-            self._forget_what_is_over()
+            self._forget(over)
 
     async def fetch(self, model: ModelName) -> Taken:
         """Take over the newest version that peers offer, also of a model that the configuration does not fetch.
@@ -121,10 +123,10 @@ class Acquirer:
             await self._take_over(offer, self._check_wanted, may_displace=False)
         except (NobodyHasIt, NoRoom) as error:
             self._lacking_until_s[offer.manifest] = monotonic() + RETRY_S
-            self._unfit[model] = Problem(sentence=error.message, hint=error.hint)
+            self._unfit[model] = offer, Problem(sentence=error.message, hint=error.hint)
         except MeshError as error:
             self._refused_until_s[offer.manifest] = monotonic() + REFUSED_S
-            self._unfit[model] = Problem(sentence=error.message, hint=error.hint)
+            self._unfit[model] = offer, Problem(sentence=error.message, hint=error.hint)
             log.get_logger().warning(log.MODEL_REFUSED, model=model, reason=error.message)
         except Exception:  # noqa: BLE001 - the task boundary: a defect costs this model, and no other one
             self._refused_until_s[offer.manifest] = monotonic() + REFUSED_S
@@ -154,8 +156,14 @@ class Acquirer:
     def _offers(self) -> list[Offer]:
         return [offer for source in self._peers() if source.is_willing for offer in source.inventory.offers]
 
-    def _forget_what_is_over(self) -> None:
+    def _over(self) -> list[tuple[Offer, Problem]]:
+        """Return the problems whose cause is gone: it is here by now, or wanted no longer. Blocks."""
+        trusted = self._catalogue.acceptance.trusted()
+        return [(offer, told) for offer, told in self._unfit.values() if not self._is_wanted(offer, trusted)]
+
+    def _forget(self, over: Collection[tuple[Offer, Problem]]) -> None:
         """Keep nothing without end: names and hashes are a peer's to make up."""
+        self._unfit = {model: unfit for model, unfit in self._unfit.items() if unfit not in over}
         now_s = monotonic()
         self._lacking_until_s = {key: until_s for key, until_s in self._lacking_until_s.items() if until_s > now_s}
         self._refused_until_s = {key: until_s for key, until_s in self._refused_until_s.items() if until_s > now_s}
@@ -168,14 +176,18 @@ class Acquirer:
         wanted: dict[ModelName, list[Offer]] = {}
         for offer in _newest_first(offers):
             model = ModelName(offer.model)
-            allowed = self._allowed == "all" or (self._allowed != "none" and model in self._allowed)
-            if allowed and offer.publisher in trusted and self._is_wanted(model, offer):
+            if self._is_due(offer) and self._is_wanted(offer, trusted):
                 wanted.setdefault(model, []).append(offer)
         return wanted
 
-    def _is_wanted(self, model: ModelName, offer: Offer) -> bool:
+    def _is_due(self, offer: Offer) -> bool:
         put_off_s = max(until_s.get(offer.manifest, 0.0) for until_s in (self._lacking_until_s, self._refused_until_s))
-        if monotonic() < put_off_s or model in self._preferences.removed:
+        return monotonic() >= put_off_s
+
+    def _is_wanted(self, offer: Offer, trusted: Collection[str]) -> bool:
+        model = ModelName(offer.model)
+        allowed = self._allowed == "all" or (self._allowed != "none" and model in self._allowed)
+        if not allowed or offer.publisher not in trusted or model in self._preferences.removed:
             return False
         known = self._catalogue.manifest(model)
         return known is None or _number(known.version) < _number(offer.version) or self._lacks_best(known, offer)

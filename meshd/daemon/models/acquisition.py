@@ -15,6 +15,7 @@ from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass
 from meshd.daemon.models.candidate import Candidate
 from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.downloads import Downloads
 from meshd.daemon.models.fetcher import Fetcher, Sources
 from meshd.daemon.models.hosting import Hosting
 from meshd.daemon.models.preferences import Preferences
@@ -62,6 +63,7 @@ class Acquisition:
         catalogue: Catalogue,
         hosting: Hosting,
         fetcher: Fetcher,
+        downloads: Downloads,
         preferences: Preferences,
     ) -> None:
         self._budget_bytes = config.models.disk_budget_bytes
@@ -69,6 +71,7 @@ class Acquisition:
         self._catalogue = catalogue
         self._hosting = hosting
         self._fetcher = fetcher
+        self._downloads = downloads
         self._preferences = preferences
         self.on_kept: Callable[[], None] = lambda: None
         """Hears that an artifact has come that others may want."""
@@ -135,15 +138,20 @@ class Acquisition:
 
     async def _fetch(self, candidate: Candidate, wish: Wish, moved: Moved) -> None:
         """Have an artifact in the store, whole and verified."""
-        if await asyncio.to_thread(self._store.holds, candidate.artifact):
-            return
+        async with self._downloads.turn(candidate.artifact):
+            if not await asyncio.to_thread(self._store.holds, candidate.artifact):
+                await self._download(candidate, wish, moved)
+
+    async def _download(self, candidate: Candidate, wish: Wish, moved: Moved) -> None:
         if candidate.variant.pieces is None and not wish.takes_any_map:
             hint = "Its publisher imports it again with a recent meshd; or add the bundle here by hand."
             raise ModelRefused(f"{candidate} names no pieces, so that what comes cannot be verified.", hint=hint)
         piece_map = await self._fetcher.fetch_map(candidate.variant, wish.sources)
-        incoming = await self._reserved(candidate, piece_map, wish)
+        incoming, has_evicted = await self._reserved(candidate, piece_map, wish)
         with closing(incoming):
             try:
+                if has_evicted:
+                    await self._hosting.rehost()
                 await self._fill(candidate, piece_map, incoming, wish.sources, moved)
             finally:
                 self._arriving.pop(candidate.artifact, None)
@@ -164,8 +172,8 @@ class Acquisition:
         moved.seconds += monotonic() - started_s
         self.on_kept()
 
-    async def _reserved(self, candidate: Candidate, piece_map: PieceMap, wish: Wish) -> Incoming:
-        """Take the room for an artifact, before its first byte comes.
+    async def _reserved(self, candidate: Candidate, piece_map: PieceMap, wish: Wish) -> tuple[Incoming, bool]:
+        """Take the room for an artifact, before its first byte comes; tell whether others had to go for it.
 
         Raises:
             NoRoom: there is none.
@@ -175,28 +183,25 @@ class Acquisition:
             kept |= self._hosting.hosted_models()
         async with self._making_room:
             try:
-                evicted, incoming = await asyncio.to_thread(self._reserve, candidate, piece_map, kept)
+                evicted = await asyncio.to_thread(self._make_room, candidate, kept)
+                incoming = await self._downloads.begin(candidate.artifact, piece_map)
             except StoreFull as error:
                 raise NoRoom(
                     f"{candidate} does not fit into the disk budget: {error.message}", hint=error.hint
                 ) from error
         if evicted:
             log.get_logger().info(log.MODEL_EVICTED, artifacts=evicted, for_model=str(candidate))
-            await self._hosting.rehost()
-        return incoming
+        return incoming, bool(evicted)
 
-    def _reserve(
-        self, candidate: Candidate, piece_map: PieceMap, kept: Collection[str]
-    ) -> tuple[tuple[str, ...], Incoming]:
+    def _make_room(self, candidate: Candidate, kept: Collection[str]) -> tuple[str, ...]:
         self._hosting.note_uses()
         needed_bytes = 0 if candidate.artifact in self._store.begun() else candidate.variant.size_bytes
         try:
-            evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
+            return self._store.make_room(needed_bytes, self._budget_bytes, kept)
         except StoreFull:
             if not self._abandon_others(candidate.artifact):
                 raise
-            evicted = self._store.make_room(needed_bytes, self._budget_bytes, kept)
-        return evicted, self._store.incoming(candidate.artifact, piece_map)
+            return self._store.make_room(needed_bytes, self._budget_bytes, kept)
 
     def _abandon_others(self, artifact: ArtifactHash) -> bool:
         """Drop downloads that were interrupted and that nobody goes on with; tell whether there were any."""

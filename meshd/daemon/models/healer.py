@@ -10,6 +10,7 @@ from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass
 from meshd.daemon.models.candidate import Candidate
 from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.downloads import Downloads
 from meshd.daemon.models.fetcher import Fetcher
 from meshd.daemon.models.hosting import Hosting
 from meshd.daemon.models.scrubber import Examined
@@ -32,12 +33,15 @@ class Healer:
     ``on_finding`` hears of everything that was done. A session in memory goes on answering while its file is mended.
     """
 
-    def __init__(self, *, store: ModelStore, catalogue: Catalogue, hosting: Hosting, fetcher: Fetcher) -> None:
+    def __init__(
+        self, *, store: ModelStore, catalogue: Catalogue, hosting: Hosting, fetcher: Fetcher, downloads: Downloads
+    ) -> None:
         self.on_finding: Callable[[Finding], None] = lambda _finding: None
         self._store = store
         self._catalogue = catalogue
         self._hosting = hosting
         self._fetcher = fetcher
+        self._downloads = downloads
 
     @property
     def problems(self) -> list[Problem]:
@@ -120,19 +124,25 @@ class Healer:
         return "released"
 
     async def _restore(self, candidate: Candidate) -> Remedy:
-        """Put a new copy together from peers, and from what is undamaged of the old one.
+        """Put a new copy together from peers, unless somebody else has just brought one.
 
         Raises:
             NobodyHasIt, RegistryError
         """
+        async with self._downloads.turn(candidate.artifact):
+            if not await asyncio.to_thread(self._store.holds, candidate.artifact):
+                await self._download(candidate)
+        return "restored"
+
+    async def _download(self, candidate: Candidate) -> None:
+        """Fetch what of an artifact is damaged here; its undamaged pieces are taken over."""
         try:
             piece_map = await asyncio.to_thread(self._store.piece_map, candidate.artifact)
         except ArtifactCorrupt:
             piece_map = await self._fetcher.fetch_map(candidate.variant)
-        with await asyncio.to_thread(self._store.incoming, candidate.artifact, piece_map) as incoming:
+        with await self._downloads.begin(candidate.artifact, piece_map) as incoming:
             await self._fetcher.fetch_into(_into(incoming), candidate.artifact, piece_map, incoming.missing())
             await asyncio.to_thread(incoming.finish)
-        return "restored"
 
     def _done(
         self, outcome: Remedy, candidate: Candidate, examined: Examined | None = None, *, reason: str = ""

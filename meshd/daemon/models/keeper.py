@@ -11,6 +11,7 @@ from meshd.core.node import HostedTier
 from meshd.daemon.models.acquirer import Acquirer
 from meshd.daemon.models.acquisition import Acquisition
 from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.downloads import Downloads
 from meshd.daemon.models.exchange import Exchange
 from meshd.daemon.models.fetcher import Fetcher
 from meshd.daemon.models.healer import Healer
@@ -48,12 +49,14 @@ class Keeper:
         self._lender = Lender(store, self.catalogue)
         self.exchange = Exchange(self._lender, patience_s=patience_s)
         self.fetcher = Fetcher(self.exchange.sources)
+        downloads = Downloads(store)
         self._acquisition = Acquisition(
             config,
             store=store,
             catalogue=self.catalogue,
             hosting=self.hosting,
             fetcher=self.fetcher,
+            downloads=downloads,
             preferences=self.preferences,
         )
         self._acquirer = Acquirer(
@@ -74,7 +77,9 @@ class Keeper:
             acquirer=self._acquirer,
             preferences=self.preferences,
         )
-        self._healer = Healer(store=store, catalogue=self.catalogue, hosting=self.hosting, fetcher=self.fetcher)
+        self._healer = Healer(
+            store=store, catalogue=self.catalogue, hosting=self.hosting, fetcher=self.fetcher, downloads=downloads
+        )
         self.health = Health(
             config.models, store=store, catalogue=self.catalogue, executor=executor, healer=self._healer
         )

@@ -24,7 +24,7 @@ from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family
-from tests.daemon.models.test_distribution import HEAVY_BYTES, hosts, keep, trusting
+from tests.daemon.models.test_distribution import HEAVY_BYTES, given, hosts, keep, trusting
 from tests.daemon.models.test_hostile_lenders import LendingPuppet, flipped, honest
 from tests.daemon.toys import CALM, window
 
@@ -349,3 +349,18 @@ async def test_a_node_that_starts_on_a_damaged_disk_serves_the_smaller_tier_and_
     await until(lambda: hosts(again, made, "phone"), "what the hub has")
     assert [event["outcome"] for event in again.findings] == ["quarantined", "restored"]
     assert await problems(again) == []
+
+
+async def test_whoever_restores_and_whoever_fetches_share_one_download(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone, hub = await with_peer(member, publisher, made)
+    damage(phone, made, "phone", *range(20))
+    [finding] = (await verified(phone)).findings
+    assert finding.outcome == "quarantined"
+    hub.received.clear()
+    document, taken = await asyncio.gather(verified(phone), phone.keeper.orders.acts["fetch"](made.model))
+    assert ([f.outcome for f in document.findings], taken.hosted) == (["restored"], "phone/toy-fp32")
+    assert hosts(phone, made, "phone")
+    assert given(phone, hub, made, "phone") <= set(range(20))
+    assert await problems(phone) == []

@@ -346,3 +346,15 @@ def _madness(chance: random.Random, made: Family) -> Iterator[tuple[Message, byt
             (Inventory(offers=offers, artifacts=tuple(chance.sample(hashes, 2))), b""),
         ]
         yield chance.choice(options)
+
+
+async def test_a_problem_ends_with_its_cause(
+    member: MakeMember, publisher: SigningKey, made: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acquirer, "LOOK_S", 0.01)
+    phone = member("phone", bare=True, models=trusting(publisher))
+    await LendingPuppet("liar", made, lying_about("pieces", made)).lend(phone)
+    await until(lambda: phone.keeper.problems, "the problem")
+    assert "can be had from nobody now" in phone.keeper.problems[0].sentence
+    await keep(phone, made)
+    await until(lambda: phone.keeper.problems == [], "its end")
