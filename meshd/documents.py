@@ -183,6 +183,14 @@ class ModelTier(Struct, frozen=True, kw_only=True):
     hosts: tuple[Host, ...]
 
 
+class Unserved(Struct, frozen=True, kw_only=True):
+    """A model that this node should run and does not."""
+
+    version: str
+    state: Literal["in quarantine", "refused"]
+    problem: Problem
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """A model with its tiers, weakest first."""
 
@@ -194,10 +202,12 @@ class Model(Struct, frozen=True, kw_only=True):
     tiers: tuple[ModelTier, ...]
     pinned: bool = False
     """Never removed from this node to make room."""
+    unserved: Unserved | None = None
+    """What keeps this node from running any of it; none when it runs it, or need not."""
 
 
 class ModelsDocument(Struct, frozen=True, kw_only=True):
-    """All models that some node of the mesh can run, and what is on its way to this one."""
+    """All models that some node of the mesh can run or this one should, and what is on its way to this one."""
 
     models: tuple[Model, ...]
     arriving: tuple[Arrival, ...] = ()
@@ -256,6 +266,8 @@ class VerifyDocument(Struct, frozen=True, kw_only=True):
     took_s: float
     cpu_s: float
     """Processor time of the reading itself."""
+    mending_s: float = 0.0
+    """Of ``took_s``: from where damage was found until it was mended or the model put in quarantine."""
     findings: tuple[Finding, ...]
 
 

@@ -61,7 +61,7 @@ TARGETS = (
         digits=2,
     ),
     Target(
-        what="a flipped byte in a store of 20 MB, until mended, slowest",
+        what="a flipped byte, from found to mended by a peer, slowest",
         figure=lambda r: r.healing.mended_worst_s,
         most=2.0,
         unit="s",

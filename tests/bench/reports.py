@@ -31,6 +31,7 @@ REPORT = Report(
     healing=Healing(
         store_bytes=20_000_000,
         rounds=20,
+        found_s=1.4,
         mended_s=0.5,
         mended_worst_s=2.0,
         requests=9_000,

@@ -72,12 +72,13 @@ class Health:
             artifacts &= self._artifacts_of(model)
         started_s = monotonic()
         async with self._scrubbing:
-            examined, findings = await self._look_through(sorted(artifacts))
+            examined, findings, mending_s = await self._look_through(sorted(artifacts))
         return VerifyDocument(
             artifacts=len(examined),
             n_bytes=sum(each.n_bytes for each in examined),
             took_s=monotonic() - started_s,
             cpu_s=sum(each.cpu_s for each in examined),
+            mending_s=mending_s,
             findings=tuple(findings),
         )
 
@@ -96,11 +97,13 @@ class Health:
             findings=len(document.findings),
         )
 
-    async def _look_through(self, artifacts: Iterable[ArtifactHash]) -> tuple[list[Examined], list[Finding]]:
-        examined, findings = [], []
+    async def _look_through(self, artifacts: Iterable[ArtifactHash]) -> tuple[list[Examined], list[Finding], float]:
+        """Return what was examined, what was found, and the seconds that were spent on what was found."""
+        examined, findings, mending_s = [], [], 0.0
         for artifact in artifacts:
             try:
                 examined.append(await self._scrubber.examine(artifact))
+                found_s = monotonic()
                 finding = await self._healer.heal(examined[-1])
             except ArtifactMissing:  # Removed or evicted meanwhile.
                 continue
@@ -109,7 +112,8 @@ class Health:
                 continue
             if finding:
                 findings.append(finding)
-        return examined, findings
+                mending_s += monotonic() - found_s
+        return examined, findings, mending_s
 
     async def _look_at(self, artifact: ArtifactHash) -> None:
         async with self._scrubbing:
