@@ -224,8 +224,14 @@ def _leaves(root: type[MeshError]) -> Iterator[type[MeshError]]:
         yield from _leaves(child)
 
 
+def readable(words: str) -> str:
+    """Return what another node has written with nothing left in it that a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in words)
+
+
 def from_code(code: str, message: str) -> MeshError:
     """Rebuild the error that a remote sent as a code; an unknown code becomes a plain :class:`MeshError`."""
+    message = readable(message)
     for leaf in _leaves(MeshError):
         if leaf.code == code:
             return leaf(message)

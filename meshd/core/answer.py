@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import HumanName, ModelName, NodeId
+from meshd.core.ids import HumanName, NodeId, SaidModel, Word
 from meshd.core.node import DeviceClass, Seconds
 
 Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
@@ -20,7 +20,7 @@ class Hop(Struct, frozen=True, kw_only=True):
     node: HumanName
     """The node's human name."""
     tier: DeviceClass
-    variant: str
+    variant: Word
     compute_s: Seconds
     score: Score | None = None
     anomalous: bool | None = None
@@ -46,10 +46,10 @@ class Energy(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """What is said about the output tensors; the tensors travel beside it."""
 
-    model: ModelName
-    version: str
+    model: SaidModel
+    version: Word
     tier: DeviceClass
-    variant: str
+    variant: Word
     score: Score | None
     anomalous: bool | None
     """Whether the tier raises an alarm, by the threshold in its manifest; none where it has none."""

@@ -12,9 +12,16 @@ NodeId = NewType("NodeId", str)
 RequestId = NewType("RequestId", str)
 """Chosen by the client, unique for its life; it is the idempotency key on every node it reaches."""
 
-HumanName = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+_ONE_LINE = Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")
+HumanName = Annotated[str, _ONE_LINE, Meta(max_length=128)]
 """What people call a device. Peers choose theirs, so it holds nothing that a terminal would obey."""
+
+Word = Annotated[str, _ONE_LINE]
+"""What a manifest calls something: a version, a variant, an output. A peer says it, as it says its name."""
 
 ModelName = NewType("ModelName", str)
 ArtifactHash = NewType("ArtifactHash", str)
 """SHA-256 of a model file, 64 lower-case hex digits."""
+SaidModel = Annotated[ModelName, _ONE_LINE]
+SaidArtifact = Annotated[ArtifactHash, _ONE_LINE]
+"""Both as a peer says them."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import ArtifactHash, HumanName, ModelName, NodeId
+from meshd.core.ids import ArtifactHash, HumanName, NodeId, SaidArtifact, SaidModel, Word
 from model_registry.power import PowerModel
 
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -36,11 +36,11 @@ _RANKS = {device_class: rank for rank, device_class in enumerate(DeviceClass)}
 class HostedTier(Struct, frozen=True, kw_only=True):
     """One tier of a model as one node can run it: the variant chosen there, with what running it costs."""
 
-    model: ModelName
-    version: str
+    model: SaidModel
+    version: Word
     tier: DeviceClass
-    variant: str
-    artifact: ArtifactHash
+    variant: Word
+    artifact: SaidArtifact
     accuracy: Share
     """Balanced accuracy in its manifest, 0..1; ranks variants for emergencies."""
     macs: Count
@@ -49,7 +49,7 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """Median seconds for one item, measured on that node."""
     load_s: Seconds
     """Seconds from cold to warm, measured on that node."""
-    score_output: str | None = None
+    score_output: Word | None = None
     """Output that the escalation rule reads; none when the tier never escalates."""
     escalate_low: float = 0.0
     """The answer escalates when its score lies in [escalate_low, escalate_high)."""

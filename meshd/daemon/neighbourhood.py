@@ -15,7 +15,7 @@ from meshd.core.scheduler import Scheduler
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
 from meshd.daemon.models.keeper import Keeper
-from meshd.errors import ExecutionFailed, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded
+from meshd.errors import ExecutionFailed, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded, readable
 from meshd.net.session import Session
 from meshd.wire.messages import (
     MAX_HOPS,
@@ -208,7 +208,7 @@ class Neighbourhood:
                 attempt=asked.attempt,
                 node_id=node_id,
                 code=message.code,
-                message=message.message,
+                message=readable(message.message),
                 telemetry=message.telemetry,
             )
         )

@@ -34,7 +34,7 @@ MAX_PIECES = MOST_PIECES
 """As many as an artifact has at most; how many of them a lender sends at a time is for it to decide."""
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]

@@ -37,6 +37,7 @@ SCORE = TensorHeader(name="score", dtype="float32", shape=(1,))
 
 LONG_ROUTE = Puppet("hub", "hub").answer().route * 64
 
+
 BAD_ANSWERS: dict[str, dict[str, Any]] = {
     "another model": {"model": "other"},
     "a weaker tier than was asked": {"tier": DeviceClass.WATCH},
@@ -155,6 +156,30 @@ async def test_what_nobody_asked_for_is_ignored(member: MakeMember, message: Any
     await pong(peer)
     assert [m for m, _ in peer.received if not isinstance(m, Capability | Heartbeat)] == []
     assert (await watch.client().infer(window(CALM))).tier is DeviceClass.WATCH
+
+
+OBEYED = "\x1b]0;mine\x07\x1b[2J"
+"""What a terminal takes for orders: another title, an empty screen."""
+
+
+async def test_no_word_of_a_peers_refusal_is_obeyed_by_a_terminal(member: MakeMember) -> None:
+    watch, hub = member("watch", bare=True), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(GRAVE), request_id="r1")
+    hub.say(Refusal(request_id=(await hub.next_request()).request_id, code=InvalidInput.code, message=f"no{OBEYED}"))
+    outcome = await client.outcome("r1")
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.message == "no?]0;mine??[2J"
+
+
+@pytest.mark.parametrize("word", ["model", "version", "variant", "artifact", "score_output"])
+async def test_no_word_of_a_tier_that_a_peer_announces_is_obeyed_by_a_terminal(member: MakeMember, word: str) -> None:
+    watch, hub = member("watch", bare=True), Puppet("hub", "hub")
+    announced = replace(hub.profile(), hosted=(replace(hub.hosted(), **{word: OBEYED}),))
+    await hub.meet(watch, Capability(profile=announced, telemetry=Telemetry()))
+    await until(lambda: hub.id not in watch.sessions, "the end of the session")
+    assert not watch.knows(hub.id)
 
 
 async def test_a_peer_may_not_speak_for_another_node(member: MakeMember) -> None:
