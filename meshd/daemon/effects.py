@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
@@ -11,10 +11,10 @@ from typing_extensions import Buffer
 
 from meshd import log
 from meshd.core import commands
-from meshd.core.answer import Answer
+from meshd.core.answer import Answer, Failure
 from meshd.core.candidate import Observation
 from meshd.core.events import Event, PeerRefused, PlanChosen, StageFailed, StageFinished
-from meshd.core.ids import NodeId, RequestId
+from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.membership import Standing
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
@@ -22,7 +22,8 @@ from meshd.daemon.chronicle import Chronicle
 from meshd.daemon.intake import MAX_SENTENCE_LENGTH, refusal_of
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
 from meshd.daemon.vitals import Vitals
-from meshd.errors import InvalidInput, PeerLost
+from meshd.documents import Unserved
+from meshd.errors import InvalidInput, NoCandidate, PeerLost, UnknownModel
 from meshd.executor.executor import Executor
 from meshd.executor.stage import StageEnd, StageResult
 from meshd.wire.messages import Cancel, Heartbeat, Infer, Message, Refusal, Result
@@ -60,6 +61,7 @@ class Effects:
         chronicle: Chronicle,
         vitals: Vitals,
         telemetry: Callable[[], Telemetry],
+        unserved: Callable[[], Mapping[ModelName, Unserved]],
         feed: Callable[[Event], None],
     ) -> None:
         self._ledger = ledger
@@ -69,6 +71,7 @@ class Effects:
         self._chronicle = chronicle
         self._vitals = vitals
         self._telemetry = telemetry
+        self._unserved = unserved
         self._feed = feed
         self._beats = 0
 
@@ -204,8 +207,15 @@ class Effects:
             outputs = entry.outputs[command.attempt]
             message = Result(request_id=request_id, answer=outcome, tensors=outputs.headers, telemetry=telemetry)
             return message, outputs.parts
-        code, sentence = outcome.code, outcome.message[:MAX_SENTENCE_LENGTH]
-        return Refusal(request_id=request_id, code=code, message=sentence, telemetry=telemetry), ()
+        sentence = self._explained(outcome, entry.request.model)[:MAX_SENTENCE_LENGTH]
+        return Refusal(request_id=request_id, code=outcome.code, message=sentence, telemetry=telemetry), ()
+
+    def _explained(self, failure: Failure, model: ModelName) -> str:
+        """Return why a request failed; where nobody runs its model, also what keeps this node from it."""
+        lacks_host = failure.code in {UnknownModel.code, NoCandidate.code}
+        if not (lacks_host and (unserved := self._unserved().get(model))):
+            return failure.message
+        return f"{failure.message}. {unserved.problem.sentence} {unserved.problem.hint}".rstrip()
 
     def _entry(self, request_id: RequestId) -> Entry:
         entry = self._ledger.get(request_id)

@@ -58,6 +58,7 @@ class Node:
             chronicle=self.chronicle,
             vitals=vitals,
             telemetry=self.scheduler.telemetry,
+            unserved=keeper.unserved,
             feed=self._pump.feed,
         )
         self._keeper = keeper

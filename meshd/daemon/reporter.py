@@ -33,6 +33,7 @@ from meshd.documents import (
     Problem,
     QueueState,
     StatusDocument,
+    Unserved,
 )
 from meshd.errors import UnknownQuery
 from meshd.net.link import LinkState, PeerLink
@@ -91,7 +92,7 @@ class Reporter:
 
     def _status(self) -> StatusDocument:
         profile, telemetry = self._scheduler.profile, self._scheduler.telemetry()
-        problems = (*self._keeper.problems, *self._problems())
+        problems, serves_all = (*self._keeper.problems, *self._problems()), not self._keeper.unserved()
         return StatusDocument(
             node_id=profile.node_id,
             name=profile.name,
@@ -99,7 +100,7 @@ class Reporter:
             version=meshd.__version__,
             uptime_s=time.monotonic() - self._started_s,
             incarnation=profile.incarnation,
-            healthy=bool(profile.hosted) or not self._keeper.problems,
+            healthy=serves_all and (bool(profile.hosted) or not self._keeper.problems),
             problems=problems,
             listening=self._listening,
             policy=self._policy,
@@ -152,16 +153,25 @@ class Reporter:
             for hosted in node.profile.hosted:
                 tiers = hosts.setdefault(hosted.model, {})
                 tiers.setdefault((hosted.tier.rank, hosted.artifact), []).append((node, hosted))
-        models = tuple(self._model(name, tiers) for name, tiers in sorted(hosts.items()))
+        unserved = self._keeper.unserved()
+        models = tuple(
+            self._model(name, hosts.get(name, {}), unserved.get(name)) for name in sorted({*hosts, *unserved})
+        )
         return ModelsDocument(models=models, arriving=self._keeper.arriving())
 
-    def _model(self, name: ModelName, tiers: dict[tuple[int, str], list[tuple[NodeView, HostedTier]]]) -> Model:
+    def _model(
+        self,
+        name: ModelName,
+        tiers: dict[tuple[int, str], list[tuple[NodeView, HostedTier]]],
+        unserved: Unserved | None,
+    ) -> Model:
         listed = tuple(self._tier(hosts) for _, hosts in sorted(tiers.items()))
-        version = next(iter(tiers.values()))[0][1].version
+        versions = [hosted.version for there in tiers.values() for _, hosted in there]
+        version = versions[0] if versions or unserved is None else unserved.version
         manifest = self._keeper.catalogue.manifest(name)
         signed_by = self._keeper.catalogue.acceptance.signer(manifest) if manifest else None
         pinned = name in self._keeper.preferences.pinned
-        return Model(name=name, version=version, signed_by=signed_by, tiers=listed, pinned=pinned)
+        return Model(name=name, version=version, signed_by=signed_by, tiers=listed, pinned=pinned, unserved=unserved)
 
     def _tier(self, hosts: list[tuple[NodeView, HostedTier]]) -> ModelTier:
         hosted = hosts[0][1]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import ModelsDocument
+from meshd.documents import ModelsDocument, Problem, Unserved
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
@@ -186,3 +186,12 @@ def test_the_socket_of_the_configuration_is_asked_unless_another_is_named(
     monkeypatch.setenv("MESHD_CONFIG", str(file))
     assert "unix:/nonexistent/own.sock" in meshd("status").err
     assert "unix:/nonexistent/other.sock" in meshd("status", "--endpoint", "/nonexistent/other.sock").err
+
+
+def test_models_lists_what_this_node_should_run_and_does_not(meshd: Command, daemon: FakeDaemon) -> None:
+    unserved = Unserved(version="1.0.0", state="in quarantine", problem=Problem(sentence="It is damaged."))
+    model = replace(samples.MODELS.models[0], tiers=(), unserved=unserved)
+    daemon.documents["models"] = ModelsDocument(models=(model,))
+    told = meshd("models").out.splitlines()
+    assert [" ".join(line.split()) for line in told[1:2]] == ["ecg-anomaly — — — — — — in quarantine"]
+    assert "ecg-anomaly 1.0.0: signed by clinic, in quarantine here" in told

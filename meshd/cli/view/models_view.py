@@ -23,6 +23,8 @@ def models_view(document: ModelsDocument) -> RenderableType:
         wrapping=("hosts",),
     )
     for model in document.models:
+        if not model.tiers:
+            table.add_row(model.name, *[NOTHING] * 6, _state(model), end_section=True)
         for index, tier in enumerate(model.tiers):
             table.add_row(*_row(model, tier, first=index == 0), end_section=tier is model.tiers[-1])
     return Group(
@@ -37,7 +39,12 @@ def models_view(document: ModelsDocument) -> RenderableType:
 
 
 def _origin(model: Model) -> str:
-    return f"{model.name} {model.version}: {vouched(model.signed_by)}{', pinned' if model.pinned else ''}"
+    here = f", {_state(model)} here" if model.unserved else ""
+    return f"{model.name} {model.version}: {vouched(model.signed_by)}{', pinned' if model.pinned else ''}{here}"
+
+
+def _state(model: Model) -> str:
+    return model.unserved.state if model.unserved else NOTHING
 
 
 def vouched(signed_by: str | None) -> str:

@@ -40,7 +40,12 @@ class Catalogue:
         self._manifests: Mapping[ModelName, Manifest] = {}
         self._takes: dict[ModelName, InputContract] = {}
         self._gives: dict[tuple[ModelName, DeviceClass], OutputContract] = {}
-        self.problems: list[Problem] = []
+        self._problems: dict[str, Problem] = {}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return why models that are on this disk are not accepted."""
+        return list(self._problems.values())
 
     def install(self) -> None:
         """Bring the models of the configured directory, or those that ship with meshd, into the store. Blocks."""
@@ -56,19 +61,17 @@ class Catalogue:
 
     def review(self) -> None:
         """Look at everything again, after publishers were trusted or no longer are. Blocks."""
-        self.problems = []
+        self._problems = {}
         self.install()
 
     def learn(self, manifest: Manifest) -> None:
-        """Know a model from now on, or its newer version."""
-        model = ModelName(manifest.name)
-        self._manifests = {**self._manifests, model: manifest}
-        self._takes[model] = InputContract(manifest)
-        for tier in manifest.tiers:
-            self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
+        """Know a model from now on, or its newer version: what was wrong with the one before is over."""
+        self._know(manifest)
+        self._problems.pop(manifest.name, None)
 
     def forget(self, model: ModelName) -> None:
-        """Know a model no longer."""
+        """Know a model no longer, nor what was wrong with it."""
+        self._problems.pop(model, None)
         self._manifests = {name: manifest for name, manifest in self._manifests.items() if name != model}
         self._takes.pop(model, None)
         self._gives = {key: gives for key, gives in self._gives.items() if key[0] != model}
@@ -116,6 +119,13 @@ class Catalogue:
             return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
         return gives.flaw(outputs, self._takes[model].extents(inputs))
 
+    def _know(self, manifest: Manifest) -> None:
+        model = ModelName(manifest.name)
+        self._manifests = {**self._manifests, model: manifest}
+        self._takes[model] = InputContract(manifest)
+        for tier in manifest.tiers:
+            self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
+
     def _install_bundled(self, name: str, manifest: Manifest) -> None:
         """Install what came with meshd, unless the user has put something newer or signed in its place."""
         if name in self._unwanted:
@@ -138,14 +148,15 @@ class Catalogue:
         except NotAccepted:
             self.forget(ModelName(name))
             raise
-        self.learn(manifest)
+        self._know(manifest)
 
     def _try(self, name: str, step: Any) -> None:
         try:
             step()
         except RegistryError as error:
-            self._complain(f"Model '{name}': {error.message}", error.hint)
+            self._complain(name, error)
 
-    def _complain(self, sentence: str, hint: str) -> None:
+    def _complain(self, name: str, error: RegistryError) -> None:
+        sentence = error.message if f"'{name}'" in error.message else f"Model '{name}': {error.message}"
         log.get_logger().error(log.MODEL_REFUSED, reason=sentence)
-        self.problems.append(Problem(sentence=sentence, hint=hint))
+        self._problems[name] = Problem(sentence=sentence, hint=error.hint)

@@ -46,8 +46,13 @@ class Healer:
     @property
     def problems(self) -> list[Problem]:
         """Return what must not be run here."""
-        found = ((self._candidate(ArtifactHash(name)), reason) for name, reason in self._store.quarantined().items())
-        return [self._problem(candidate, reason) for candidate, reason in found if candidate]
+        return list(self.quarantined().values())
+
+    def quarantined(self) -> dict[ArtifactHash, Problem]:
+        """Return the artifacts of models at hand that must not be run here, with what to tell of each."""
+        named = ((ArtifactHash(name), reason) for name, reason in self._store.quarantined().items())
+        found = ((self._candidate(artifact), reason) for artifact, reason in named)
+        return {candidate.artifact: self._problem(candidate, reason) for candidate, reason in found if candidate}
 
     def restorable(self) -> list[ArtifactHash]:
         """Return what is quarantined for damage and to be had from a peer by now."""

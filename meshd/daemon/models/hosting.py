@@ -57,7 +57,8 @@ class Hosting:
     @property
     def problems(self) -> list[Problem]:
         """Return what keeps models from being hosted, or hosted at their best."""
-        return [*self._refused.values(), *self._unmet]
+        named = {v.artifact for manifest in self._catalogue.manifests() for _, v in manifest.variants()}
+        return [*(told for artifact, told in self._refused.items() if artifact in named), *self._unmet]
 
     def open(self) -> None:
         """Host what there is, before anybody asks; trials that take long are left to :meth:`catch_up`. Blocks."""
@@ -129,6 +130,13 @@ class Hosting:
     def hosted_models(self) -> frozenset[ModelName]:
         """Return the models of which something is offered."""
         return frozenset(ModelName(hosted.manifest.name) for hosted in self.offered())
+
+    def unserved(self) -> Iterator[Candidate]:
+        """Yield what this node could run, best first, of the models of which it should and does run nothing."""
+        hosted = self.hosted_models()
+        for manifest in self._catalogue.manifests():
+            if manifest.name not in hosted:
+                yield from self.candidates(manifest)
 
     def refusal(self, artifact: ArtifactHash) -> Problem | None:
         """Return why an artifact that was tried is not hosted."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from meshd import log
 from meshd.config import Config
+from meshd.core.ids import ModelName
 from meshd.core.node import HostedTier
 from meshd.daemon.models.acquirer import Acquirer
 from meshd.daemon.models.acquisition import Acquisition
@@ -22,7 +23,7 @@ from meshd.daemon.models.lender import Lender
 from meshd.daemon.models.orders import Orders
 from meshd.daemon.models.preferences import Preferences
 from meshd.daemon.models.source import PATIENCE_S
-from meshd.documents import Arrival, Finding, Problem
+from meshd.documents import Arrival, Finding, Problem, Unserved
 from meshd.executor.executor import Executor
 from model_registry.errors import PublishersUnreadable
 from model_registry.store import ModelStore
@@ -101,6 +102,20 @@ class Keeper:
     def problems(self) -> list[Problem]:
         """Return what is wrong with models here."""
         return [*self.catalogue.problems, *self.hosting.problems, *self._healer.problems, *self._acquirer.problems]
+
+    def unserved(self) -> dict[ModelName, Unserved]:
+        """Return the models that should run here and do not at all, each with what keeps its best variant from it."""
+        quarantined = self._healer.quarantined()
+        found: dict[ModelName, Unserved] = {}
+        for candidate in self.hosting.unserved():
+            model, artifact = ModelName(candidate.manifest.name), candidate.artifact
+            if problem := quarantined.get(artifact):
+                found.setdefault(
+                    model, Unserved(version=candidate.manifest.version, state="in quarantine", problem=problem)
+                )
+            elif problem := self.hosting.refusal(artifact):
+                found.setdefault(model, Unserved(version=candidate.manifest.version, state="refused", problem=problem))
+        return found
 
     def arriving(self) -> tuple[Arrival, ...]:
         """Return what is on its way here."""

@@ -18,7 +18,7 @@ from model_registry.store import ModelStore
 from model_registry.trust.publisher import Publishers
 from model_registry.trust.signature import signed
 from model_registry.trust.signing_key import SigningKey
-from tests.daemon.toys import lay_bundle, manifest
+from tests.daemon.toys import MODEL, lay_bundle, manifest
 
 
 class Site:
@@ -56,6 +56,7 @@ def test_a_strangers_model_is_a_problem_that_names_the_command(site: Site) -> No
     catalogue = site.installed()
     assert list(catalogue.manifests()) == []
     [problem] = catalogue.problems
+    assert problem.sentence.count("Model '") == 1
     assert f"signed by {site.key.publisher}, who is not trusted here" in problem.sentence
     assert f"meshd models trust {site.key.publisher} --name NAME" in problem.hint
 
@@ -66,6 +67,17 @@ def test_a_trusted_publishers_model_is_known_and_says_whose_it_is(site: Site) ->
     catalogue = site.installed()
     [known] = catalogue.manifests()
     assert (catalogue.problems, catalogue.acceptance.signer(known)) == ([], "clinic")
+
+
+def test_what_was_wrong_with_a_model_ends_when_a_good_one_comes_or_it_goes(site: Site) -> None:
+    lay_bundle(site.bundles, site.signed(manifest()))
+    catalogue = site.installed()
+    catalogue.learn(manifest())
+    assert catalogue.problems == []
+    catalogue.review()
+    assert len(catalogue.problems) == 1
+    catalogue.forget(ModelName(MODEL))
+    assert catalogue.problems == []
 
 
 def test_a_publisher_of_the_configuration_is_trusted(site: Site) -> None:

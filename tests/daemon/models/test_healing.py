@@ -16,7 +16,7 @@ from meshd.daemon.models.scrubber import Scrubber, ScrubEnded
 from meshd.documents import VerifyDocument
 from meshd.errors import UnknownModel
 from meshd.executor.hosted_model import HostedModel
-from meshd.wire.messages import EVERY_MODEL
+from meshd.wire.messages import EVERY_MODEL, Fetch, Fetched
 from model_registry.admission.admitted import Golden, digest_of
 from model_registry.admission.golden import golden_inputs
 from model_registry.store import ModelStore
@@ -24,7 +24,7 @@ from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, join, until
 from tests.daemon.models.family import Family, family
-from tests.daemon.models.test_distribution import HEAVY_BYTES, given, hosts, keep, trusting
+from tests.daemon.models.test_distribution import HEAVY_BYTES, hosts, keep, trusting
 from tests.daemon.models.test_hostile_lenders import LendingPuppet, flipped, honest
 from tests.daemon.toys import CALM, window
 
@@ -354,13 +354,54 @@ async def test_a_node_that_starts_on_a_damaged_disk_serves_the_smaller_tier_and_
 async def test_whoever_restores_and_whoever_fetches_share_one_download(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
-    phone, hub = await with_peer(member, publisher, made)
+    phone = member("phone", bare=True, models=trusting(publisher, fetch="none"))
+    await keep(phone, made)
     damage(phone, made, "phone", *range(20))
-    [finding] = (await verified(phone)).findings
-    assert finding.outcome == "quarantined"
-    hub.received.clear()
-    document, taken = await asyncio.gather(verified(phone), phone.keeper.orders.acts["fetch"](made.model))
-    assert ([f.outcome for f in document.findings], taken.hosted) == (["restored"], "phone/toy-fp32")
-    assert hosts(phone, made, "phone")
-    assert given(phone, hub, made, "phone") <= set(range(20))
+    await verified(phone)
+    held: list[Fetch] = []
+    truth = honest(made)
+
+    def slow(fetch: Fetch) -> bytes | None:
+        if fetch.subject != "pieces" or held:
+            return truth(fetch)
+        held.append(fetch)
+        return None
+
+    lender = LendingPuppet("lender", made, slow)
+    await lender.lend(phone)
+    await until(lambda: held, "the healer's download")
+    fetching = asyncio.create_task(phone.keeper.orders.acts["fetch"](made.model))
+    await until(lambda: "manifest" in [fetch.subject for fetch in lender.asked_for], "the other's")
+    lender.say(Fetched(request_id=held[0].request_id), (truth(held[0]) or b"",))
+    assert (await fetching).hosted == "phone/toy-fp32"
+    assert sum(fetch.count for fetch in lender.asked_for if fetch.subject == "pieces") == 20
+    await until(lambda: len(phone.findings) == 2, "the healer's end")
+    assert [event["outcome"] for event in phone.findings] == ["quarantined", "restored"]
     assert await problems(phone) == []
+
+
+async def test_a_model_with_nothing_in_its_place_is_shown_and_told_of_and_makes_its_node_unhealthy(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    await keep(phone, made, "watch")
+    await keep(phone, family(publisher, name="other"))
+    assert (await phone.client().query("status"))["healthy"]
+    damage(phone, made, "watch", *range(20))
+    await verified(phone)
+    assert not (await phone.client().query("status"))["healthy"]
+    listed, other = (await phone.client().query("models"))["models"]
+    assert (listed["name"], listed["tiers"], listed["unserved"]["state"]) == ("news", [], "in quarantine")
+    assert "unserved" not in other or other["unserved"] is None
+    with pytest.raises(UnknownModel, match=r"no node of the mesh hosts .* is in quarantine: 20 of .* verify` restores"):
+        await phone.client().infer(window(CALM), model="news")
+
+
+async def test_a_node_whose_smaller_variant_serves_is_healthy_and_tells_of_the_problem(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = await alone(member, publisher, made)
+    damage(phone, made, "phone", *range(20))
+    await verified(phone)
+    status = await phone.client().query("status")
+    assert (status["healthy"], len(status["problems"])) == (True, 1)
