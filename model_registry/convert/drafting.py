@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal, get_args
@@ -22,9 +22,14 @@ from model_registry.convert.limits import LIMITS
 from model_registry.convert.noise import noise, repeated
 from model_registry.convert.samples import Samples
 from model_registry.errors import ModelUnreadable, Refused, RunFailed
+from model_registry.flaw import Flaw
+from model_registry.inspection import license_flaw
 from model_registry.manifest import Lifecycle
+from model_registry.measured import Note
 from model_registry.runtime.session import GraphTensor, Session, open_session
 from model_registry.tensor import Axis, DType, Tensor
+from model_registry.tier import Name
+from model_registry.type_flaws import type_flaws
 
 Example = Mapping[str, NDArray[Any]]
 Privacy = Literal["device", "household", "public"]
@@ -46,6 +51,15 @@ class Wishes:
     """Bounds of axes that the model must have."""
     known_axes: Mapping[str, Axis] = field(default_factory=dict)
     """Bounds of axes that it may have."""
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Yield every wish that no manifest could hold, below its key; a licence has to be one of SPDX."""
+        if self.name:
+            yield from type_flaws(self.name, Name, ("name",))
+        yield from type_flaws(self.task, Note, ("task",))
+        if problem := license_flaw(self.license):
+            hint = "https://spdx.org/licenses lists them, such as MIT; LicenseRef-NAME stands for one's own."
+            yield Flaw(("license",), problem, hint)
 
 
 def draft(imported: Imported, wishes: Wishes, samples: Samples | None = None, *, today: dt.date) -> Draft:

@@ -78,6 +78,24 @@ def test_options_that_make_no_sense_are_usage_errors(meshd: Command, model: Path
     assert meshd("models", "import", model, *words).code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (("--name", "bad name"), "lower-case letters and digits, parted by single dots, underscores or hyphens"),
+        (("--name", "a" * 65), "expected `str` of length <= 64"),
+        (("--task", "two\nlines"), "expected one line of text"),
+        (("--license", "free"), "The licence 'free' is no SPDX expression."),
+        (("--license", ""), "LicenseRef-NAME stands for one's own"),
+    ],
+)
+def test_what_no_manifest_could_hold_is_a_usage_error_that_says_what_is_allowed(
+    meshd: Command, tmp_path: Path, words: tuple[str, ...], allowed: str
+) -> None:
+    ended = meshd("models", "import", tmp_path / "never-read.onnx", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert allowed in " ".join(ended.err.replace("│", " ").split())
+
+
 def test_labels_that_are_not_there_are_named(meshd: Command, model: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", features=np.zeros((50, 16), np.float32))
     ended = meshd(

@@ -104,7 +104,10 @@ def _wishes(name: str, task: str, license_: str, privacy: Privacy | None, axes: 
     from model_registry.convert.drafting import Wishes
 
     bounds = dict(parse_axis(option) for option in axes)
-    return Wishes(name=name, task=task, license=license_, privacy=privacy, axes=bounds)
+    wishes = Wishes(name=name, task=task, license=license_, privacy=privacy, axes=bounds)
+    for flaw in wishes.flaws():
+        raise typer.BadParameter(f"{flaw.problem} {flaw.hint}".rstrip(), param_hint=f"--{flaw.path[0]}")
+    return wishes
 
 
 def _ended(bundle: Bundle) -> str:
