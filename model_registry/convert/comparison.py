@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,14 +113,15 @@ def compare(draft: Draft, imported: Imported, samples: Samples | None, *, calibr
     every = feed(samples or _made_up(draft), draft.inputs, draft.axes)
     calibrating, measuring = _split(every, draft) if given and calibrate else (None, every)
     trial = Trial(imported.path.read_bytes(), imported.format, draft.outputs)
-    measuring = _bounded(measuring, trial, draft)
+    with _finite_if_answered(every.samples):
+        measuring = _bounded(measuring, trial, draft)
+        answers = trial.answers(measuring, lambda _: None)
     labels = _class_numbers(measuring.labels(), imported.classes)
     if given:
         decides = bool(imported.classes) or _decides(imported, draft.outputs)
         judge = judge_for(draft.outputs, task=draft.task, labels=labels, decides=decides)
     else:
         judge = Judge(kind="similarity")
-    answers = trial.answers(measuring, lambda _: None)
     _check_labels(judge, _class_numbers(every.labels(), imported.classes), answers)
     return Comparison(
         judge=judge,
@@ -171,6 +173,27 @@ def _bounded(measuring: Feed, trial: Trial, draft: Draft) -> Feed:
     if measuring.items <= most:
         return measuring
     return feed(measuring.samples.pick(np.arange(most)), draft.inputs, draft.axes)
+
+
+@contextmanager
+def _finite_if_answered(samples: Samples) -> Iterator[None]:
+    """Blame data with NaN or infinity for answers that are none; a model may take them, as values that are missing.
+
+    Raises:
+        SamplesRefused: an array holds some, and the model gave no usable answers.
+
+    """
+    try:
+        yield
+    except NotApplicable as error:
+        if (found := samples.not_finite()) is None:
+            raise
+        name, item = found
+        raise SamplesRefused(
+            f"'{name}' in {samples.name} holds NaN or infinity, first in item {item} (from 0), and the model has no "
+            f"answer to that. {error.message}",
+            hint="Leave such items out, or fill them as it was done for training.",
+        ) from error
 
 
 def _class_numbers(labels: Array | None, classes: tuple[int | float | str, ...]) -> Array | None:

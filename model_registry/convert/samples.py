@@ -43,6 +43,13 @@ class Samples:
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()
 
+    def not_finite(self) -> tuple[str, int] | None:
+        """Return the first array that holds NaN or infinity, and its first such item; none where all are numbers."""
+        for name, array in self.arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                return name, int(np.argwhere(~np.isfinite(array))[0, 0])
+        return None
+
     def pick(self, chosen: Array) -> Samples:
         """Return the items at the indices int[items]."""
         labels = None if self.labels is None else self.labels[chosen]
@@ -63,6 +70,10 @@ def read_samples(path: Path, labels: str = "") -> Samples:
     if found is not None and found.dtype.kind not in "biuf":
         raise SamplesRefused(
             f"The labels of {path.name} are {found.dtype}, no numbers.", hint="Write each class as its column's number."
+        )
+    if found is not None and not np.isfinite(found).all():
+        raise SamplesRefused(
+            f"The labels of {path.name} hold NaN or infinity.", hint="Leave items without a true answer out."
         )
     if not arrays:
         raise SamplesRefused(f"{path.name} holds no array for an input.", hint="Name one array for each input.")

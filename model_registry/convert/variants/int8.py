@@ -47,6 +47,8 @@ class Int8:
                 "It needs to see the model's usual inputs, and no calibration data was given.",
                 hint="Give --calibration FILE.npz, with an array for each input, first axis the items; 100 are enough.",
             )
+        if found := parent.calibration.samples.not_finite():
+            raise NotApplicable(f"'{found[0]}' of the calibration data holds NaN or infinity, which are in no range.")
         with tool("onnxruntime's static quantisation"), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             prepared = Path(scratch) / "prepared.onnx"
             quant_pre_process(str(parent.path), str(prepared), skip_symbolic_shape=True)

@@ -159,6 +159,16 @@ def test_labels_beyond_the_classes_are_refused(tmp_path: Path) -> None:
         import_model(given, Unwatched())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_data_with_values_that_are_no_numbers_is_blamed_and_not_the_model(tmp_path: Path, value: float) -> None:
+    given = order(tmp_path)
+    broken = X.copy()
+    broken[5, 7] = value
+    np.savez(tmp_path / "data.npz", features=broken)
+    with pytest.raises(SamplesRefused, match=r"'features' in data\.npz holds NaN or infinity, first in item 5 "):
+        import_model(given, Unwatched())
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the models beside the repository")
 def test_a_quantised_network_is_taken_as_it_is(tmp_path: Path) -> None:
     given = Import(source=SHARED / "mobilenet_v2_quant.onnx", out=tmp_path / "b", seconds_each=0.01)

@@ -56,6 +56,7 @@ def test_labels_come_from_npy_and_npz(tmp_path: Path) -> None:
         ({"x": X, "labels": Y[:4]}, "", "has 10 items of 'x' and 4 of 'the labels'"),
         ({"x": np.float32(3)}, "", "'x' in data.npz has no items"),
         ({"x": X, "labels": Y.astype(str)}, "", "The labels of data.npz are <U21, no numbers"),
+        ({"x": X, "labels": np.where(Y, np.nan, 0)}, "", r"The labels of data\.npz hold NaN or infinity"),
         ({"x": X}, "nowhere", "--labels nowhere is neither a file nor an array"),
         ({"x": np.array([{}], dtype=object)}, "", "cannot be read as .npz"),
     ],
