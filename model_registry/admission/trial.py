@@ -140,7 +140,7 @@ class Trial:
         return self._out_of_memory(f"running the {which} input ({size})", error) or Refused(
             "contract",
             f"it fails on the {which} input that the manifest allows ({size}): {error.message}",
-            hint="Correct the manifest's [axes], or export the model again: a node tries it on zeros, having no examples.",
+            hint="Correct the manifest's [axes], or export the model again: it has to run on zeros, without examples.",
         )
 
     def _out_of_memory(self, doing: str, error: RegistryError) -> Refused | None:
