@@ -233,6 +233,11 @@ class Config(Section, frozen=True):
         return self.node.state_dir / "publishers.toml"
 
     @property
+    def preferences_path(self) -> Path:
+        """Return the file of the models that commands have pinned or removed."""
+        return self.node.state_dir / "preferences.json"
+
+    @property
     def static_peers(self) -> tuple[PeerAddress, ...]:
         """Return the peers that are written down; ValueError when a port does not exist."""
         return tuple(PeerAddress.parse(peer) for peer in self.peers.static)

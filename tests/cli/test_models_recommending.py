@@ -117,3 +117,14 @@ def test_an_unknown_device_is_answered_with_those_that_are_there(meshd: Command,
 
 def test_a_node_cannot_be_weighed_without_a_daemon(meshd: Command, bundle: Path) -> None:
     assert meshd("models", "recommend", bundle, "--device", "kitchen").code == 3
+
+
+def test_a_plain_name_is_the_daemons_model_and_the_folder_only_where_it_has_none(
+    meshd: Command, mesh: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_bundle(tmp_path / "ecg-anomaly", VALID.replace('"1.0.0"', '"2.0.0"'))
+    ended = meshd("models", "recommend", "ecg-anomaly")
+    assert (lines(ended)[0].split()[1], "For the folder, name ./ecg-anomaly" in ended.err) == ("1.0.0", True)
+    del mesh.documents["manifest"]
+    assert lines(meshd("models", "recommend", "ecg-anomaly"))[0].split()[1] == "2.0.0"

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from model_registry.manifest import Manifest, loads
+from model_registry.store import ModelStore
 from tests.cli.conftest import Command
 from tests.registry.manifests import VALID, WATCH_MODEL, sha256, write_bundle
 
@@ -96,3 +97,24 @@ def test_a_variant_that_is_not_there_offers_those_that_are(meshd: Command, tmp_p
     ended = meshd("models", "export", "ecg-anomaly", "--onnx", tmp_path / "x.onnx", "--variant", "watch/fp16")
     assert ended.code == 2
     assert "watch/int8" in ended.err
+
+
+def test_a_plain_name_is_the_nodes_model_and_a_path_the_folder(
+    meshd: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "meshd.toml"
+    config.write_text('[node]\nstate_dir = "state"\n[models]\npinned = ["ecg-anomaly"]\n')
+    folder = write_bundle(tmp_path / "ecg-anomaly")
+    with_folder_alone = meshd("models", "show", "ecg-anomaly", "--config", config)
+    assert f"found in {Path('ecg-anomaly/manifest.toml')}" in words_of(with_folder_alone.out)
+    ModelStore(tmp_path / "state" / "models").add(folder / "manifest.toml")
+    (folder / "manifest.toml").write_text(VALID.replace('"1.0.0"', '"2.0.0"'))
+
+    own = meshd("models", "show", "ecg-anomaly", "--config", config)
+    assert own.err == "'ecg-anomaly' is this node's model here. For the folder, name ./ecg-anomaly\n"
+    assert "ecg-anomaly 1.0.0" in own.out
+    assert "pinned it never goes from this node" in words_of(own.out)
+    named = meshd("models", "show", "./ecg-anomaly", "--config", config)
+    assert "ecg-anomaly 2.0.0" in named.out
+    assert "pinned" not in named.out

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from model_registry.tier import Variant
 
 NAME_OR_BUNDLE = typer.Argument(
-    metavar="NAME|BUNDLE", help="Name of a model that this node holds or that came with meshd, or a bundle's folder."
+    metavar="NAME|BUNDLE",
+    help="Name of a model that this node holds or that came with meshd, or a bundle's folder: ./NAME.",
 )
 
 
@@ -29,18 +30,31 @@ class Located(NamedTuple):
     source: str
     content: Callable[[Variant], bytes]
     """Reads a variant's file; what comes of it has not been hashed."""
+    is_own: bool = False
+    """Whether it lies in this node's store."""
 
 
 def locate(named: str, config: Path | None) -> Located:
-    """Return the model that a name or a path means. A name of the node's store goes before what came with meshd.
+    """Return the model that a name or a path means: for a name the node's own, a folder, what came with meshd.
 
     Raises:
         ModelUnknown: there is no such model.
         ManifestError: its manifest is not valid.
     """
-    if Path(named).exists():
-        return _in_bundle(Path(named))
-    return _in_store(named, config) or _bundled(named)
+    from meshd.cli.output import progress
+
+    path = Path(named)
+    own = _in_store(named, config) if is_name(named) else None
+    if own is not None:
+        if path.exists():
+            progress(f"'{named}' is this node's model here. For the folder, name ./{named}")
+        return own
+    return _in_bundle(path) if path.exists() else _bundled(named)
+
+
+def is_name(named: str) -> bool:
+    """Tell whether a word is a model's name before it is a path: it has no slash and no suffix."""
+    return named == Path(named).name and not Path(named).suffix
 
 
 def _in_bundle(path: Path) -> Located:
@@ -61,7 +75,7 @@ def _in_store(name: str, config: Path | None) -> Located | None:
         manifest = Manifests(root).read(name)
     except ModelUnknown:
         return None
-    return Located(manifest, str(root), lambda variant: Artifacts(root).read(variant.artifact))
+    return Located(manifest, str(root), lambda variant: Artifacts(root).read(variant.artifact), is_own=True)
 
 
 def _bundled(name: str) -> Located:

@@ -11,6 +11,7 @@ from meshd.cli.connecting import connect
 from meshd.cli.options import EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
+    from meshd.client import Client
     from meshd.documents import ManifestDocument
     from model_registry.advice.device import Device
     from model_registry.manifest import Manifest
@@ -85,23 +86,40 @@ def _weighed(
         DaemonUnreachable: no daemon answers, and the device is none that could be known without.
     """
     from meshd.cli.models.devices import classes, nodes, with_measured
-    from meshd.cli.models.locating import locate
+    from meshd.cli.models.locating import is_name, locate
     from meshd.cli.output import progress
     from meshd.errors import DaemonUnreachable
 
     typical = classes()
-    manifest = _read(Path(model)) if Path(model).exists() else None
+    manifest = _read(Path(model)) if Path(model).exists() and not is_name(model) else None
     if manifest and device in typical:
         return manifest, typical
     try:
         with connect(endpoint, token) as mesh:
-            manifest = manifest or _parsed(mesh.manifest(model))
+            manifest = manifest or _named(mesh, model)
             return with_measured(manifest, mesh.models()), typical | nodes(mesh.status(), mesh.peers())
     except DaemonUnreachable:
         if device is not None and device not in typical:
             raise
         progress("No daemon answers here: the classes are weighed, and no node.")
         return manifest or locate(model, None).manifest, typical
+
+
+def _named(mesh: Client, model: str) -> Manifest:
+    """Return the manifest of a model of the daemon; where it has none of that name, of a bundle that lies here."""
+    from meshd.cli.output import progress
+    from meshd.errors import UnknownQuery
+
+    is_here = Path(model).exists()
+    try:
+        manifest = _parsed(mesh.manifest(model))
+    except UnknownQuery:
+        if not is_here:
+            raise
+        return _read(Path(model))
+    if is_here:
+        progress(f"'{model}' is the daemon's model here. For the folder, name ./{model}")
+    return manifest
 
 
 def _read(path: Path) -> Manifest:

@@ -24,10 +24,21 @@ def show(
 
     located = locate(model, config)
     vouched = _vouched(located.manifest, config)
+    pinned = located.is_own and _is_pinned(located.manifest.name, config)
     if json:
-        output.show_json({"source": located.source, "signed_by": vouched, "manifest": located.manifest})
+        output.show_json(
+            {"source": located.source, "signed_by": vouched, "pinned": pinned, "manifest": located.manifest}
+        )
     else:
-        output.show(model_view(located.manifest, located.source, vouched))
+        output.show(model_view(located.manifest, located.source, vouched, pinned=pinned))
+
+
+def _is_pinned(model: str, config: Path | None) -> bool:
+    from meshd.config import load
+    from meshd.daemon.models.preferences import Preferences
+
+    loaded = load(config).config
+    return model in Preferences(loaded.preferences_path, always_pinned=loaded.models.pinned).pinned
 
 
 def _vouched(manifest: Manifest, config: Path | None) -> Vouched:

@@ -30,11 +30,11 @@ class Vouched(Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def model_view(manifest: Manifest, source: str, vouched: Vouched) -> RenderableType:
+def model_view(manifest: Manifest, source: str, vouched: Vouched, *, pinned: bool = False) -> RenderableType:
     """Return everything that a manifest says."""
     return Group(
         Text.assemble((f"{manifest.name} {manifest.version}", "bold"), f"\n{manifest.summary}\n"),
-        _facts(_head(manifest, source, vouched)),
+        _facts(_head(manifest, source, vouched, pinned=pinned)),
         *_section("Takes", _tensors(manifest.inputs, manifest.axes)),
         *(part for tier in manifest.tiers for part in _section(f"Tier {tier.name}", _tier(tier, manifest))),
     )
@@ -44,7 +44,7 @@ def _section(title: str, content: RenderableType) -> tuple[RenderableType, ...]:
     return Text(f"\n{title}", "bold"), Padding(content, (0, 0, 0, 2))
 
 
-def _head(manifest: Manifest, source: str, vouched: Vouched) -> Iterator[tuple[str, str]]:
+def _head(manifest: Manifest, source: str, vouched: Vouched, *, pinned: bool) -> Iterator[tuple[str, str]]:
     yield "task", manifest.task
     yield "inputs may go", _REACH[manifest.privacy]
     yield "licence", manifest.license
@@ -53,6 +53,8 @@ def _head(manifest: Manifest, source: str, vouched: Vouched) -> Iterator[tuple[s
         yield "not accepted", vouched.why
         yield "", vouched.hint
     yield "found in", source
+    if pinned:
+        yield "pinned", "it never goes from this node to make room"
     if manifest.lifecycle:
         yield from _lifecycle(manifest.lifecycle)
 

@@ -43,8 +43,7 @@ class Keeper:
     ) -> None:
         self.on_hosted: Callable[[tuple[HostedTier, ...]], None] = lambda _offered: None
         self.on_finding: Callable[[Finding], None] = lambda _finding: None
-        path = config.node.state_dir / "preferences.json"
-        self.preferences = Preferences(path, always_pinned=config.models.pinned)
+        self.preferences = Preferences(config.preferences_path, always_pinned=config.models.pinned)
         self.catalogue = Catalogue(config, store, unwanted=self.preferences.removed)
         self.hosting = Hosting(config, self.catalogue, store, executor)
         self._lender = Lender(store, self.catalogue)

@@ -13,7 +13,7 @@ from typing_extensions import override
 from meshd.client.result import Result
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.daemon.models.scrubber import Scrubber, ScrubEnded
-from meshd.documents import VerifyDocument
+from meshd.documents import Taken, VerifyDocument
 from meshd.errors import UnknownModel
 from meshd.executor.hosted_model import HostedModel
 from meshd.wire.messages import EVERY_MODEL, Fetch, Fetched
@@ -370,10 +370,12 @@ async def test_whoever_restores_and_whoever_fetches_share_one_download(
     lender = LendingPuppet("lender", made, slow)
     await lender.lend(phone)
     await until(lambda: held, "the healer's download")
-    fetching = asyncio.create_task(phone.keeper.orders.acts["fetch"](made.model))
+    fetching = asyncio.ensure_future(phone.keeper.orders.acts["fetch"](made.model))
     await until(lambda: "manifest" in [fetch.subject for fetch in lender.asked_for], "the other's")
     lender.say(Fetched(request_id=held[0].request_id), (truth(held[0]) or b"",))
-    assert (await fetching).hosted == "phone/toy-fp32"
+    taken = await fetching
+    assert isinstance(taken, Taken)
+    assert taken.hosted == "phone/toy-fp32"
     assert sum(fetch.count for fetch in lender.asked_for if fetch.subject == "pieces") == 20
     await until(lambda: len(phone.findings) == 2, "the healer's end")
     assert [event["outcome"] for event in phone.findings] == ["quarantined", "restored"]
