@@ -21,6 +21,7 @@ class Row(Struct, frozen=True, kw_only=True):
     of_reference: str
     """Its size in percent of the reference's."""
     accuracy: str
+    """By the metric of the sweep."""
     change: str
     """Of the metric against the reference, in points."""
     p50: str
@@ -82,6 +83,14 @@ def judged_on(sweep: Sweep) -> str:
     return f"{metric_name(sweep).capitalize()} is held against {against}, on {items} of {evaluation.dataset}."
 
 
+def reasons(sweep: Sweep) -> dict[str, str]:
+    """Return the names of what was not made, by commas where several share a reason, and the reason once."""
+    names: dict[str, list[str]] = {}
+    for missing in sweep.not_made:
+        names.setdefault(missing.reason, []).append(missing.name)
+    return {", ".join(those): reason for reason, those in names.items()}
+
+
 def sources(sweep: Sweep) -> list[str]:
     """Return the different ways in which the costs were measured."""
     return list(
@@ -101,7 +110,7 @@ def _row(made: Made, sweep: Sweep, advised: tuple[str, ...]) -> Row:
         name=variant.name,
         size=size(variant.size_bytes),
         of_reference=f"{variant.size_bytes / reference.size_bytes:.0%}" if reference else NOTHING,
-        accuracy=percent(variant.accuracy.get(sweep.metric)),
+        accuracy=NOTHING if _against_itself(made, sweep) else percent(variant.accuracy.get(sweep.metric)),
         change=_change(sweep.loss(variant.name), reference=variant.name == sweep.reference),
         p50=_milliseconds(cost.p50_ms if cost else None),
         p99=_milliseconds(cost.p99_ms if cost else None),
@@ -110,6 +119,12 @@ def _row(made: Made, sweep: Sweep, advised: tuple[str, ...]) -> Row:
         made=" ".join(_made(made)),
         advised=advised,
     )
+
+
+def _against_itself(made: Made, sweep: Sweep) -> bool:
+    """Tell whether a figure is only of the reference held against its own answers, which says nothing."""
+    found = made.variant.evaluation
+    return made.variant.name == sweep.reference and found is not None and found.reference == "parent"
 
 
 def _change(loss: float | None, *, reference: bool) -> str:

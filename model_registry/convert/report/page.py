@@ -48,6 +48,7 @@ def page(sweep: Sweep, advice: Sequence[Advice]) -> str:
         energies=content.energies(sweep),
         metric=content.metric_name(sweep),
         judged_on=content.judged_on(sweep),
+        reasons=content.reasons(sweep),
         sources=content.sources(sweep),
         plots=_plots(sweep),
         origin_size=size(sweep.origin_bytes),

@@ -12,7 +12,7 @@ from model_registry.advice.recommendation import Advice
 from model_registry.convert.report import content
 from model_registry.convert.sweep import Sweep
 
-_COLUMNS = ("size", "accuracy", "change", "median", "99 %", "memory")
+_COSTS = ("median", "99 %", "memory")
 
 
 def table(sweep: Sweep, advice: Sequence[Advice]) -> RenderableType:
@@ -24,7 +24,7 @@ def _variants(sweep: Sweep, advice: Sequence[Advice]) -> Table:
     grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     grid.add_column("variant", no_wrap=True)
     energies = content.energies(sweep)
-    for name in (*_COLUMNS, "energy") if energies else _COLUMNS:
+    for name in ("size", content.metric_name(sweep), "change", *_COSTS, *(("energy",) if energies else ())):
         grid.add_column(name, justify="right", no_wrap=True)
     for row in content.rows(sweep, advice):
         figures = (row.size, row.accuracy, row.change, row.p50, row.p99, row.memory)
@@ -40,8 +40,8 @@ def _advised(advice: Sequence[Advice]) -> Iterator[Text]:
 
 
 def _not_made(sweep: Sweep) -> Iterator[Text]:
-    for missing in sweep.not_made:
-        yield Text.assemble(("not made ", "dim"), (missing.name, "yellow"), f"  {missing.reason}")
+    for names, reason in content.reasons(sweep).items():
+        yield Text.assemble(("not made ", "dim"), (names, "yellow"), f"  {reason}")
 
 
 def _notes(sweep: Sweep) -> Iterator[Text]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from model_registry.convert.errors import NotApplicable
-from model_registry.convert.variants.recipe import Parent
+from model_registry.convert.variants.recipe import Parent, require_floats
 from model_registry.tier import Precision
+
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 class Pruned:
@@ -23,8 +25,14 @@ class Pruned:
             NotApplicable: always.
 
         """
-        del parent, target
+        del target
+        require_floats(parent)
+        if (
+            sum(node.op_type in _LAYERS for node in parent.model.graph.node) < 2
+        ):  # One layer's channels are its outputs.
+            raise NotApplicable("The graph has no chain of convolutions or matrix products to take channels from.")
         raise NotApplicable(
             "Removing channels loses accuracy that only training brings back.",
-            hint="Run: python -m model_registry.distill --teacher MODEL.onnx --data FILE.npz --prune 0.5",
+            hint="Run: pip install 'meshd[torch]', then: "
+            "python -m model_registry.distill --teacher MODEL.onnx --data FILE.npz --prune 0.5",
         )

@@ -44,6 +44,11 @@ class Parent:
         """Tell whether its arithmetic is of integers already."""
         return any(node.op_type in _QUANTISED for node in nodes(self.model))
 
+    @property
+    def classical(self) -> list[str]:
+        """Return its operators of classical machine learning, such as forests, which keep what they learnt inside."""
+        return sorted({node.op_type for node in nodes(self.model) if node.domain == "ai.onnx.ml"})
+
 
 class Recipe(Protocol):
     """A way of making a variant."""
@@ -68,6 +73,10 @@ def require_floats(parent: Parent) -> None:
     """
     if parent.quantised:
         raise NotApplicable("The graph is quantised already.", hint="Import the model that it was made from.")
+    if not parent.float_bytes and (learned := parent.classical):
+        raise NotApplicable(
+            f"Its numbers are attributes of {', '.join(learned)}, and the tools here only make weights smaller."
+        )
     if not parent.float_bytes:
         raise NotApplicable("The graph holds no float32 weights.")
 
@@ -86,7 +95,8 @@ def tool(name: str) -> Iterator[None]:
     except NotApplicable:
         raise
     except Exception as error:  # Converters raise everything from AssertionError to the runtime's own classes.
-        raise NotApplicable(f"{name} failed on this graph: {type(error).__name__}: {first_line(error)}.") from error
+        why = f": {type(error).__name__}: {first_line(error)}" if str(error) else ", which it was not made for"
+        raise NotApplicable(f"{name} failed on this graph{why}.") from error
 
 
 def _size(tensor: Any) -> int:

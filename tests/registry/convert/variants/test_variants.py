@@ -19,7 +19,7 @@ from model_registry.convert.variants.int4 import Int4, block_size, packed_bytes 
 from model_registry.convert.variants.int8 import Int8  # noqa: E402
 from model_registry.convert.variants.int8_dynamic import Int8Dynamic  # noqa: E402
 from model_registry.convert.variants.pruned import Pruned  # noqa: E402
-from model_registry.convert.variants.recipe import Parent, Recipe  # noqa: E402
+from model_registry.convert.variants.recipe import Parent, Recipe, tool  # noqa: E402
 from model_registry.convert.variants.slim import Slim  # noqa: E402
 from model_registry.runtime.session import open_session  # noqa: E402
 from model_registry.tensor import Axis, Tensor  # noqa: E402
@@ -99,8 +99,31 @@ def test_a_graph_without_matrix_products_has_none_to_quantise(tmp_path: Path, re
 
 
 def test_pruning_is_left_to_training_and_says_with_which_command(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match=r"python -m model_registry\.distill .*--prune"):
+    with pytest.raises(NotApplicable, match=r"'meshd\[torch\]', then: python -m model_registry\.distill .*--prune"):
         Pruned().make(parent(tmp_path), tmp_path / "pruned.onnx")
+
+
+def test_a_single_layer_has_no_channels_to_prune(tmp_path: Path) -> None:
+    with pytest.raises(NotApplicable, match="no chain of convolutions or matrix products"):
+        Pruned().make(parent(tmp_path, convolution()), tmp_path / "pruned.onnx")
+
+
+@pytest.mark.parametrize("recipe", [Int8(), Int8Dynamic(), Fp16(), Int4(), Pruned()])
+def test_what_keeps_its_weights_in_attributes_is_named(tmp_path: Path, recipe: Recipe) -> None:
+    regression = built(
+        [helper.make_node("LinearRegressor", ["x"], ["y"], domain="ai.onnx.ml", coefficients=[1.0, 2.0, 3.0, 4.0])],
+        inputs={"x": (TensorProto.FLOAT, ["batch", 4])},
+        outputs={"y": (TensorProto.FLOAT, ["batch", 1])},
+    )
+    regression.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    with pytest.raises(NotApplicable, match="Its numbers are attributes of LinearRegressor"):
+        recipe.make(parent(tmp_path, regression), tmp_path / "variant.onnx")
+
+
+def test_a_converter_that_fails_without_a_word_still_makes_a_sentence() -> None:
+    told = r"^The converter failed on this graph, which it was not made for\.$"
+    with pytest.raises(NotApplicable, match=told), tool("The converter"):
+        raise AssertionError
 
 
 def test_half_precision_survives_casts_and_the_largest_of_a_row(tmp_path: Path) -> None:
