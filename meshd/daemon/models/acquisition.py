@@ -111,7 +111,7 @@ class Acquisition:
         return self._taken(wish.manifest, best, left_out, moved)
 
     async def _best(self, wish: Wish, moved: Moved) -> Candidate | None:
-        """Return the first candidate that is here and runs; none when the model has none for this node."""
+        """Return the first candidate that is here and runs; none when the model has none for this node, nor had one."""
         refused: ModelUnusable | None = None
         for candidate in self._hosting.candidates(wish.manifest):
             await self._fetch(candidate, wish, moved)
@@ -123,6 +123,10 @@ class Acquisition:
                 return candidate
         if refused is not None:
             raise ModelRefused(refused.message, hint=refused.hint)
+        if wish.manifest.name in self._hosting.hosted_models() and not wish.may_displace:
+            what = f"version {wish.manifest.version} of '{wish.manifest.name}' has nothing that this node could run"
+            hint = f"To have it all the same, and the present one no longer: meshd models fetch {wish.manifest.name}"
+            raise ModelRefused(f"{what}; the one that is here stays.", hint=hint)
         return None
 
     async def _fetch_rest(self, wish: Wish, moved: Moved) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from meshd.core.ids import ModelName
 from meshd.daemon.models import keeper
 from meshd.wire.messages import Fetch, Fetched, Inventory, Message
 from model_registry.trust.publisher import Publishers
+from model_registry.trust.signature import signed
 from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
@@ -162,6 +164,20 @@ async def test_a_newer_version_takes_the_place_of_the_older_one(member: MakeMemb
     assert not hosts(hub, old, "hub")
     result = await phone.client().infer(window(CALM), model="news", min_tier="phone")
     assert (result.answer.version, result.answer.tier) == ("1.1.0", "phone")
+
+
+async def test_a_newer_version_with_nothing_for_this_node_leaves_it_what_it_runs(
+    member: MakeMember, publisher: SigningKey
+) -> None:
+    phone, hub = (member(name, bare=True, models=trusting(publisher)) for name in ("phone", "hub"))
+    await keep(phone, old := family(publisher))
+    newer = family(publisher, version="2.0.0")
+    tiers = tuple(tier for tier in newer.manifest.tiers if tier.name == "hub")
+    await keep(hub, replace(newer, manifest=signed(replace(newer.manifest, tiers=tiers), publisher)))
+    join(phone, hub)
+    await until(lambda: phone.keeper.problems, "the refusal")
+    assert "has nothing that this node could run; the one that is here stays" in phone.keeper.problems[0].sentence
+    assert (phone.store.open("news").version, hosts(phone, old, "phone")) == ("1.0.0", True)
 
 
 async def test_an_older_version_is_not_taken_over(member: MakeMember, publisher: SigningKey) -> None:
