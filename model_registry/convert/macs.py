@@ -6,26 +6,34 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from model_registry.convert.graph_walk import nodes
+from model_registry.errors import ModelUnreadable, RunFailed
+from model_registry.runtime.session import open_session
 
 Shapes = Mapping[str, Sequence[int]]
+Example = Mapping[str, NDArray[Any]]
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_WEIGHTS_AT = {"QGemm": 3, "QLinearConv": 3, "QLinearMatMul": 3}
+"""Which input the weights are, where scale and zero point of the other one come before them."""
 
 
-def macs(model: Any, extents: Mapping[str, int]) -> int:
+def macs(model: Any, extents: Mapping[str, int], example: Example | None = None) -> int:
     """Count those of convolutions, matrix products and recurrent layers, with dynamic axes at `extents`.
 
-    A node whose shapes cannot be inferred counts nothing, as does everything that is not a product of arrays.
+    Shapes that cannot be inferred, such as those behind operators of onnxruntime's own, are seen by running `example`,
+    which has these extents. A node whose shapes stay unknown counts nothing, as does all that is no product of arrays.
     """
     shapes = _shapes(model, extents)
     counters = {**_COUNTERS, **dict.fromkeys(_GATES, _recurrent)}
-    return sum(
-        counters[node.op_type](node, shapes)
-        for node in nodes(model)
-        if node.op_type in counters and _known(node, shapes)
-    )
+    counted = [node for node in nodes(model) if node.op_type in counters]
+    unknown = {name for node in counted for name in _named(node) if not _positive(shapes.get(name))}
+    if example and unknown:
+        shapes |= _seen(model, unknown, example)
+    return sum(counters[node.op_type](node, shapes) for node in counted if _known(node, shapes))
 
 
 def _shapes(model: Any, extents: Mapping[str, int]) -> dict[str, list[int]]:
@@ -43,14 +51,40 @@ def _shapes(model: Any, extents: Mapping[str, int]) -> dict[str, list[int]]:
     return {**shapes, **{tensor.name: list(tensor.dims) for tensor in graph.initializer}}
 
 
+def _seen(model: Any, names: set[str], example: Example) -> dict[str, list[int]]:
+    """Return the shapes that those of the tensors have in one run that the main graph gives; none where it fails."""
+    told = onnx.ModelProto()
+    told.CopyFrom(model)
+    wanted = [name for node in told.graph.node for name in node.output if name in names]
+    given = {output.name for output in told.graph.output}
+    told.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in given)
+    try:
+        arrays = open_session(told.SerializeToString()).run(wanted, example)
+    except (ModelUnreadable, RunFailed):
+        return {}
+    return {name: list(np.shape(array)) for name, array in zip(wanted, arrays, strict=True)}
+
+
 def _known(node: Any, shapes: Shapes) -> bool:
-    names = [*node.input[:2], node.output[0] or node.output[-1]]
-    return all(shapes.get(name) and all(extent > 0 for extent in shapes[name]) for name in names)
+    return all(_positive(shapes.get(name)) for name in _named(node))
+
+
+def _positive(shape: Sequence[int] | None) -> bool:
+    return bool(shape) and all(extent > 0 for extent in shape or ())
+
+
+def _named(node: Any) -> tuple[str, str, str]:
+    """Return the tensors whose shapes tell what a node takes: input, weights, output."""
+    return node.input[0], _weights(node), node.output[0] or node.output[-1]
+
+
+def _weights(node: Any) -> str:
+    return str(node.input[_WEIGHTS_AT.get(node.op_type, 1)])
 
 
 def _convolution(node: Any, shapes: Shapes) -> int:
     """Every element of the output takes one product for each weight of its filter."""
-    return prod(shapes[node.output[0]]) * prod(shapes[node.input[1]][1:])
+    return prod(shapes[node.output[0]]) * prod(shapes[_weights(node)][1:])
 
 
 def _transposed_convolution(node: Any, shapes: Shapes) -> int:
@@ -77,4 +111,9 @@ _COUNTERS: dict[str, Callable[[Any, Shapes], int]] = {
     "Gemm": _product,
     "MatMul": _product,
     "MatMulInteger": _product,
+    "MatMulIntegerToFloat": _product,
+    "DynamicQuantizeMatMul": _product,
+    "QGemm": _product,
+    "QLinearConv": _convolution,
+    "QLinearMatMul": _product,
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import onnx
 
@@ -107,12 +108,15 @@ class Sweeping:
             self.comparison.expect_same(Trial(slim.read_bytes(), "onnx", self.draft.outputs), _SAME)
         except NotApplicable as error:
             model = onnx.load(named)
-            base = self._first(precision_of(model), named, counted=macs(model, self.comparison.item_extents))
+            base = self._first(precision_of(model), named, counted=self._macs(model))
             return base, Parent(named, calibration), [NotMade(name="slim", reason=str(error))]
         best, did = (slim, done) if slim.stat().st_size <= _GROWN * named.stat().st_size else (named, "")
         parent = Parent(slim, calibration)
-        counted = macs(parent.model, self.comparison.item_extents)
+        counted = self._macs(parent.model)
         return self._first(precision_of(onnx.load(best)), best, done=did, counted=counted), parent, []
+
+    def _macs(self, model: Any) -> int:
+        return macs(model, self.comparison.item_extents, self.comparison.evaluation.one())
 
     def _variants(self, parent: Parent, base: Candidate, progress: Progress) -> tuple[list[Candidate], list[NotMade]]:
         made, fallen = [], []

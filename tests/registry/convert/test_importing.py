@@ -173,7 +173,7 @@ def test_data_with_values_that_are_no_numbers_is_blamed_and_not_the_model(tmp_pa
 def test_a_quantised_network_is_taken_as_it_is(tmp_path: Path) -> None:
     given = Import(source=SHARED / "mobilenet_v2_quant.onnx", out=tmp_path / "b", seconds_each=0.01)
     made = import_model(given, Unwatched())
-    assert [each.variant.name for each in made.sweep.made] == ["int8"]
+    assert [(each.variant.name, each.variant.macs) for each in made.sweep.made] == [("int8", 300_774_272)]
     assert _tiers(made.manifest) == {"watch": ["int8"]}
 
 

@@ -13,6 +13,7 @@ from model_registry.convert.macs import macs  # noqa: E402
 from tests.registry.convert.models import built  # noqa: E402
 
 ONE = {"batch": 1}
+MICROSOFT = "com.microsoft"
 
 
 def single(node: Any, x: tuple[Any, ...], **constants: tuple[int, ...]) -> Any:
@@ -58,3 +59,24 @@ def test_one_item_takes_so_many(model: Any, expected: int) -> None:
 def test_two_items_take_twice_as_many() -> None:
     model = single(helper.make_node("MatMul", ["x", "w"], ["y"]), ("batch", 9, 7), w=(7, 5))
     assert macs(model, {"batch": 2}) == 2 * macs(model, ONE)
+
+
+def test_products_of_integers_behind_operators_of_the_runtime_are_counted_by_running_an_example() -> None:
+    quantised = ["scale", "zero"]
+    model = built(
+        [
+            helper.make_node("QLinearAdd", ["x", *quantised, "x", *quantised, *quantised], ["sum"], domain=MICROSOFT),
+            helper.make_node("QLinearConv", ["sum", *quantised, "filters", *quantised, *quantised], ["map"]),
+            helper.make_node("QLinearMatMul", ["map", *quantised, "w", *quantised, *quantised], ["y"]),
+        ],
+        inputs={"x": (TensorProto.UINT8, ["batch", 3, 8, 8])},
+        outputs={"y": (TensorProto.UINT8, [None] * 4)},
+        constants={
+            "scale": np.float32(0.1),
+            "zero": np.uint8(0),
+            "filters": np.ones((4, 3, 3, 3), np.uint8),
+            "w": np.ones((6, 5), np.uint8),
+        },
+    )
+    model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    assert macs(model, ONE, {"x": np.zeros((1, 3, 8, 8), np.uint8)}) == 6 * 6 * 4 * 27 + 4 * 6 * 6 * 5
