@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 import msgspec
@@ -37,6 +38,9 @@ class Admission(Protocol):
             Refused: it may not be hosted here.
         """
 
+    def close(self) -> None:
+        """Call off what goes on in other threads: it is refused."""
+
 
 class _Failed(Struct, frozen=True, kw_only=True, tag=True):
     """A refusal that another trial would only repeat."""
@@ -67,6 +71,7 @@ class Admissions:
         self._limits = limits
         self._machine = machine or this_machine()
         self._verdicts = self._read()
+        self._closing = Event()
 
     def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
         """Tell whether the answer about a model is known without a trial."""
@@ -89,9 +94,13 @@ class Admissions:
             raise Refused(verdict.limit, verdict.message, hint=verdict.hint)
         return verdict.admitted
 
+    def close(self) -> None:
+        """Call off the trial that goes on in another thread: a daemon that stops has no minute to wait for it."""
+        self._closing.set()
+
     def _try(self, content: bytes, manifest: Manifest, tier: Tier, variant: Variant) -> _Passed | _Failed:
         try:
-            return _Passed(admitted=admit(content, manifest, tier, variant, self._limits))
+            return _Passed(admitted=admit(content, manifest, tier, variant, self._limits, called_off=self._closing))
         except Refused as refused:
             if not refused.lasting:
                 raise

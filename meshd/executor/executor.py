@@ -194,6 +194,7 @@ class Executor:
 
     def close(self) -> None:
         """Cancel what waits and wait for what runs; the ends are still handed out. Blocks for the longest run."""
+        self._admission.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         for hosted in self._models.values():
             hosted.session = None

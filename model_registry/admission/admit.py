@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from model_registry.admission import refusals
 from model_registry.admission.admitted import Admitted, Limits
 from model_registry.admission.report import Order
@@ -11,15 +13,19 @@ from model_registry.manifest import Manifest
 from model_registry.tier import Tier, Variant
 
 
-def admit(content: bytes, manifest: Manifest, tier: Tier, variant: Variant, limits: Limits) -> Admitted:
+def admit(
+    content: bytes, manifest: Manifest, tier: Tier, variant: Variant, limits: Limits, *, called_off: Event | None = None
+) -> Admitted:
     """Try a model in a process of its own, at the smallest and the largest input that its manifest allows. Blocks.
+
+    Setting `called_off` ends the trial within a moment.
 
     Raises:
         Refused: it broke a limit, or could not be tried; whatever it did, it did to that process.
     """
     order = Order(manifest=manifest, tier=tier, variant=variant, limits=limits)
     try:
-        with TrialProcess(order, content) as process:
+        with TrialProcess(order, content, called_off or Event()) as process:
             return process.verdict()
     except Refused as refused:
         message = f"{manifest.name}/{tier.name}/{variant.name} is not admitted ({refused.limit}): {refused.message}"

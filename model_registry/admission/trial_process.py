@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Event
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -30,9 +31,10 @@ _EXCERPT = 200
 class TrialProcess:
     """A context: starts a fresh interpreter for one order, and leaves nothing of it behind."""
 
-    def __init__(self, order: Order, content: bytes) -> None:
+    def __init__(self, order: Order, content: bytes, called_off: Event) -> None:
         self._order = order
         self._content = content
+        self._called_off = called_off
         self._limits = order.limits
         self._stack = ExitStack()
         self._reports = Reports()
@@ -75,6 +77,8 @@ class TrialProcess:
         """
         try:
             while self._heard():
+                if self._called_off.is_set():
+                    raise refusals.not_tried("the trial was called off.")
                 self._check_time()
                 self._check_memory()
         except ValueError as error:  # msgspec's errors are such too.

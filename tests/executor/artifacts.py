@@ -42,6 +42,9 @@ class AdmitsAll:
     def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
         return self._known
 
+    def close(self) -> None:
+        pass
+
     def admit(self, read: Callable[[], bytes], manifest: Manifest, tier: Tier, variant: Variant) -> Admitted:
         read()
         if self.refusal:

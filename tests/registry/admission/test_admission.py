@@ -249,3 +249,12 @@ def tflite(name: str) -> bytes:
     if not path.is_file():
         pytest.skip(f"needs {name} in ../shared/data/models")
     return path.read_bytes()
+
+
+def test_a_trial_that_is_called_off_ends_at_once_and_may_be_made_again() -> None:
+    content, called_off = hostile.endless_loop(), threading.Event()
+    form = manifest_of(content)
+    called_off.set()
+    with pytest.raises(Refused, match="called off") as refused:
+        admit(content, form, form.tiers[0], form.tiers[0].variants[0], LIMITS, called_off=called_off)
+    assert not refused.value.lasting
