@@ -175,8 +175,9 @@ class ModelTier(Struct, frozen=True, kw_only=True):
     """None where only peers host it: they announce the variant, not its file."""
     artifact: ArtifactHash
     size_bytes: int | None
-    accuracy: float
-    """Balanced accuracy in the manifest, 0..1."""
+    accuracy: float | None
+    """Balanced accuracy in the manifest, 0..1, or R2. None where it was not held against true answers, or where only
+    peers have the manifest."""
     escalation_rate: float
     bound: CalibratedBound | None
     """None when the tier never escalates, or is not calibrated for this artifact."""

@@ -38,6 +38,7 @@ from meshd.documents import (
 from meshd.errors import UnknownQuery
 from meshd.net.link import LinkState, PeerLink
 from model_registry import manifest as manifests
+from model_registry.tier import Variant
 
 AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ManifestDocument | ExplainDocument
 
@@ -185,7 +186,7 @@ class Reporter:
             precision=variant.precision if variant else None,
             artifact=hosted.artifact,
             size_bytes=variant.size_bytes if variant else None,
-            accuracy=hosted.accuracy,
+            accuracy=hosted.accuracy if variant and _says_accuracy(variant) else None,
             escalation_rate=self._scheduler.view.escalation_rate(hosted, self._vitals.now()),
             bound=CalibratedBound(missed=bound.missed, confidence=bound.confidence) if bound else None,
             hosts=tuple(self._host(node, there) for node, there in hosts),
@@ -222,6 +223,11 @@ class Reporter:
 
 def _hosts(node: NodeView, model: ModelName) -> bool:
     return any(hosted.model == model for hosted in node.profile.hosted)
+
+
+def _says_accuracy(variant: Variant) -> bool:
+    """Tell whether its figures are of true answers; held against a parent's answers they say agreement."""
+    return bool(variant.accuracy) and (variant.evaluation is None or variant.evaluation.reference == "labels")
 
 
 def _stranger(link: PeerLink) -> Peer:
