@@ -221,6 +221,8 @@ class Taken(Struct, frozen=True, kw_only=True):
     version: str
     hosted: str | None
     """What this node runs of it; none where it has nothing for this class of devices."""
+    obstacles: tuple[str, ...] = ()
+    """Where it runs nothing: what keeps each variant that is for this class from it."""
     kept: tuple[str, ...]
     """What is in this node's store."""
     left_out: tuple[str, ...] = ()

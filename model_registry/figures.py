@@ -6,11 +6,13 @@ NOTHING = "—"
 
 
 def duration(seconds: float | None) -> str:
-    """Write a duration: ``0.24 ms``, ``31 s``, ``2 h 5 min``."""
+    """Write a duration: ``12 µs``, ``0.24 ms``, ``31 s``, ``2 h 5 min``."""
     if seconds is None:
         return NOTHING
     if seconds == 0.0:
         return "0 s"
+    if seconds < 1e-4:
+        return f"{_three_digits(seconds * 1e6)} µs"
     if seconds < 1.0:
         return f"{_three_digits(seconds * 1e3)} ms"
     if seconds < 120.0:

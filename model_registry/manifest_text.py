@@ -16,6 +16,7 @@ from model_registry.type_flaws import type_flaws
 
 T = TypeVar("T")
 
+_MODELS = {".onnx": "an ONNX", ".tflite": "a LiteRT", ".pt2": "a PyTorch"}
 _LONGEST_SENTENCE = 500
 """A stranger's key may be a megabyte long, and what is wrong with it goes to logs, to peers and into memory."""
 
@@ -32,7 +33,7 @@ def read(path: Path) -> str:
     except OSError as error:
         raise ManifestError(str(path), None, f"cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ManifestError(str(path), None, "is not UTF-8 text.", hint="TOML must be.") from error
+        raise no_text(path) from error
 
 
 def decode(text: str, source: str, form: type[T]) -> T:
@@ -48,6 +49,13 @@ def decode(text: str, source: str, form: type[T]) -> T:
     except msgspec.ValidationError as error:
         flaw = next(type_flaws(tables, form), Flaw((), f"{error}."))
         raise error_of(flaw, text, source) from None
+
+
+def no_text(path: Path) -> ManifestError:
+    """Return what to tell of a file that is no text: perhaps it is a model, which is imported first."""
+    if kind := _MODELS.get(path.suffix):
+        return ManifestError(str(path), None, f"is {kind} file.", hint=f"Import it: meshd models import {path}")
+    return ManifestError(str(path), None, "is not UTF-8 text.", hint="TOML must be.")
 
 
 def mistakes(text: str, source: str, form: type) -> Iterator[ManifestError]:

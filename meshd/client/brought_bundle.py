@@ -10,8 +10,10 @@ from pathlib import Path
 from meshd.errors import InvalidInput, NotLent
 from meshd.wire.messages import Fetch, Fetched, Refusal
 from model_registry import manifest as manifests
+from model_registry import manifest_text
 from model_registry.bundle import MANIFEST, open_member
 from model_registry.errors import RegistryError
+from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
 from model_registry.tier import Variant
 
@@ -42,13 +44,14 @@ class BroughtBundle:
         self._taken_bytes = 0
         try:
             self.text = file.read_bytes()
-            manifest = manifests.loads(self.text.decode(), str(file))
+            manifest = _manifest(self.text.decode(), str(file))
             self._maps = {variant.artifact: self._read(variant) for _, variant in manifest.variants()}
         except OSError as error:
             hint = "Give the folder that `meshd models import` made, or the manifest in it."
             raise InvalidInput(f"{file} cannot be read: {error.strerror or error}.", hint=hint) from error
         except UnicodeDecodeError as error:
-            raise InvalidInput(f"{file} is not UTF-8 text.", hint="TOML must be.") from error
+            told = manifest_text.no_text(file)
+            raise InvalidInput(told.message, hint=told.hint) from error
         except RegistryError as error:
             raise InvalidInput(error.message, hint=error.hint) from error
         self._all_bytes = sum(piece_map.size_bytes for _, piece_map in self._maps.values())
@@ -85,3 +88,15 @@ class BroughtBundle:
                     hint="Get the bundle again, or import the model again if the change was meant.",
                 )
             return variant.file, PieceMap.of(stream)
+
+
+def _manifest(text: str, source: str) -> Manifest:
+    """Return a manifest.
+
+    Raises:
+        InvalidInput: all that is wrong with it.
+    """
+    if found := manifests.mistakes(text, source):
+        told = "\n".join(str(mistake) for mistake in found)
+        raise InvalidInput(told, hint=f"`meshd models check {source}` tells it again, and what is doubtful.")
+    return manifests.loads(text, source)

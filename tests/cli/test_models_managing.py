@@ -13,7 +13,7 @@ from meshd.wire.messages import Install, Order
 from tests.cli import samples
 from tests.cli.conftest import Command, Ended
 from tests.cli.fake_daemon import FakeDaemon
-from tests.registry.manifests import write_bundle
+from tests.registry.manifests import VALID, write_bundle
 
 TAKEN = Taken(
     model=ModelName("news"),
@@ -79,3 +79,21 @@ def test_what_is_on_its_way_is_shown(meshd: Command, daemon: FakeDaemon, command
     daemon.documents["status"] = replace(samples.STATUS, arriving=(ARRIVAL,))
     lines = " ".join(meshd(*command).out.split())
     assert "news 1.0.0 hub/int8: 25.0 % of 1.00 MB has come from kitchen, attic" in lines
+
+
+def test_all_mistakes_of_a_bundle_are_told_and_it_is_not_sent(
+    meshd: Command, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    bundle = write_bundle(
+        tmp_path / "bundle", VALID.replace("privacy =", "privcy =").replace("macs = 1500000", 'macs = "many"')
+    )
+    ended = meshd("models", "add", bundle)
+    assert (ended.code, daemon.asked) == (1, [])
+    for told in ("unknown key 'privcy'", "expected `int`, got `str`", "meshd models check"):
+        assert told in ended.err
+
+
+def test_what_keeps_each_variant_from_running_is_told(meshd: Command, daemon: FakeDaemon) -> None:
+    why = "news/hub/lite is a LiteRT model, and LiteRT is not installed here."
+    daemon.documents["fetch"] = replace(TAKEN, hosted=None, kept=(), left_out=(), obstacles=(why,))
+    assert told_of(meshd("models", "fetch", "news")) == (0, ["news 1.0.0: nothing of it runs here"], [why])

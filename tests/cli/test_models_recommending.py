@@ -58,7 +58,7 @@ def test_a_bundle_is_weighed_for_every_class_without_a_daemon(
         "ecg-anomaly 1.0.0 Says whether ten seconds of one lead hold an ectopic beat",
         "device class tier variant time likely range energy memory",
         "watch watch watch int8 1.15 ms 0.46 ms to 2.87 ms ~287 µJ —",
-        "phone phone watch int8 0.03 ms 0.01 ms to 0.07 ms ~44.2 µJ —",
+        "phone phone watch int8 29.4 µs 11.8 µs to 73.6 µs ~44.2 µJ —",
         "hub hub hub fp32 3.21 ms 1.43 ms to 7.19 ms ~4.90 mJ —",
         "upstream upstream hub fp32 0.54 ms 0.24 ms to 1.20 ms ~67.0 mJ —",
         "Times and joules are predictions where no node measured them. `--device` tells all about one.",
@@ -90,7 +90,7 @@ def test_one_device_is_told_all_reasons_and_sources(meshd: Command, mesh: FakeDa
     assert lines(ended)[:3] == [
         "kitchen ecg-anomaly · tier hub · nothing",
         "No variant fits kitchen.",
-        "fp32 takes 0.25 ms, and the deadline is 0.01 ms.",
+        "fp32 takes 0.25 ms, and the deadline is 10.0 µs.",
     ]
     assert lines(ended)[-1] == "fp32: measured by kitchen, which hosts it."
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from meshd.cli.models.exporting import _chosen
 from model_registry.manifest import Manifest, loads
 from model_registry.store import ModelStore
 from tests.cli.conftest import Command
+from tests.cli.fake_daemon import FakeDaemon
 from tests.registry.manifests import VALID, WATCH_MODEL, sha256, write_bundle
 
 
@@ -97,6 +99,31 @@ def test_a_variant_that_is_not_there_offers_those_that_are(meshd: Command, tmp_p
     ended = meshd("models", "export", "ecg-anomaly", "--onnx", tmp_path / "x.onnx", "--variant", "watch/fp16")
     assert ended.code == 2
     assert "watch/int8" in ended.err
+
+
+def test_a_variant_is_exported_by_its_name_alone_if_that_is_unique(
+    meshd: Command, bundle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx", reason="needs the convert extra")
+    manifest = loads(VALID)
+    names = [variant.name for _, variant in manifest.variants()]
+    assert names == ["int8", "fp32"]
+    assert _chosen(manifest, "int8") is manifest.tiers[0].variants[0]
+    (bundle / "manifest.toml").write_text(VALID.replace('"fp32"', '"int8"'))
+    ended = meshd("models", "export", bundle, "--onnx", tmp_path / "x.onnx", "--variant", "int8")
+    assert (ended.code, "several called int8" in words_of(ended.err)) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["check", "show", "add"])
+def test_a_model_in_place_of_a_manifest_is_told_to_be_imported(
+    meshd: Command, daemon: FakeDaemon, tmp_path: Path, command: str
+) -> None:
+    model = tmp_path / "back.onnx"
+    model.write_bytes(b"\x08\x0a\xff")
+    ended = meshd("models", command, model)
+    assert (ended.code, daemon.asked) == (1, [])
+    assert "is an ONNX file." in words_of(ended.err)
+    assert "meshd models import" in words_of(ended.err)
 
 
 def test_a_plain_name_is_the_nodes_model_and_a_path_the_folder(

@@ -169,7 +169,7 @@ def test_publishers_are_trusted_by_key_listed_and_let_go_by_name(meshd: Command,
     assert meshd("models", "trust", key.upper(), "--name", "clinic").out == f"{key}\n"
     assert json.loads(meshd("models", "publishers", "--json").out) == [{"publisher": key, "name": "clinic"}]
     assert meshd("models", "publishers").out == f"{key}  clinic\n"
-    assert meshd("models", "untrust", "clinic").out == f"{key}\n"
+    assert meshd("models", "untrust", "clinic").out == f"{key} is trusted no longer.\n"
     assert json.loads(meshd("models", "publishers", "--json").out) == []
 
 
@@ -185,3 +185,8 @@ def test_a_publisher_of_the_configuration_stays_trusted(meshd: Command, key: str
     ended = meshd("models", "untrust", key[:8], "--config", config)
     assert ended.code == 1
     assert "trusted by the configuration" in ended.err
+
+
+def test_who_trusts_the_own_key_already_is_not_told_to(meshd: Command, bundle: Path, key: str) -> None:
+    meshd("models", "trust", key)
+    assert meshd("models", "sign", bundle).err.startswith("Another node accepts it after:")

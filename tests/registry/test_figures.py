@@ -1,4 +1,4 @@
-from model_registry.figures import points
+from model_registry.figures import duration, points
 
 
 def test_points_are_written_without_idle_zeros() -> None:
@@ -9,3 +9,7 @@ def test_points_are_written_without_idle_zeros() -> None:
         "0 points",
         "-1 point",
     ]
+
+
+def test_a_duration_of_microseconds_is_not_written_as_nothing() -> None:
+    assert [duration(seconds) for seconds in (4e-6, 2.5e-5, 2.4e-4, 0.0)] == ["4.00 µs", "25.0 µs", "0.24 ms", "0 s"]

@@ -19,7 +19,8 @@ def export(
     model: Annotated[str, NAME_OR_BUNDLE],
     onnx: Annotated[Path, typer.Option("--onnx", metavar="FILE", help="File to write.")],
     variant: Annotated[
-        str, typer.Option("--variant", metavar="TIER[/VARIANT]", help="What to export; the largest tier's first.")
+        str,
+        typer.Option("--variant", metavar="TIER[/VARIANT]|VARIANT", help="What to export; the largest tier's first."),
     ] = "",
     config: ConfigOption = None,
 ) -> None:
@@ -40,10 +41,13 @@ def export(
 
 
 def _chosen(manifest: Manifest, wanted: str) -> Variant:
+    """Return what a tier, TIER/VARIANT, or the name of one variant alone means."""
     tier_name, _, name = wanted.partition("/")
     tier = manifest.tier(tier_name) if tier_name else manifest.tiers[-1]
-    found = next((v for v in tier.variants if name in ("", v.name)), None) if tier else None
-    if found is None:
+    found = [v for v in tier.variants if name in {"", v.name}] if tier else []
+    found = found[:1] or [variant for _, variant in manifest.variants() if variant.name == wanted]
+    if len(found) != 1:
         known = ", ".join(f"{tier.name}/{variant.name}" for tier, variant in manifest.variants())
-        raise typer.BadParameter(f"{manifest.name} has no {wanted}; there are {known}.", param_hint="--variant")
-    return found
+        told = f"has several called {wanted}" if found else f"has no {wanted}"
+        raise typer.BadParameter(f"{manifest.name} {told}; there are {known}.", param_hint="--variant")
+    return found[0]

@@ -76,6 +76,8 @@ def _tell_taken(taken: Taken, *, json: bool) -> None:
         show_json(taken)
         return
     print(f"{taken.model} {taken.version}: {taken.hosted or 'nothing of it'} runs here")
+    for obstacle in taken.obstacles:
+        progress(obstacle)
     if others := [variant for variant in taken.kept if variant != taken.hosted]:
         progress(f"Kept beside it, for other devices: {', '.join(others)}.")
     if taken.left_out:

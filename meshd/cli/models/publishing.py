@@ -42,7 +42,7 @@ def untrust(
         raise ConfigInvalid(
             f"{publisher!r} is trusted by the configuration.", hint="Remove it there, from models.publishers."
         )
-    print(found[0])
+    print(f"{found[0]} is trusted no longer.")
 
 
 def list_publishers(config: ConfigOption = None, json: JsonOption = False) -> None:

@@ -39,7 +39,8 @@ def sign(
     own = SigningKey.load(key_file(key))
     manifest = sign_bundle(bundle, own)
     print(f"{manifest.name} {manifest.version}: signed by {own.publisher}")
-    progress(f"A node, this one too, accepts it after: {_trust_command(own.publisher)}")
+    here = "Another node" if _is_trusted(own.publisher) else "A node, this one too,"
+    progress(f"{here} accepts it after: {_trust_command(own.publisher)}")
 
 
 def publisher(key: KeyOption = None, json: JsonOption = False) -> None:
@@ -65,6 +66,14 @@ def key_file(given: Path | None) -> Path:
     from meshd.config.places import publisher_key
 
     return given or publisher_key()
+
+
+def _is_trusted(key: str) -> bool:
+    from meshd.config import load
+    from model_registry.trust.publisher import Publishers
+
+    loaded = load(None).config
+    return key in Publishers(loaded.publishers_path, loaded.models.publishers).trusted()
 
 
 def _trust_command(key: str) -> str:

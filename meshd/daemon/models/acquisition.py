@@ -233,6 +233,7 @@ class Acquisition:
             model=ModelName(manifest.name),
             version=manifest.version,
             hosted=_called(best) if best else None,
+            obstacles=() if best else self._hosting.obstacles(manifest),
             kept=tuple(_called(candidate) for candidate in every if self._store.holds(candidate.artifact)),
             left_out=left_out,
             moved_bytes=moved.n_bytes,

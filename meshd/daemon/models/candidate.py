@@ -44,7 +44,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         if "cpu" not in variant.hardware:
             return f"{self} is made for {', '.join(variant.hardware)}, and this node runs models on its processor."
         if variant.format == "tflite" and find_spec(_LITERT) is None:
-            return f"{self} is a LiteRT model, and LiteRT is not installed here."
+            return f"{self} is a LiteRT model, and LiteRT is not installed here: pip install 'meshd[litert]'."
         if variant.size_bytes > memory_bytes:
             return f"{self} is larger than this node's memory for models, {memory_bytes / 1e6:.0f} MB."
         if variant.size_bytes > disk_bytes:

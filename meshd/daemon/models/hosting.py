@@ -121,11 +121,11 @@ class Hosting:
 
     def candidates(self, manifest: Manifest) -> Iterator[Candidate]:
         """Yield what this node should host of a model, best first, without what it cannot run."""
-        models = self._config.models
-        for tier in self._tiers_wanted(manifest.name):
-            for candidate in candidates_of(manifest, self._config.node.device_class, tier=tier):
-                if not candidate.obstacle(memory_bytes=models.memory_budget_bytes, disk_bytes=models.disk_budget_bytes):
-                    yield candidate
+        return (candidate for candidate in self._made_for_here(manifest) if not self._obstacle(candidate))
+
+    def obstacles(self, manifest: Manifest) -> tuple[str, ...]:
+        """Return why this node cannot run what a model has for its class, variant by variant."""
+        return tuple(why for candidate in self._made_for_here(manifest) if (why := self._obstacle(candidate)))
 
     def hosted_models(self) -> frozenset[ModelName]:
         """Return the models of which something is offered."""
@@ -141,6 +141,14 @@ class Hosting:
     def refusal(self, artifact: ArtifactHash) -> Problem | None:
         """Return why an artifact that was tried is not hosted."""
         return self._refused.get(artifact)
+
+    def _made_for_here(self, manifest: Manifest) -> Iterator[Candidate]:
+        for tier in self._tiers_wanted(manifest.name):
+            yield from candidates_of(manifest, self._config.node.device_class, tier=tier)
+
+    def _obstacle(self, candidate: Candidate) -> str:
+        models = self._config.models
+        return candidate.obstacle(memory_bytes=models.memory_budget_bytes, disk_bytes=models.disk_budget_bytes)
 
     def _choose(self) -> list[HostedModel]:
         """Return the best of every model, loaded and measured. Blocks."""
@@ -192,7 +200,8 @@ class Hosting:
             hosted = self._executor.prepare(option.manifest, option.tier, option.variant)
             self._executor.profile(hosted)
         except ModelUnusable as error:
-            self._refused[option.artifact] = Problem(sentence=error.message, hint=error.hint)
+            told = error.message if option.manifest.name in error.message else f"{option}: {error.message}"
+            self._refused[option.artifact] = Problem(sentence=told, hint=error.hint)
             raise
         return hosted
 

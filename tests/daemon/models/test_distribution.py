@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from meshd.core.ids import ModelName
 from meshd.daemon.models import keeper
+from meshd.documents import Taken
 from meshd.wire.messages import Fetch, Fetched, Inventory, Message
 from model_registry.trust.publisher import Publishers
 from model_registry.trust.signature import signed
@@ -212,3 +213,23 @@ async def test_a_node_follows_whom_its_person_trusts_while_it_runs(
     trusted.trust(publisher.publisher)
     await until(lambda: hosts(phone, made, "phone"), "its return")
     assert phone.keeper.problems == []
+
+
+async def test_who_fetches_what_cannot_run_here_hears_why(member: MakeMember, publisher: SigningKey) -> None:
+    made = family(publisher)
+    tiers = tuple(
+        replace(tier, variants=(replace(tier.variants[0], hardware=("cuda",)),)) for tier in made.manifest.tiers
+    )
+    made = replace(made, manifest=signed(replace(made.manifest, tiers=tiers, signature=None), publisher))
+    hub = member("hub", bare=True, models=trusting(publisher))
+    await keep(hub, made)
+    phone = member("phone", bare=True, models=trusting(publisher, fetch="none"))
+    join(phone, hub)
+    await until(lambda: [s for s in phone.keeper.exchange.sources() if s.inventory.offers])
+    taken = await phone.keeper.orders.acts["fetch"](ModelName("news"))
+    assert isinstance(taken, Taken)
+    assert taken.hosted is None
+    assert [why.partition(" is made for cuda")[0] for why in taken.obstacles] == [
+        "news/phone/toy-fp32",
+        "news/watch/toy-fp32",
+    ]
