@@ -60,6 +60,7 @@ class Daemon:
         self._superseded: Superseded | None = None
         self._discovery: Discovery | None = None
         self._peering: Peering | None = None
+        self._admissions: Admissions | None = None
         self._standing_problems: list[Problem] = []
         self._notifier = Notifier()
         self._log = log.get_logger()
@@ -67,6 +68,8 @@ class Daemon:
     def stop(self) -> None:
         """Ask for an orderly end: requests alive are finished, new ones refused, peers told."""
         self._stopping.set()
+        if self._admissions is not None:
+            self._admissions.close()
 
     async def run(self) -> None:
         """Open everything, serve until stopped, close everything.
@@ -90,7 +93,7 @@ class Daemon:
 
     async def _open(self, stack: AsyncExitStack) -> tuple[Node, MqttEdge]:
         identity = stack.enter_context(Identity.load_or_create(self._config.node.state_dir))
-        executor, keeper = self._open_models(stack)
+        executor, keeper = await self._open_models(stack)
         profile = self._profile(identity, executor)
         mqtt = await self._open_mqtt(stack, profile)
         node = Node(
@@ -121,20 +124,21 @@ class Daemon:
         self._log.info(log.DAEMON_STARTED, node_id=identity.node_id, name=profile.name, port=peering.port)
         return node, mqtt
 
-    def _open_models(self, stack: AsyncExitStack) -> tuple[Executor, Keeper]:
+    async def _open_models(self, stack: AsyncExitStack) -> tuple[Executor, Keeper]:
         config = self._config
         store = ModelStore(config.node.state_dir / "models")
+        self._admissions = Admissions(config.node.state_dir / "admitted.json", _limits(config.models))
         executor = Executor(
             store,
             slots=config.node.slots,
             memory_budget_bytes=config.models.memory_budget_bytes,
-            admission=Admissions(config.node.state_dir / "admitted.json", _limits(config.models)),
+            admission=self._admissions,
             profiles=ProfileCache(config.node.state_dir / "profiles.json"),
         )
         stack.callback(executor.close)
         keeper = Keeper(config, store, executor)
         stack.push_async_callback(keeper.close)
-        keeper.open()
+        await asyncio.to_thread(keeper.open)  # In a thread, so that who asks this daemon to stop is heard.
         return executor, keeper
 
     def _profile(self, identity: Identity, executor: Executor) -> NodeProfile:

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import psutil
 import pytest
 
 from model_registry import manifest as manifests
@@ -36,6 +37,17 @@ def test_hostile_models_are_refused_while_the_daemon_serves_its_good_one(home: H
     assert refused | loops == expected | loops
     assert len(device.events("daemon.started")) == 2
     device.check_running()
+
+
+def test_a_daemon_that_is_told_to_stop_in_the_midst_of_a_trial_stops(home: Household) -> None:
+    device = home.add("watch")
+    lay(device, next(hostile for hostile in HOSTILE if hostile.name == "endless-loop"))
+    device.configure(models={"admission_timeout_s": 600.0})
+    device.start()
+    assert device.process is not None
+    daemon = psutil.Process(device.process.pid)
+    until(lambda: any("model_registry.admission.child" in child.cmdline() for child in daemon.children()), "the trial")
+    device.end()
 
 
 def all_refused(device: Device) -> dict[str, str]:
