@@ -17,6 +17,7 @@ from model_registry.bundle import MANIFEST
 from model_registry.convert.drafting import Wishes, draft, model_name
 from model_registry.convert.errors import ModelRefused, NotApplicable, needing
 from model_registry.convert.progress import Progress
+from model_registry.convert.quiet import quiet
 from model_registry.convert.sweep import Sweep
 from model_registry.convert.tiering import advice_for, tiers_of
 from model_registry.manifest import Manifest
@@ -109,7 +110,8 @@ def _sweep(order: Import, folder: Path, progress: Progress) -> Sweep:
 
 def _written(sweep: Sweep, advice: Sequence[Advice], key: SigningKey | None, folder: Path) -> Manifest:
     """Write manifest and page, and remove the artifacts that no tier has."""
-    from model_registry.convert.report import write_page  # noqa: PLC0415 - needs the extra.
+    with quiet():  # The first import of matplotlib on a machine tells of its fonts.
+        from model_registry.convert.report import write_page  # noqa: PLC0415 - needs the extra.
 
     manifest = sweep.draft.manifest(tiers_of(sweep, advice), unsigned=key is None)
     if key is not None:

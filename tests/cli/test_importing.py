@@ -1,6 +1,8 @@
 """`meshd models import`: what it prints, where, and how it ends."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,12 +34,32 @@ def test_an_import_writes_a_bundle_and_says_what_to_do_next(meshd: Command, mode
     assert meshd("models", "check", out).code == 0
 
 
-def test_json_is_the_sweep_and_nothing_else_is_on_stdout(meshd: Command, model: Path, tmp_path: Path) -> None:
+def test_json_is_the_sweep_with_the_advice_and_nothing_else_is_on_stdout(
+    meshd: Command, model: Path, tmp_path: Path
+) -> None:
     ended = meshd("models", "import", model, "--out", tmp_path / "bundle", "--json", *TINY)
     sweep = json.loads(ended.out)
     assert [made["variant"]["name"] for made in sweep["made"]] == ["fp32"]
     assert [left["name"] for left in sweep["not_made"]] == ["pruned"]
     assert (sweep["reference"], sweep["origin"]) == ("fp32", "net.onnx")
+    assert {each["device"]["name"]: each["variant"] for each in sweep["advice"]} == {
+        "watch": "fp32",
+        "phone": "fp32",
+        "hub": "fp32",
+        "upstream": "fp32",
+    }
+
+
+def test_the_first_import_on_a_machine_says_nothing_of_fonts(model: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "from meshd.cli import main; main()", "models", "import", model)
+    ended = subprocess.run(
+        (*command, "--out", tmp_path / "bundle", *TINY),
+        env=os.environ | {"MPLCONFIGDIR": str(tmp_path / "no-fonts-yet")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.partition(" in ")[0] for line in ended.stderr.splitlines()] == [f"Wrote {tmp_path / 'bundle'}"]
 
 
 def test_a_signed_import_is_signed_by_the_user(meshd: Command, model: Path, tmp_path: Path) -> None:

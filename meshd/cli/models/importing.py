@@ -69,6 +69,8 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Turn a model into variants for a watch, a phone and a hub, and show what each costs."""
+    from msgspec.structs import asdict
+
     from meshd.cli.output import progress, show, show_json
     from meshd.cli.view.progress_bar import progress_bar
     from model_registry.convert.importing import Import, import_model
@@ -91,7 +93,7 @@ def import_(
     with progress_bar() as bar:
         bundle = import_model(order, bar)
     if json:
-        show_json(bundle.sweep)
+        show_json(asdict(bundle.sweep) | {"advice": bundle.advice})
         return
     from model_registry.convert.report import table
 
