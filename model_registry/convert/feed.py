@@ -73,12 +73,13 @@ class Feed:
 
 
 def feed(samples: Samples, inputs: tuple[Tensor, ...], axes: Mapping[str, Axis]) -> Feed:
-    """Hold samples against a model's inputs; a single array needs no name.
+    """Hold samples against a model's inputs; a single array needs no name, and one named as an input is no labels.
 
     Raises:
         SamplesRefused: an input has no array, or one of the wrong type or form.
 
     """
+    samples = samples.given_for({tensor.name for tensor in inputs})
     arrays = dict(samples.arrays)
     if len(inputs) == len(arrays) == 1:
         arrays = {inputs[0].name: next(iter(arrays.values()))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ class Samples:
     """The file that they came from."""
     arrays: Mapping[str, Array]
     labels: Array | None
+    labels_key: str = ""
+    """The name that the labels were told by, where nobody said which array they are."""
 
     @property
     def count(self) -> int:
@@ -50,6 +52,12 @@ class Samples:
                 return name, int(np.argwhere(~np.isfinite(array))[0, 0])
         return None
 
+    def given_for(self, inputs: Collection[str]) -> Samples:
+        """Return the same for a model of these inputs: an array that has the name of one is no labels."""
+        if self.labels is None or self.labels_key not in inputs:
+            return self
+        return Samples(name=self.name, arrays={**self.arrays, self.labels_key: self.labels}, labels=None)
+
     def pick(self, chosen: Array) -> Samples:
         """Return the items at the indices int[items]."""
         labels = None if self.labels is None else self.labels[chosen]
@@ -64,7 +72,8 @@ def read_samples(path: Path, labels: str = "") -> Samples:
 
     """
     arrays = _read_npz(path)
-    found = arrays.pop(labels, None) if labels else _pop_labels(arrays)
+    usual = "" if labels else _labels_key(arrays)
+    found = arrays.pop(labels or usual, None)
     if labels and found is None:
         found = read_labels(Path(labels), arrays)
     if found is not None and found.dtype.kind not in "biuf":
@@ -77,7 +86,7 @@ def read_samples(path: Path, labels: str = "") -> Samples:
         )
     if not arrays:
         raise SamplesRefused(f"{path.name} holds no array for an input.", hint="Name one array for each input.")
-    samples = Samples(name=path.name, arrays=arrays, labels=found)
+    samples = Samples(name=path.name, arrays=arrays, labels=found, labels_key=usual)
     _check_counts(samples)
     return samples
 
@@ -99,17 +108,15 @@ def read_labels(path: Path, arrays: Mapping[str, Array]) -> Array:
     if path.suffix == ".npy":
         return _read_npy(path)
     found = _read_npz(path)
-    chosen = _pop_labels(found)
-    if chosen is None and len(found) == 1:
-        chosen = next(iter(found.values()))
-    if chosen is None:
+    key = next(iter(found), "") if len(found) == 1 else _labels_key(found)
+    if not key:
         raise SamplesRefused(f"{path.name} has several arrays: {', '.join(found)}.", hint="Name one of them 'labels'.")
-    return chosen
+    return found[key]
 
 
-def _pop_labels(arrays: dict[str, Array]) -> Array | None:
-    key = next((key for key in _LABEL_KEYS if key in arrays and len(arrays) > 1), None)
-    return arrays.pop(key) if key else None
+def _labels_key(arrays: Mapping[str, Array]) -> str:
+    """Return the usual name of labels that one of several arrays has; nothing where none has one."""
+    return next((key for key in _LABEL_KEYS if key in arrays and len(arrays) > 1), "")
 
 
 def _read_npz(path: Path) -> dict[str, Array]:

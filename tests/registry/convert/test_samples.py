@@ -36,6 +36,17 @@ def test_labels_come_from_the_data_by_their_usual_names_or_by_the_one_given(tmp_
     assert np.array_equal(named.labels, Y)  # type: ignore[arg-type]
 
 
+def test_an_array_with_the_name_of_an_input_is_no_labels(tmp_path: Path) -> None:
+    samples = read_samples(stored(tmp_path, x=X, y=X))
+    fitted = feed(samples, tuple(Tensor(name=name, dtype="float32", shape=(2,)) for name in "xy"), {}).samples
+    assert (sorted(fitted.arrays), fitted.labels) == (["x", "y"], None)
+
+
+def test_of_two_usual_names_the_one_that_is_told_holds_the_labels(tmp_path: Path) -> None:
+    samples = read_samples(stored(tmp_path, x=X, y=X, target=Y), "target")
+    assert (sorted(samples.arrays), list(samples.labels)) == (["x", "y"], list(Y))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("heading", ["", "id,class\n"])
 def test_labels_come_from_the_last_column_of_a_csv(tmp_path: Path, heading: str) -> None:
     (tmp_path / "y.csv").write_text(heading + "".join(f"{i},{y}\n" for i, y in enumerate(Y)))
