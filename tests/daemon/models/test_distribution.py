@@ -1,5 +1,6 @@
 """Models travel between nodes: only what is vouched for, verified piece by piece, and each node takes its own tier."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from model_registry.trust.publisher import Publishers
 from model_registry.trust.signature import signed
 from model_registry.trust.signing_key import SigningKey
 from tests.daemon.conftest import MakeMember
-from tests.daemon.mesh import Member, introduced, join, until
+from tests.daemon.mesh import PATIENCE_S, Member, introduced, join, until
 from tests.daemon.models.family import Family, family
 from tests.daemon.toys import CALM, GRAVE, ODD, window
 
@@ -233,3 +234,14 @@ async def test_who_fetches_what_cannot_run_here_hears_why(member: MakeMember, pu
         "news/phone/toy-fp32",
         "news/watch/toy-fp32",
     ]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_node_that_is_stirred_in_the_moment_of_its_end_ends(member: MakeMember, turns: int) -> None:
+    phone = member("phone", bare=True)
+    await asyncio.sleep(0)
+    phone.keeper.exchange.on_offers()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        await phone.keeper.close()
