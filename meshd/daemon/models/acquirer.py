@@ -157,9 +157,8 @@ class Acquirer:
         return [offer for source in self._peers() if source.is_willing for offer in source.inventory.offers]
 
     def _over(self) -> list[tuple[Offer, Problem]]:
-        """Return the problems whose cause is gone: it is here by now, or wanted no longer. Blocks."""
-        trusted = self._catalogue.acceptance.trusted()
-        return [(offer, told) for offer, told in self._unfit.values() if not self._is_wanted(offer, trusted)]
+        """Return the problems whose cause is gone: the model is here by now, or was removed. Blocks."""
+        return [(offer, told) for offer, told in list(self._unfit.values()) if not self._is_lacking(offer)]
 
     def _forget(self, over: Collection[tuple[Offer, Problem]]) -> None:
         """Keep nothing without end: names and hashes are a peer's to make up."""
@@ -176,7 +175,8 @@ class Acquirer:
         wanted: dict[ModelName, list[Offer]] = {}
         for offer in _newest_first(offers):
             model = ModelName(offer.model)
-            if self._is_due(offer) and self._is_wanted(offer, trusted):
+            allowed = self._allowed == "all" or (self._allowed != "none" and model in self._allowed)
+            if allowed and offer.publisher in trusted and self._is_due(offer) and self._is_lacking(offer):
                 wanted.setdefault(model, []).append(offer)
         return wanted
 
@@ -184,10 +184,9 @@ class Acquirer:
         put_off_s = max(until_s.get(offer.manifest, 0.0) for until_s in (self._lacking_until_s, self._refused_until_s))
         return monotonic() >= put_off_s
 
-    def _is_wanted(self, offer: Offer, trusted: Collection[str]) -> bool:
+    def _is_lacking(self, offer: Offer) -> bool:
         model = ModelName(offer.model)
-        allowed = self._allowed == "all" or (self._allowed != "none" and model in self._allowed)
-        if not allowed or offer.publisher not in trusted or model in self._preferences.removed:
+        if model in self._preferences.removed:
             return False
         known = self._catalogue.manifest(model)
         return known is None or _number(known.version) < _number(offer.version) or self._lacks_best(known, offer)
