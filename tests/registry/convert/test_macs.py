@@ -80,3 +80,20 @@ def test_products_of_integers_behind_operators_of_the_runtime_are_counted_by_run
     )
     model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
     assert macs(model, ONE, {"x": np.zeros((1, 3, 8, 8), np.uint8)}) == 6 * 6 * 4 * 27 + 4 * 6 * 6 * 5
+
+
+def test_products_in_a_branch_whose_shapes_nobody_can_tell_count_nothing() -> None:
+    form = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    inner = [
+        helper.make_node("Gelu", ["x"], ["lit"], domain=MICROSOFT),
+        helper.make_node("MatMul", ["lit", "w"], ["out"]),
+    ]
+    branch = helper.make_graph(inner, "branch", [], [form])
+    model = built(
+        [helper.make_node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch)],
+        inputs={"x": (TensorProto.FLOAT, ["batch", 7]), "yes": (TensorProto.BOOL, [])},
+        outputs={"y": (TensorProto.FLOAT, ["batch", 5])},
+        constants={"w": np.ones((7, 5), np.float32)},
+    )
+    model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    assert macs(model, ONE, {"x": np.zeros((1, 7), np.float32), "yes": np.bool_(True)}) == 0
