@@ -96,4 +96,4 @@ def test_products_in_a_branch_whose_shapes_nobody_can_tell_count_nothing() -> No
         constants={"w": np.ones((7, 5), np.float32)},
     )
     model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-    assert macs(model, ONE, {"x": np.zeros((1, 7), np.float32), "yes": np.bool_(True)}) == 0
+    assert macs(model, ONE, {"x": np.zeros((1, 7), np.float32), "yes": np.array(True)}) == 0
