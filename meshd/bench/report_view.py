@@ -36,8 +36,8 @@ def _travels(report: Report) -> tuple[str, str]:
         f"{moved.lending_p99_ratio:g} times as long on the link that it comes by"
     )
     heals = (
-        f"{mended.rounds} flipped bytes: found in {mended.found_s:g} s, mended in {mended.mended_s:g} s (medians), beside "
-        f"{mended.requests:,} requests; a scrub reads {size(round(mended.scrub_bps))}/s"
+        f"{mended.rounds} flipped bytes beside {mended.requests:,} requests: found in {mended.found_s:g} s, mended in "
+        f"{mended.mended_s:g} s (medians); a scrub reads {size(round(mended.scrub_bps))}/s"
     )
     return travels, heals
 

@@ -86,8 +86,9 @@ def test_the_recommendation_comes_first_in_plain_words() -> None:
     first = text[text.index("What to run where") : text.index("The variants")]
     assert "For a watch none No variant fits a watch." in first
     assert (
-        "For a phone int8 int8 is the smallest of the 4 variants that fit, lose at most 1 point of accuracy, and take the "
-        "least energy as far as can be told. Against fp32 it is 1.1 times as fast, has 26% of the size and loses 0.78 points." in first
+        "For a phone int8 int8 is the smallest of the 4 variants that fit, lose at most 1 point of accuracy, and take "
+        "the least energy as far as can be told. Against fp32 it is 1.1 times as fast, has 26% of the size and loses "
+        "0.78 points." in first
     )
 
 
