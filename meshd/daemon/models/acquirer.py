@@ -79,8 +79,9 @@ class Acquirer:
                     await self._stirred.wait()
             self._stirred.clear()
             try:
-                wanted = await asyncio.to_thread(self._wanted, self._offers())
-                over = await asyncio.to_thread(self._over)
+                wanted, over = await asyncio.to_thread(
+                    lambda offers: (self._wanted(offers), self._over()), self._offers()
+                )
             except RegistryError as error:  # Nobody can tell whom to trust, or what is in the store.
                 log.get_logger().warning(log.MODEL_REFUSED, reason=error.message)
                 continue
