@@ -204,8 +204,9 @@ async def test_a_made_up_newer_version_keeps_out_no_real_one(
 
 
 async def test_names_that_a_peer_makes_up_fill_no_memory(
-    member: MakeMember, publisher: SigningKey, made: Family
+    member: MakeMember, publisher: SigningKey, made: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(acquirer, "LOOK_S", 0.05)  # A look that meets a source at rest is made again by the clock.
     phone = member("phone", bare=True, models=trusting(publisher))
     boaster = Refuser("boaster", made, honest(made))
     await boaster.lend(phone, offers=())
