@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from meshd.bench.beside import running
 from meshd.bench.tiny import FOLDER, MODELS, NAME, TinyModel
 from meshd.cli.output import progress
 from meshd.client import AsyncClient
@@ -144,7 +145,7 @@ async def _watching(phone: AsyncClient) -> AsyncIterator[asyncio.Event]:
             travelling.set() if arriving else travelling.clear()
             await asyncio.sleep(_LOOK_S)
 
-    async with _running(look()):
+    async with running(look()):
         yield travelling
 
 
@@ -165,17 +166,5 @@ async def _asking(
             elif not was and not travelling.is_set():
                 times.quiet.append(seconds)
 
-    async with _running(ask()):
+    async with running(ask()):
         yield
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Do something for as long as the context lasts."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

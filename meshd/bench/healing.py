@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 from msgspec import Struct
 
+from meshd.bench.beside import running
 from meshd.bench.distribution import FREIGHT, FREIGHT_BYTES, lay_freight
 from meshd.bench.tiny import MODELS, NAME, TinyModel
 from meshd.cli.output import progress
@@ -171,10 +172,5 @@ async def _asking(phone: AsyncClient, model: str, requests: _Requests) -> AsyncI
                 requests.failed += 1
             await asyncio.sleep(_PAUSE_S)
 
-    task = asyncio.create_task(ask())
-    try:
+    async with running(ask()):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -111,10 +111,6 @@ def model_name(origin: str) -> str:
     return cleaned[:_LONGEST_NAME].rstrip("._-") or "model"
 
 
-def _history(imported: Imported) -> str:
-    return ", converted by ".join(filter(None, (imported.origin, imported.converted_by)))
-
-
 def _opened(imported: Imported) -> Session:
     """Look through the file as every node will, and only then load it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
+from model_registry.convert.calibration import Batches, nodes_with_constants
 from model_registry.convert.packing import packed
 from model_registry.distill.teacher import batches
 
@@ -60,10 +61,10 @@ def to_int8(fp32: bytes, examples: Arrays, *, per_channel: bool) -> bytes:
         quantize_static(
             str(prepared),
             str(quantised),
-            _Ranges(examples, _batch(onnx.load(prepared))),
+            _ranges(examples, _batch(onnx.load(prepared))),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
-            nodes_to_exclude=_additions_of_constants(onnx.load(prepared)),
+            nodes_to_exclude=nodes_with_constants(onnx.load(prepared), {"Add"}),
             per_channel=per_channel,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -83,23 +84,13 @@ def stirred(network: nn.Module) -> nn.Module:
     return network
 
 
-class _Ranges(CalibrationDataReader):
-    def __init__(self, examples: Arrays, batch: int) -> None:
-        every = max(len(next(iter(examples.values()))) // RANGE_EXAMPLES, 1)
-        taken = {name: part[::every][:RANGE_EXAMPLES] for name, part in examples.items()}
-        self._batches: Iterator[dict[str, NDArray[Any]]] = batches(taken, batch)
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        return next(self._batches, None)
+def _ranges(examples: Arrays, batch: int) -> Batches:
+    """Return examples, evenly taken, that show the ranges int8 must span."""
+    every = max(len(next(iter(examples.values()))) // RANGE_EXAMPLES, 1)
+    return Batches(batches({name: part[::every][:RANGE_EXAMPLES] for name, part in examples.items()}, batch))
 
 
 def _batch(model: onnx.ModelProto) -> int:
     """Return how many examples a model takes at a time: one, or as many as you like."""
     firsts = {value.type.tensor_type.shape.dim[0].dim_value for value in model.graph.input}
     return 1 if 1 in firsts else RANGE_BATCH
-
-
-def _additions_of_constants(model: onnx.ModelProto) -> list[str]:
-    """Return the nodes that one int8 range for everything would blur: offsets, not residual sums."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return [node.name for node in model.graph.node if node.op_type == "Add" and constants & set(node.input)]

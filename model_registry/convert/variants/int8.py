@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from model_registry.convert.calibration import Batches, nodes_with_constants
 from model_registry.convert.errors import NotApplicable
 from model_registry.convert.graph_walk import nodes
 from model_registry.convert.variants.recipe import Parent, require_floats, tool
@@ -55,10 +53,10 @@ class Int8:
             quantize_static(
                 str(prepared),
                 str(target),
-                _Batches(parent.calibration.batches()),
+                Batches(parent.calibration.batches()),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_OPERATORS,
-                nodes_to_exclude=_sums_with_constants(parent.model),
+                nodes_to_exclude=nodes_with_constants(parent.model, {"Add", "Mul"}),
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -68,19 +66,3 @@ class Int8:
             f"int8, static QDQ, per channel, ranges from {parent.calibration.items} items "
             f"(onnxruntime {onnxruntime.__version__})"
         )
-
-
-class _Batches:
-    """What onnxruntime knows as a CalibrationDataReader, by its one method."""
-
-    def __init__(self, batches: Iterator[dict[str, NDArray[Any]]]) -> None:
-        self._batches = batches
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        return next(self._batches, None)
-
-
-def _sums_with_constants(model: Any) -> list[str]:
-    """Return nodes that a shared int8 range would blur: offsets and scalings, not the sums of residual branches."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return [node.name for node in model.graph.node if node.op_type in {"Add", "Mul"} and constants & set(node.input)]

@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model_registry.convert.calibration import Batches, nodes_with_constants
 from model_registry.convert.packing import packed
 from model_registry.distill import artifact
 from model_registry.zoo.ecg.network import Committee
@@ -99,15 +100,6 @@ def to_fp32(network: Committee, tier: TierName, probability: Sigmoid, path: Path
     path.write_bytes(artifact.to_fp32(TierNet(network, tier, probability), watched, OUTPUTS[tier]))
 
 
-class _Windows(CalibrationDataReader):
-    def __init__(self, ecg: NDArray[np.int16]) -> None:
-        self._batches = iter(np.array_split(ecg, max(len(ecg) // 32, 1)))
-
-    def get_next(self) -> dict[str, NDArray[np.int16]] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {"ecg": batch}
-
-
 def to_int8(fp32: Path, ecg: NDArray[np.int16], path: Path) -> None:
     """Write a float32 artifact again with int8 convolutions, whose ranges windows `ecg` show."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -116,23 +108,16 @@ def to_int8(fp32: Path, ecg: NDArray[np.int16], path: Path) -> None:
         quantize_static(
             str(prepared),
             str(path),
-            _Windows(ecg),
+            Batches({"ecg": part} for part in np.array_split(ecg, max(len(ecg) // 32, 1))),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Add", "Relu"],
-            nodes_to_exclude=_additions_of_constants(prepared),
+            nodes_to_exclude=nodes_with_constants(onnx.load(prepared), {"Add"}),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             extra_options={"ActivationSymmetric": False},
         )
     onnx.save(packed(onnx.load(path)), path)
-
-
-def _additions_of_constants(path: Path) -> list[str]:
-    """Return the nodes that a shared int8 range would blur: calibration lines and offsets, not residual sums."""
-    graph = onnx.load(path).graph
-    constants = {tensor.name for tensor in graph.initializer}
-    return [node.name for node in graph.node if node.op_type == "Add" and constants & set(node.input)]
 
 
 def macs(path: Path) -> int:
