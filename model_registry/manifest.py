@@ -75,6 +75,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """Kind of question that it answers, such as image-classification."""
     privacy: Literal["device", "household", "public"]
     """How far an input may travel unless a request says less."""
+    private_depth: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    """Activations behind at least so many layers with weights may travel within the household although the input itself
+    stays on the node. None: nothing of an input that stays may travel. Only where `privacy` is "device"."""
     unsigned: bool = False
     """Said by the one who made it: nobody vouches for this model. It is never fetched from a peer."""
     signature: Signature | None = None
@@ -105,6 +108,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         """Yield every broken rule that types alone cannot state."""
         if self.unsigned and self.signature:
             yield Flaw(("unsigned",), "The manifest is signed and says unsigned = true.", "Leave one of them out.")
+        if self.private_depth is not None and self.privacy != "device":
+            problem = f"private_depth speaks of an input that stays on the node, and privacy is '{self.privacy}'."
+            yield Flaw(("private_depth",), problem, 'Leave it out, or say privacy = "device".')
         yield from (f.below("inputs") for f in repeated((t.name for t in self.inputs), what="Input"))
         for name, axis in self.axes.items():
             yield from (flaw.below("axes", name) for flaw in axis.flaws())

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from model_registry.encoding import Encoding
 from model_registry.flaw import Flaw, closest
 from model_registry.measured import END, Label, Note
 
@@ -53,6 +54,8 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     """Physical unit of an element, if it has one."""
     description: Note = ""
     """What it means, for the person who feeds or reads it."""
+    encodings: tuple[Encoding, ...] = ()
+    """How it may be encoded on its way to another node, and what that costs; raw is always allowed."""
 
     def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
         """Yield every extent that names no axis."""

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from model_registry.bundle import path_flaw
 from model_registry.flaw import Flaw, closest, repeated
 from model_registry.measured import END, ONE_LINE, Cost, Count, Evaluation, Label, Note, Positive, Sha256
+from model_registry.split import Split
 from model_registry.tensor import Axis, Tensor
 
 Format = Literal["onnx", "tflite"]
@@ -128,9 +129,13 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """What a run takes, on each device where it was measured or predicted."""
     hardware: tuple[Provider, ...] = ("cpu",)
     """Execution providers that it was made for, best first."""
+    split: Split | None = None
+    """Where it may be cut, so that several nodes run one request. None: nowhere."""
 
-    def flaws(self) -> Iterator[Flaw]:
-        """Yield what is wrong with the file's path, the names and the figures."""
+    def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
+        """Yield what is wrong with the file's path, the names, the figures and the cuts."""
+        if self.split:
+            yield from (flaw.below("split") for flaw in self.split.flaws(axes))
         if len({*self.names.values()}) < len(self.names):
             yield Flaw(("names",), "Two tensors have one name in the graph.", "Give each the name of its own.")
         if problem := path_flaw(self.file):
@@ -172,7 +177,7 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         for index, output in enumerate(self.outputs):
             yield from (flaw.below("outputs", index) for flaw in output.flaws(axes))
         for index, variant in enumerate(self.variants):
-            yield from (flaw.below("variants", index) for flaw in variant.flaws())
+            yield from (flaw.below("variants", index) for flaw in variant.flaws(axes))
         outputs = {output.name: output for output in self.outputs}
         if self.alarm:
             yield from (flaw.below("alarm") for flaw in self.alarm.flaws(outputs))

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from meshd.core.ids import NodeId, RequestId
+from meshd.core.ids import NodeId, RequestId, Word
 from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.plan import RAW, Leg, Share
 from meshd.core.request import Priority
 
 
@@ -28,6 +29,12 @@ class Mask(StrEnum):
     QUEUE_FULL = "queue_full"
     DEADLINE = "deadline"
     LESS_ACCURATE = "less_accurate"
+    NOT_THE_PLAN = "not_the_plan"
+    """The asker named another plan."""
+    NO_GAIN = "no_gain"
+    """Splitting is not predicted to pay, or another split is predicted to be better in every way."""
+    NO_CREDIT = "no_credit"
+    """The peer has not read what it was sent before."""
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):
@@ -91,6 +98,12 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     tier: HostedTier
     prediction: Prediction
     reason: Reason | None = None
+    codec: Word = RAW
+    """How the input travels to a peer that runs it whole."""
+    legs: tuple[Leg, ...] = ()
+    """Stages over several nodes, in order; empty where one node runs it whole. The node above runs the first."""
+    shares: tuple[Share, ...] = ()
+    """Items of the batch over several nodes; empty where one node runs them all."""
 
     @property
     def allowed(self) -> bool:
@@ -100,7 +113,16 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def label(self) -> str:
         """Return how a person would name it, for example ``hub tier on kitchen``."""
-        return f"{self.tier.tier} tier on {self.node}"
+        return f"{self.tier.tier} tier on {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Return where it runs: ``kitchen``; ``band 0-2, kitchen 2-4`` for stages; ``band x3, kitchen x5`` for items."""
+        if self.legs:
+            return ", ".join(f"{leg.node} {leg.first}-{leg.last}" for leg in self.legs)
+        if self.shares:
+            return ", ".join(f"{share.node} x{share.items}" for share in self.shares)
+        return self.node
 
 
 class Observation(Struct, frozen=True, kw_only=True):

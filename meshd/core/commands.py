@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from meshd.core.answer import Outcome
 from meshd.core.candidate import Observation
-from meshd.core.ids import NodeId, RequestId
+from meshd.core.ids import NodeId, RequestId, Word
 from meshd.core.membership import Standing
 from meshd.core.node import DeviceClass, HostedTier, Telemetry
+from meshd.core.plan import RAW, Partial
 
 
 class _Command(Struct, frozen=True, kw_only=True, tag=True):
@@ -22,11 +23,41 @@ class ChoosePlan(_Command, frozen=True, kw_only=True):
 
 
 class RunStage(_Command, frozen=True, kw_only=True):
-    """Run a tier here on the request's input; answer with StageFinished or StageFailed."""
+    """Run a tier here on the request's input; answer with StageFinished or StageFailed.
+
+    Where ``last`` is set only stages [first, last) are run, on what crosses before ``first``: the tensors of the
+    attempt ``of``, or the request's own input where that is none.
+    """
 
     request_id: RequestId
     attempt: int
     tier: HostedTier
+    first: int = 0
+    last: int | None = None
+    of: int | None = None
+    """The attempt whose tensors are the input; none: the request's."""
+
+
+class RunBatch(_Command, frozen=True, kw_only=True):
+    """Run a tier here once for several requests, whole; answer with StageFinished or StageFailed for each."""
+
+    members: tuple[tuple[RequestId, int], ...]
+    """Requests with the numbers of their attempts."""
+    tier: HostedTier
+
+
+class Fork(_Command, frozen=True, kw_only=True):
+    """Open children of a request; each then lives like any request, and ends with a Finish of its own.
+
+    The children of one fork share a batch between them (``items`` says how many each has, in order), or all have the
+    whole input (``items`` is empty). The parent's Finish names the child whose outputs are the answer, or none: then
+    the outputs of all are joined along the batch.
+    """
+
+    request_id: RequestId
+    attempt: int
+    children: tuple[RequestId, ...]
+    items: tuple[int, ...] = ()
 
 
 class DropStage(_Command, frozen=True, kw_only=True):
@@ -46,6 +77,11 @@ class Dispatch(_Command, frozen=True, kw_only=True):
     deadline_s: float
     """Seconds that the peer has."""
     via: tuple[NodeId, ...]
+    codec: Word = RAW
+    partial: Partial | None = None
+    """The rest of the plan: then the tensors of the attempt ``of`` are sent."""
+    of: int | None = None
+    """The attempt whose tensors are sent; none: the request's input."""
 
 
 class Recall(_Command, frozen=True, kw_only=True):
@@ -57,11 +93,15 @@ class Recall(_Command, frozen=True, kw_only=True):
 
 
 class Finish(_Command, frozen=True, kw_only=True):
-    """The request's one outcome; an answer's tensors are those of ``attempt``."""
+    """The request's one outcome; an answer's tensors are those of ``attempt``.
+
+    Where that attempt was a fork they are those of ``child``, or those of all its children, joined.
+    """
 
     request_id: RequestId
     outcome: Outcome
     attempt: int | None
+    child: RequestId | None = None
 
 
 class Announce(_Command, frozen=True, kw_only=True):
@@ -77,4 +117,4 @@ class StandingChanged(_Command, frozen=True, kw_only=True):
     standing: Standing
 
 
-Command = ChoosePlan | RunStage | DropStage | Dispatch | Recall | Finish | Announce | StandingChanged
+Command = ChoosePlan | RunStage | RunBatch | Fork | DropStage | Dispatch | Recall | Finish | Announce | StandingChanged

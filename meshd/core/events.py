@@ -45,6 +45,8 @@ class StageFinished(_Event, frozen=True, kw_only=True):
     score: float | None
     anomalous: bool | None
     malformed: bool
+    out_bytes: int = 0
+    """Bytes of what it gave, where that is to travel on: the tensors that cross behind the last of its stages."""
 
 
 class StageFailed(_Event, frozen=True, kw_only=True):
@@ -65,6 +67,10 @@ class PeerAnswered(_Event, frozen=True, kw_only=True):
     answer: Answer
     transferred_bytes: int
     telemetry: Telemetry | None
+    sent_bytes: int = 0
+    """What was sent, as it was encoded; with what it took raw it tells how well the codec does."""
+    codec_s: float = 0.0
+    """Seconds that encoding took here."""
 
 
 class PeerRefused(_Event, frozen=True, kw_only=True):

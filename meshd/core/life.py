@@ -17,7 +17,7 @@ from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.itinerary import Itinerary
-from meshd.core.node import DeviceClass
+from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.request import Request
 
 
@@ -98,6 +98,18 @@ class Given(Struct, frozen=True, kw_only=True):
     attempt: int
 
 
+class Reached(Struct, frozen=True, kw_only=True):
+    """How far a partitioned run has come: the tensors that cross before a stage are at hand."""
+
+    tier: HostedTier
+    stage: int
+    """Number of the stage that is next."""
+    attempt: int | None
+    """The attempt that gave the tensors; none: a peer sent them as the request's input."""
+    n_bytes: int
+    """Of the tensors, not encoded."""
+
+
 class Life(Struct, kw_only=True):
     """Everything that changes while a request is alive."""
 
@@ -113,6 +125,8 @@ class Life(Struct, kw_only=True):
     attempt: Attempt | None = None
     given: Given | None = None
     """Best answer so far: what is returned, as degraded, when nothing larger can be reached."""
+    reached: Reached | None = None
+    """Set once a head has run, or where a peer sent the rest of a plan: what is left may be planned anew from here."""
     flawed: DeviceClass | None = None
     """Tier that gave a malformed output last: a larger one should look, and a smaller one's answer is degraded."""
     shunned: dict[NodeId, str] = {}

@@ -33,6 +33,31 @@ class DeviceClass(StrEnum):
 _RANKS = {device_class: rank for rank, device_class in enumerate(DeviceClass)}
 
 
+class Way(Struct, frozen=True, kw_only=True, gc=False):
+    """One way to encode tensors for a link, as a manifest allows it."""
+
+    codec: Word
+    ratio: Annotated[float, Meta(ge=0.0, le=4.0)]
+    """Bytes on the link per byte of the tensors."""
+    seconds: Seconds = 0.0
+    """To encode and decode one item, both ends together."""
+
+
+class HostedStage(Struct, frozen=True, kw_only=True, gc=False):
+    """One contiguous piece of a variant that can be cut, as one node can run it."""
+
+    compute_s: Seconds
+    """Seconds for one item there."""
+    measured: bool = False
+    """False while the figure is the manifest's share of the whole."""
+    out_bytes: Count = 0
+    """Bytes of one item's tensors that cross behind it, not encoded; 0 for the last stage."""
+    may_travel: bool = True
+    """Whether the manifest lets what crosses behind it leave the node."""
+    ways: tuple[Way, ...] = ()
+    """How what crosses behind it may be encoded."""
+
+
 class HostedTier(Struct, frozen=True, kw_only=True):
     """One tier of a model as one node can run it: the variant chosen there, with what running it costs."""
 
@@ -61,6 +86,10 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """Share of requests expected to escalate, from the manifest; observed rates replace it."""
     raw_input_may_leave: bool = True
     """False when the manifest's privacy level is ``device``."""
+    ways: tuple[Way, ...] = ()
+    """How the input may be encoded for a link."""
+    stages: Annotated[tuple[HostedStage, ...], Meta(max_length=16)] = ()
+    """Pieces that can run on different nodes, in order; empty where the variant was not cut."""
 
 
 class NodeProfile(Struct, frozen=True, kw_only=True):
@@ -75,6 +104,8 @@ class NodeProfile(Struct, frozen=True, kw_only=True):
     """Stages that run at once."""
     power: PowerModel
     hosted: tuple[HostedTier, ...] = ()
+    codecs: Annotated[tuple[Word, ...], Meta(max_length=16)] = ()
+    """Encodings of tensors that it can undo, beside raw ones."""
 
 
 class Telemetry(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass
+from meshd.core.plan import Partial
 
 
 class Priority(StrEnum):
@@ -46,6 +47,12 @@ class Request(Struct, frozen=True, kw_only=True):
     """Set when a peer delegates: begin with this tier, here. A client leaves it out."""
     via: tuple[NodeId, ...] = ()
     """Nodes that have had the request before, oldest first; it never returns to one of them."""
+
+    partial: Partial | None = None
+    """Set when a peer hands over the rest of a plan: the input is what crosses before its stages."""
+    plan: str = ""
+    """The place of the one candidate that the asker wants, as :attr:`meshd.core.candidate.Candidate.place` writes it;
+    empty: whichever is best."""
 
     @property
     def delegated(self) -> bool:

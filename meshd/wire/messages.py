@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from meshd.core.answer import Answer
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, NodeProfile, Telemetry
+from meshd.core.plan import Partial
 from meshd.core.request import Priority, Privacy
 from model_registry.pieces import MOST_PIECES
 
@@ -57,12 +58,18 @@ DType = Literal[
 ]
 
 
+Codec = Literal["raw", "uint8", "jpeg", "flac", "fp16", "int8"]
+
+
 class TensorHeader(Struct, frozen=True, kw_only=True):
     """Name, element type and shape of one tensor; elements are little-endian, C order."""
 
     name: Name
     dtype: DType
     shape: Annotated[tuple[Dimension, ...], Meta(max_length=MAX_RANK)]
+    codec: Codec = "raw"
+    encoded_bytes: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
+    """Length in the payload, where the codec is not ``raw``."""
 
 
 Tensors = Annotated[tuple[TensorHeader, ...], Meta(max_length=MAX_TENSORS)]
@@ -107,6 +114,10 @@ class Infer(Struct, frozen=True, kw_only=True):
     min_tier: DeviceClass | None = None
     start_tier: DeviceClass | None = None
     via: Annotated[tuple[Fingerprint, ...], Meta(max_length=MAX_HOPS)] = ()
+    partial: Partial | None = None
+    """The rest of a plan: the tensors are those that cross before its first stage. For peers only."""
+    plan: Annotated[str, Meta(max_length=1024)] = ""
+    """The one plan that a client wants, as ``meshd plan`` writes it. For clients only."""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -131,6 +142,15 @@ class Cancel(Struct, frozen=True, kw_only=True):
     """The asker no longer wants the answer; nothing is sent back."""
 
     request_id: Key
+
+
+class Credit(Struct, frozen=True, kw_only=True):
+    """How much more the other side may send in Infer messages, in total since the session opened.
+
+    A total instead of an increment: it is never counted twice, and a later one replaces an earlier one.
+    """
+
+    payload_bytes: Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class Goodbye(Struct, frozen=True, kw_only=True):
@@ -220,6 +240,7 @@ Message = (
     | Fetched
     | Install
     | Order
+    | Credit
 )
 
 KINDS: dict[int, type[Any]] = {
@@ -238,6 +259,7 @@ KINDS: dict[int, type[Any]] = {
     13: Fetched,
     14: Install,
     15: Order,
+    16: Credit,
 }
 
 __all__ = [
@@ -255,6 +277,8 @@ __all__ = [
     "PROTOCOL_VERSION",
     "Cancel",
     "Capability",
+    "Codec",
+    "Credit",
     "DType",
     "Document",
     "Fetch",
