@@ -117,7 +117,7 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def place(self) -> str:
-        """Return where it runs: ``kitchen``; ``band 0-2, kitchen 2-4`` for stages; ``band x3, kitchen x5`` for items."""
+        """Return where: ``kitchen``; ``band 0-2, kitchen 2-4`` for stages; ``band x3, kitchen x5`` for items."""
         if self.legs:
             return ", ".join(f"{leg.node} {leg.first}-{leg.last}" for leg in self.legs)
         if self.shares:
