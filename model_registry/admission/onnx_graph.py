@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 from math import prod
 
 from model_registry.admission.onnx_messages import Message, walk
-from model_registry.admission.wire_format import Malformed
 from model_registry.errors import Refused
+from model_registry.runtime.wire_format import Malformed
 
 MOST_NODES = 20_000
 """Loading so many takes 0.6 s and 55 MB, and grows faster than their number; the largest graph that ships has 356.

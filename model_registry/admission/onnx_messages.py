@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-from model_registry.admission.wire_format import Malformed, Span
+from model_registry.runtime.wire_format import Malformed, Span
 
 Kind = Literal["model", "graph", "node", "attribute", "tensor", "sparse", "function", "training"]
 

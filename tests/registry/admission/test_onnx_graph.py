@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from model_registry.admission import onnx_graph, onnx_messages
 from model_registry.admission.inspection import inspect
 from model_registry.admission.onnx_graph import MOST_NODES
-from model_registry.admission.wire_format import Malformed, Span
 from model_registry.errors import Refused
+from model_registry.runtime.wire_format import Malformed, Span
 from model_registry.tier import Format
 from tests.executor.graphs import mean_model
 from tests.registry.admission import hostile

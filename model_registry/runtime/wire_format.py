@@ -1,4 +1,4 @@
-"""Reads protobuf's wire format and nothing else: fields of a message, one after the other, never past its end.
+"""Reads and writes protobuf's wire format and nothing else: fields of a message, one by one, never past its end.
 
 Source: protobuf.dev/programming-guides/encoding. Groups (wire types 3 and 4) are refused: ONNX has none.
 """
@@ -33,6 +33,11 @@ class Span:
 
     def __bytes__(self) -> bytes:
         return self._content[self.start : self.end]
+
+    @property
+    def view(self) -> memoryview:
+        """Return the bytes where they lie."""
+        return memoryview(self._content)[self.start : self.end]
 
     def fields(self) -> Iterator[tuple[int, int | Span]]:
         """Yield each field's number, and what it holds: a number, or bytes.
@@ -81,3 +86,23 @@ class Span:
             if byte < 0x80:
                 return value, at + index + 1
         raise Malformed(f"byte {at} begins a number of more than {_LONGEST_VARINT} bytes")
+
+
+def number_field(number: int, value: int) -> bytes:
+    """Return a field that holds a number of at most 64 bits."""
+    return varint(number << 3 | VARINT) + varint(value)
+
+
+def bytes_head(number: int, length: int) -> bytes:
+    """Return what stands before the bytes of a field."""
+    return varint(number << 3 | BYTES) + varint(length)
+
+
+def varint(value: int) -> bytes:
+    """Return a number as readers of the format expect it: seven bits a byte, the lowest first."""
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
