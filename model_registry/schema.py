@@ -39,10 +39,12 @@ def describe_keys(definitions: dict[str, Any], forms: tuple[type[Struct], ...]) 
 
 
 def key_descriptions(form: type[Struct]) -> dict[str, str]:
-    """Return the text that stands below each attribute of a struct, as one line each."""
+    """Return the text that stands below each attribute of a struct and of what it extends, as one line each."""
     return {
         key.target.id: " ".join(inspect.cleandoc(words.value.value).split())
-        for key, words in pairwise(_class_body(form))
+        for extended in reversed(form.__mro__)
+        if extended is not Struct and issubclass(extended, Struct)
+        for key, words in pairwise(_class_body(extended))
         if isinstance(key, ast.AnnAssign)
         and isinstance(key.target, ast.Name)
         and isinstance(words, ast.Expr)

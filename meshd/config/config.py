@@ -201,6 +201,44 @@ class Record(Section, frozen=True):
     """File to append every scheduler event to, for replay; off unless set. It grows without bound."""
 
 
+class LinkShape(Section, frozen=True):
+    """How slow a link is made."""
+
+    delay_s: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
+    """Time that everything is under way, in one direction."""
+    jitter_s: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
+    """Most time that chance adds to the delay; order is kept."""
+    rate_bps: Annotated[float, Meta(ge=1_000.0)] | None = None
+    """Bits a second that pass; as many as the network takes unless set."""
+
+
+PeerShapes = Annotated[
+    dict[str, LinkShape],
+    Meta(description="a table for each peer's name, of delay_s, jitter_s and rate_bps, numbers from 0 up"),
+]
+
+
+class Shaping(LinkShape, frozen=True):
+    """Slower links than there are, for tests and demonstrations: what this node sends to its peers; they shape theirs.
+
+    Above TLS, so that handshakes and records are not counted.
+    """
+
+    seed: Annotated[int, Meta(ge=0)] = 0
+    """Where the chance of the jitter begins."""
+    peers: PeerShapes = field(default_factory=dict)
+    """Links to single peers, by name, instead: ``peers.kitchen = { rate_bps = 2e6 }``."""
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether any link is shaped at all."""
+        return any(shape.delay_s or shape.jitter_s or shape.rate_bps for shape in (self, *self.peers.values()))
+
+    def towards(self, name: str) -> LinkShape:
+        """Return how the link to a peer is shaped."""
+        return self.peers.get(name, self)
+
+
 class Config(Section, frozen=True):
     """All settings of one daemon."""
 
@@ -216,6 +254,7 @@ class Config(Section, frozen=True):
     mqtt: Mqtt = field(default_factory=Mqtt)
     log: Log = field(default_factory=Log)
     record: Record = field(default_factory=Record)
+    shaping: Shaping = field(default_factory=Shaping)
 
     @property
     def token_path(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from meshd.config.config import Config
+from meshd.config.config import Config, LinkShape
 from meshd.config.flaws import is_section
 from model_registry.schema import describe_keys
 
@@ -17,7 +17,7 @@ from model_registry.schema import describe_keys
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of ``meshd.toml``, with the meaning of every key."""
     schema = msgspec.json.schema(Config, schema_hook=_schema_of)
-    describe_keys(schema["$defs"], (Config, *_sections()))
+    describe_keys(schema["$defs"], (Config, LinkShape, *_sections()))
     return schema
 
 

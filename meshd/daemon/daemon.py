@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sqlite3
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -201,7 +202,8 @@ class Daemon:
     async def _open_peering(self, stack: AsyncExitStack, identity: Identity, node: Node) -> Peering:
         config = self._config
         trust = TrustStore(config.trust_path, [Pin(fingerprint=fingerprint) for fingerprint in config.pinned])
-        peering = Peering(identity, trust, lambda: self._hello("peer", identity), node.neighbourhood)
+        hello = partial(self._hello, "peer", identity)
+        peering = Peering(identity, trust, hello, node.neighbourhood, shaping=config.shaping)
         stack.push_async_callback(peering.stop)
         self._peering = peering
         await peering.start(config.listen.host, config.listen.port)

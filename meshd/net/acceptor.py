@@ -8,8 +8,10 @@ import ssl
 from collections.abc import Callable
 
 from meshd import log
+from meshd.config.config import Shaping
 from meshd.errors import LinkError
 from meshd.net.session import Session
+from meshd.net.shaping import shaped
 from meshd.net.tls import HANDSHAKE_S, SHUTDOWN_S, explained
 
 MAX_UNFINISHED = 32
@@ -29,11 +31,13 @@ class Acceptor:
         *,
         session: Callable[[], Session],
         tls: ssl.SSLContext | None = None,
+        shaping: Shaping | None = None,
         on_refused: Callable[[Session, str, LinkError], None],
     ) -> None:
         self._listener = listener
         self._session = session
         self._tls = tls
+        self._shaping = shaping or Shaping()
         self._on_refused = on_refused
         self._unfinished: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.create_task(self._accept(), name="acceptor")
@@ -67,7 +71,9 @@ class Acceptor:
         loop = asyncio.get_running_loop()
         timeouts = {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": SHUTDOWN_S} if self._tls else {}
         try:
-            await loop.connect_accepted_socket(lambda: session, connection, ssl=self._tls, **timeouts)
+            await loop.connect_accepted_socket(
+                lambda: shaped(session, self._shaping), connection, ssl=self._tls, **timeouts
+            )
             await session.opened()
         except LinkError as error:
             self._on_refused(session, host, error)

@@ -11,6 +11,7 @@ from msgspec import structs
 from typing_extensions import Buffer
 
 from meshd import log
+from meshd.config.config import Shaping
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import DuplicateLink, LinkError, ProtocolError, Superseded, UntrustedPeer
@@ -22,6 +23,7 @@ from meshd.net.identity import Identity
 from meshd.net.link import LinkState, PeerLink
 from meshd.net.rivalry import newcomer_wins
 from meshd.net.session import Session, SessionLimits
+from meshd.net.shaping import shaped
 from meshd.net.sightings import Sightings
 from meshd.net.tls import HANDSHAKE_S, SHUTDOWN_S, client_context, explained, server_context
 from meshd.net.trust import TrustStore
@@ -61,6 +63,7 @@ class Peering:
         events: PeeringEvents,
         *,
         limits: SessionLimits | None = None,
+        shaping: Shaping | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._identity = identity
@@ -68,6 +71,7 @@ class Peering:
         self._hello = hello
         self._events = events
         self._limits = limits
+        self._shaping = shaping or Shaping()
         self._jitter = jitter
         self._server = server_context(identity)
         self._client = client_context(identity)
@@ -92,7 +96,9 @@ class Peering:
         """
         listener = listening_socket(Address(host, port))
         self.port = listener.getsockname()[1]
-        self._acceptor = Acceptor(listener, session=self._accepted, tls=self._server, on_refused=self._refused)
+        self._acceptor = Acceptor(
+            listener, session=self._accepted, tls=self._server, shaping=self._shaping, on_refused=self._refused
+        )
         self._run("trust", self._watch_trust())
 
     async def stop(self) -> None:
@@ -166,7 +172,7 @@ class Peering:
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 await asyncio.get_running_loop().create_connection(
-                    lambda: session, *address, ssl=self._client, ssl_shutdown_timeout=SHUTDOWN_S
+                    lambda: shaped(session, self._shaping), *address, ssl=self._client, ssl_shutdown_timeout=SHUTDOWN_S
                 )
         except OSError as error:
             raise explained(error, str(address)) from error

@@ -73,6 +73,8 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("listen = 3", "'listen' is a table of settings, not a value. Write [listen] above them."),
         ("[scheduler]\nmax_queued = 0", "max_queued cannot be 0. It takes a whole number, 1 or more."),
         ("[scheduler]\nbattery_floor = 3", "battery_floor cannot be 3. It takes a number from 0 to 1."),
+        ("[shaping]\nrate_bps = 0", "rate_bps cannot be 0. It takes a number, 1000 or more"),
+        ("[shaping.peers.hub]\nrate = 1", 'peers cannot be {"hub":{"rate":1}}. It takes a table for each peer'),
     ],
 )
 def test_a_mistake_says_what_is_wrong_and_what_the_key_takes(text: str, told: str) -> None:

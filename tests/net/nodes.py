@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from meshd.config.config import Shaping
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import LinkError, Superseded
@@ -64,14 +65,18 @@ class RecordedEvents:
 class Node:
     """An identity, a trust store and a peering on loopback."""
 
-    def __init__(self, state_dir: Path, name: str, *, limits: SessionLimits | None = None) -> None:
+    def __init__(
+        self, state_dir: Path, name: str, *, limits: SessionLimits | None = None, shaping: Shaping | None = None
+    ) -> None:
         self.name = name
         self.state_dir = state_dir
         self.identity = Identity.load_or_create(state_dir)
         self.id = self.identity.node_id
         self.trust = TrustStore(state_dir / "trust.toml")
         self.events = RecordedEvents()
-        self.peering = Peering(self.identity, self.trust, self.hello, self.events, limits=limits, jitter=lambda: 0.0)
+        self.peering = Peering(
+            *(self.identity, self.trust, self.hello, self.events), limits=limits, shaping=shaping, jitter=lambda: 0.0
+        )
 
     def hello(self) -> Hello:
         return Hello(
