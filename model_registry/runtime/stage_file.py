@@ -6,6 +6,8 @@ The same file and nodes give the same bytes on every node. Source of the field n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import maxsize
+from typing import NamedTuple
 
 from model_registry.errors import ModelUnreadable
 from model_registry.runtime.wire_format import Malformed, Span, bytes_head, number_field
@@ -25,8 +27,26 @@ _NAME_OF = {_INITIALISER: 8, _INPUT: 1, _OUTPUT: 1, _VALUE: 1}
 _VALUES_OF_SPARSE = 1
 
 
-def stage_bytes(content: bytes, first_node: int, last_node: int) -> bytes:
+class StageFile(NamedTuple):
+    """A file of its own, and the names of what its graph takes and gives."""
+
+    content: bytes
+    inputs: frozenset[str]
+    """Without constants that may be overridden."""
+    outputs: frozenset[str]
+
+
+def stage_bytes(content: bytes, first_node: int, last_node: int | None = None) -> bytes:
     """Return nodes [first_node, last_node) of an ONNX file as a file of its own.
+
+    Raises:
+        ModelUnreadable: as :func:`take_stage` does.
+    """
+    return take_stage(content, first_node, last_node).content
+
+
+def take_stage(content: bytes, first_node: int, last_node: int | None = None) -> StageFile:
+    """Return nodes [first_node, last_node) of an ONNX file as a file of its own; None is behind the last node.
 
     Its inputs are what these nodes need and do not make, in the order in which they need it; its outputs what they make
     and later nodes need, or the model gives. Constants that they need are copied, those captured by bodies of
@@ -39,16 +59,18 @@ def stage_bytes(content: bytes, first_node: int, last_node: int) -> bytes:
     try:
         kept, graph = _opened(content)
         stage = _Stage(graph, first_node, last_node)
-        return b"".join([*_written(kept), *_nested(_GRAPH_OF_MODEL, stage.written())])
+        parts = [*_written(kept), *_nested(_GRAPH_OF_MODEL, stage.written())]
+        return StageFile(b"".join(parts), stage.inputs, stage.outputs)
     except Malformed as error:
-        problem = f"Nodes {first_node} to {last_node} cannot be taken out of the model: {error}."
+        until = "the last" if last_node is None else last_node
+        problem = f"Nodes {first_node} to {until} cannot be taken out of the model: {error}."
         raise ModelUnreadable(problem, hint="Split the model again: `meshd models split`.") from error
 
 
 class _Stage:
     """What a range of a graph's nodes consists of."""
 
-    def __init__(self, graph: Span, first: int, last: int) -> None:
+    def __init__(self, graph: Span, first: int, last: int | None) -> None:
         self._graph = graph
         self._nodes: list[Span] = []
         self._taken: dict[bytes, None] = {}  # Ordered, as sets are not.
@@ -58,6 +80,16 @@ class _Stage:
         self._constants: dict[bytes, tuple[int, Span]] = {}
         self._types: dict[int, dict[bytes, Span]] = {_INPUT: {}, _OUTPUT: {}, _VALUE: {}}
         self._read_names()
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Return what the graph takes."""
+        return _words(name for name in self._taken if name not in self._constants)
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """Return what the graph gives."""
+        return _words(self._outputs())
 
     def written(self) -> _Parts:
         """Return the graph of the stage."""
@@ -74,16 +106,16 @@ class _Stage:
             *within,
         ])  # fmt: skip
 
-    def _read_nodes(self, first: int, last: int) -> None:
-        count = 0
+    def _read_nodes(self, first: int, last: int | None) -> None:
+        count, end = 0, maxsize if last is None else last
         for number, node in self._graph.fields():
             if number == _NODE and isinstance(node, Span):
-                if first <= count < last:
+                if first <= count < end:
                     self._take(node)
-                elif count >= last:
+                elif count >= end:
                     self._needed_later.update(_needs(node))
                 count += 1
-        if not 0 <= first < last <= count:
+        if not 0 <= first < (count if last is None else last) <= count:
             raise Malformed(f"it has {count:,} of them")
 
     def _take(self, node: Span) -> None:
@@ -196,6 +228,10 @@ def _inner(message: Span, number: int) -> Span:
     if len(found) != 1:
         raise Malformed("a sparse constant has no values, or has them twice")
     return found[0]
+
+
+def _words(names: Iterable[bytes]) -> frozenset[str]:
+    return frozenset(name.decode(errors="replace") for name in names)
 
 
 def _untyped(name: bytes) -> Span:

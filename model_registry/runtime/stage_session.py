@@ -1,0 +1,87 @@
+"""Some consecutive stages of a variant in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from model_registry.errors import ModelUnreadable
+from model_registry.runtime.session import GraphTensor, Session, open_session
+from model_registry.runtime.stage_file import StageFile, take_stage
+from model_registry.section import Section
+from model_registry.tensor import Tensor
+
+Array = NDArray[Any]
+
+
+class StageSession:
+    """A session that takes and gives all that crosses: what its graph does not touch it hands through, uncopied."""
+
+    def __init__(self, session: Session, section: Section) -> None:
+        """Wrap the session of a section's graph.
+
+        Raises:
+            ModelUnreadable: the graph takes what does not cross before it, or does not give what crosses behind it.
+        """
+        self._session = session
+        called = {graph: name for name, graph in section.taken_as.items()}
+        strangers = [tensor.name for tensor in session.inputs if tensor.name not in called]
+        if strangers:
+            raise _no_stages(section, f"they take '{strangers[0]}', which does not cross before them")
+        self._feeds = [(tensor.name, called[tensor.name]) for tensor in session.inputs]
+        made = {tensor.name for tensor in session.outputs}
+        self._made = {name: graph for name, graph in section.given_as.items() if graph in made}
+        self._through = {name: called.get(graph, "") for name, graph in section.given_as.items() if graph not in made}
+        lost = [name for name, taken in self._through.items() if not taken]
+        if lost:
+            raise _no_stages(section, f"they do not give '{lost[0]}', which crosses behind them")
+        self.inputs = tuple(_described(t, section.taken_as, session.inputs) for t in section.takes)
+        self.outputs = tuple(_described(t, section.given_as, session.outputs) for t in section.gives)
+
+    def run(self, names: list[str], inputs: Mapping[str, Array]) -> list[Array]:
+        """Run once and return the named tensors in order.
+
+        Raises:
+            RunFailed: the runtime gave up; the session stays usable.
+        """
+        wanted = [graph for name, graph in self._made.items() if name in names]
+        arrays = self._session.run(wanted, {graph: inputs[name] for graph, name in self._feeds})
+        made = dict(zip(wanted, arrays, strict=True))
+        return [made[self._made[name]] if name in self._made else inputs[self._through[name]] for name in names]
+
+
+def open_section(content: bytes, section: Section, *, threads: int = 1) -> StageSession:
+    """Take a section out of its variant's artifact and load it.
+
+    Raises:
+        ModelUnreadable: it cannot be taken out or loaded, or is not what the manifest says of it.
+    """
+    return StageSession(open_session(taken_out(content, section).content, threads=threads), section)
+
+
+def taken_out(content: bytes, section: Section) -> StageFile:
+    """Take a section out of its variant's artifact; a single stage is held against its hash in the manifest.
+
+    Raises:
+        ModelUnreadable: it cannot be taken out, or is another one.
+    """
+    stage = take_stage(content, section.first_node, section.last_node)
+    if section.sha256 not in {None, hashlib.sha256(stage.content).hexdigest()}:
+        raise _no_stages(section, "their bytes are not those that the manifest was made for")
+    return stage
+
+
+def _described(tensor: Tensor, names: Mapping[str, str], of_graph: tuple[GraphTensor, ...]) -> GraphTensor:
+    found = next((graph for graph in of_graph if graph.name == names[tensor.name]), None)
+    if found is None:
+        return GraphTensor(name=tensor.name, dtype=tensor.dtype, shape=tensor.shape)
+    return replace(found, name=tensor.name)
+
+
+def _no_stages(section: Section, why: str) -> ModelUnreadable:
+    problem = f"Stages {section.first} to {section.last} cannot be run: {why}."
+    return ModelUnreadable(problem, hint="Split the model again: `meshd models split`.")
