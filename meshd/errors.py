@@ -86,6 +86,13 @@ class ExecutionFailed(RequestError):
     retryable = True
 
 
+class StageMismatch(RequestError):
+    """The stages of a plan are not those of the model that is here. The scheduler plans again."""
+
+    code = "stage_mismatch"
+    retryable = True
+
+
 class Draining(RequestError):
     """The node is shutting down and takes no new work. The scheduler or the client goes elsewhere."""
 

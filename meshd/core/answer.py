@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from meshd.core.ids import HumanName, NodeId, SaidModel, Word
 from meshd.core.node import DeviceClass, Seconds
+from meshd.core.plan import StageNumber
 
 Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """Any finite number."""
@@ -24,6 +25,8 @@ class Hop(Struct, frozen=True, kw_only=True):
     compute_s: Seconds
     score: Score | None = None
     anomalous: bool | None = None
+    stages: tuple[StageNumber, StageNumber] | None = None
+    """The half-open range of stages that was run; none: the whole model."""
 
 
 class Timings(Struct, frozen=True, kw_only=True):

@@ -90,6 +90,8 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """How the input may be encoded for a link."""
     stages: Annotated[tuple[HostedStage, ...], Meta(max_length=16)] = ()
     """Pieces that can run on different nodes, in order; empty where the variant was not cut."""
+    max_items: Annotated[int, Meta(ge=1, le=2**31)] = 1
+    """Items that one run may hold; 1 where requests cannot be joined to a batch."""
 
 
 class NodeProfile(Struct, frozen=True, kw_only=True):
