@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,22 @@ class _Line(msgspec.Struct):
     request_id: str = ""
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a device stands: what its command line begins with, and what its configuration has beside the usual."""
+
+    prefix: tuple[str, ...] = ()
+    tables: Mapping[str, Mapping[str, Any]] = {}
+
+
 class Device:
     """A node called after its class."""
 
-    def __init__(self, device_class: DeviceClass, folder: Path, sockets: Path) -> None:
+    def __init__(self, device_class: DeviceClass, folder: Path, sockets: Path, place: Place | None = None) -> None:
         self.device_class = device_class
         self.name = device_class.value
         self.socket = sockets / f"{self.name}.sock"
         self.started_s: float | None = None
+        self._place = place or Place()
         self._state_dir = folder / self.name
         self._config = folder / f"{self.name}.toml"
         self._log = folder / f"{self.name}.log"
@@ -62,7 +71,7 @@ class Device:
 
     def configure(self, *, trusted: list[NodeId], mqtt: dict[str, Any], models: dict[str, Any]) -> None:
         """Write the configuration file, a small one: everything else is the default of the class."""
-        tables = {
+        tables: dict[str, dict[str, Any]] = {
             "node": {"name": self.name, "device_class": self.device_class.value, "state_dir": str(self._state_dir)},
             "listen": {"host": "127.0.0.1", "port": 0},
             "client": {"socket": str(self.socket)},
@@ -72,6 +81,8 @@ class Device:
             "models": models,
             "log": {"level": "info", "format": "json"},
         }
+        for name, table in self._place.tables.items():
+            tables[name] = {**tables.get(name, {}), **table}
         self._config.write_text(tomli_w.dumps(tables))
 
     async def start(self) -> None:
@@ -79,7 +90,7 @@ class Device:
         with self._log.open("ab") as log:
             self.started_s = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "meshd.daemon", "--config", str(self._config)),
+                *(*self._place.prefix, sys.executable, "-P", "-m", "meshd.daemon", "--config", str(self._config)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,13 +7,16 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from meshd.client import AsyncClient
+from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass
-from meshd.demo.device import Device
+from meshd.demo.device import Device, Place
 from meshd.demo.spending import HOUSEHOLD
 from meshd.documents import PeersDocument
 from meshd.errors import MeshError, SetupError
@@ -33,14 +36,21 @@ class Household:
     """
 
     def __init__(
-        self, folder: Path | None = None, *, models: Path | None = None, publishers: tuple[str, ...] = ()
+        self,
+        folder: Path | None = None,
+        *,
+        models: Path | None = None,
+        publishers: tuple[str, ...] = (),
+        places: Mapping[DeviceClass, Place] | None = None,
     ) -> None:
         # Sockets get a directory with a short name: a unix socket's path has room for 107 bytes.
         self._sockets = Path(tempfile.mkdtemp(prefix="meshd-"))
         self.folder = folder or self._sockets
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.devices = {name: Device(name, self.folder, self._sockets) for name in HOUSEHOLD}
+            self.devices = {
+                name: Device(name, self.folder, self._sockets, (places or {}).get(name)) for name in HOUSEHOLD
+            }
         except BaseException:  # Private keys may be in there, and nobody will ever enter this household.
             shutil.rmtree(self._sockets, ignore_errors=True)
             raise
@@ -86,16 +96,27 @@ class Household:
         Raises:
             SetupError: a daemon ended, or they did not find each other in time.
         """
+        await self._come_together(partial(self._until_all_tiers_are_known, model), _PATIENCE_S)
+
+    async def meet(self, models: Collection[str], *, patience_s: float = _PATIENCE_S) -> None:
+        """Wait until each device sees the other two, and the watch knows that all three host each of the models.
+
+        Raises:
+            SetupError: a daemon ended, or they did not come together in time.
+        """
+        await self._come_together(partial(self._until_hosted_by_all, models), patience_s)
+
+    async def _come_together(self, known: Callable[[], Awaitable[None]], patience_s: float) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 await asyncio.gather(*(self._until_it_sees_the_others(device) for device in self.devices.values()))
-                await self._until_all_tiers_are_known(model)
+                await known()
         except TimeoutError:
             logs = (
                 f"Their logs are in {self.folder}." if self.folder != self._sockets else "--keep DIR keeps their logs."
             )
             raise SetupError(
-                f"the devices did not come together within {_PATIENCE_S:g} s. {await self._why_not()}",
+                f"the devices did not come together within {patience_s:g} s. {await self._why_not()}",
                 hint=f"Is multicast blocked on loopback? {logs}",
             ) from None
 
@@ -115,6 +136,17 @@ class Household:
     async def _until_all_tiers_are_known(self, model: str) -> None:
         while not await self._knows_all_tiers(model):  # noqa: ASYNC110  Another process knows; it can only be asked.
             await asyncio.sleep(_POLL_S)
+
+    async def _until_hosted_by_all(self, models: Collection[str]) -> None:
+        while not await self._knows_all_hosts(models):
+            for device in self.devices.values():
+                device.check_running()
+            await asyncio.sleep(_POLL_S)
+
+    async def _knows_all_hosts(self, models: Collection[str]) -> bool:
+        document = await self.client(DeviceClass.WATCH).models()
+        hosts = {known.name: {host.node for tier in known.tiers for host in tier.hosts} for known in document.models}
+        return all(len(hosts.get(ModelName(model), ())) == len(self.devices) for model in models)
 
     async def peers(self, name: DeviceClass) -> PeersDocument | None:
         """Return what one device knows of the others; none while it does not answer."""

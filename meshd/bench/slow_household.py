@@ -1,0 +1,106 @@
+"""A household whose links are slow and whose watch and phone are weak, as far as this machine allows.
+
+With root: each daemon in a network namespace behind a token bucket. Without: links that the daemons shape themselves.
+Weak devices take control groups; where there are none, all are equally strong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from meshd.core.node import DeviceClass
+from meshd.demo import cpu_limit, namespaces
+from meshd.demo.cpu_limit import CpuLimit
+from meshd.demo.device import Place
+from meshd.demo.household import Household
+from meshd.demo.spending import HOUSEHOLD
+
+Links = Literal["namespaces", "shaped"]
+CORES = {DeviceClass.WATCH: 0.1, DeviceClass.PHONE: 0.3}
+"""Shares of a core; the hub has all of one."""
+_PATIENCE_S = 120.0
+"""Weak devices start before they are weak; a first start tries every model three times on this one machine."""
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """Where the devices stand."""
+
+    links: Links
+    places: Mapping[DeviceClass, Place]
+    limits: Mapping[DeviceClass, CpuLimit]
+    """Empty where processors cannot be limited."""
+
+    def weaken(self, cores: Mapping[DeviceClass, float]) -> None:
+        """Grant devices only a share of a core from now on."""
+        for name, limit in self.limits.items():
+            if name in cores:
+                limit.grant(cores[name])
+
+
+@asynccontextmanager
+async def slow_household(
+    *,
+    rate_bps: float,
+    folder: Path,
+    models: Path,
+    names: Collection[str],
+    cores: Mapping[DeviceClass, float] = CORES,
+    links: Links | None = None,
+) -> AsyncIterator[tuple[Household, Links]]:
+    """Give a household that hosts the models ``names`` on all three devices, and say what makes its links slow.
+
+    Raises:
+        SetupError: the daemons did not come together.
+    """
+    with surroundings(rate_bps, links=links) as around:
+        async with Household(folder, models=models, places=around.places) as household:
+            await household.meet(names, patience_s=_PATIENCE_S)
+            around.weaken(cores)
+            yield household, around.links
+
+
+@contextmanager
+def surroundings(rate_bps: float, *, links: Links | None = None) -> Iterator[Surroundings]:
+    """Make what there can be: namespaces or shaped links, and control groups."""
+    links = links or ("shaped" if namespaces.why_no_rate() else "namespaces")
+    with ExitStack() as ending:
+        limits: dict[DeviceClass, CpuLimit] = {}
+        if cpu_limit.why_not() is None:
+            limits = {name: ending.enter_context(cpu_limit.cpu_limit()) for name in HOUSEHOLD}
+        places = (
+            _apart(rate_bps, ending) if links == "namespaces" else dict.fromkeys(HOUSEHOLD, _side_by_side(rate_bps))
+        )
+        yield Surroundings(
+            links=links,
+            places={name: _limited(place, limits.get(name)) for name, place in places.items()},
+            limits=limits,
+        )
+
+
+def _limited(place: Place, limit: CpuLimit | None) -> Place:
+    # The group first: inside of a network namespace the file system of control groups is not to be seen.
+    prefix = (*(limit.prefix if limit else ()), *place.prefix)
+    return Place(prefix=prefix, tables={**_ROOM, **place.tables})
+
+
+_ROOM: dict[str, dict[str, Any]] = {"models": {"memory_budget_bytes": 2**30}, "mqtt": {"embedded": False}}
+"""Weak in computing, yet no model has to leave another one's memory while plans are compared."""
+
+
+def _apart(rate_bps: float, ending: ExitStack) -> dict[DeviceClass, Place]:
+    machines = ending.enter_context(namespaces.namespaces(len(HOUSEHOLD)))
+    for machine in machines:
+        machine.limit(rate_bps)
+    listening: dict[str, dict[str, Any]] = {"listen": {"host": "0.0.0.0"}, "discovery": {"interfaces": []}}  # noqa: S104  A network of its own.
+    return {
+        name: Place(prefix=machine.prefix, tables=listening) for name, machine in zip(HOUSEHOLD, machines, strict=True)
+    }
+
+
+def _side_by_side(rate_bps: float) -> Place:
+    return Place(tables={"shaping": {"rate_bps": rate_bps, "delay_s": 0.0005}})
