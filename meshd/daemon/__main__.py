@@ -14,6 +14,7 @@ from pathlib import Path
 from meshd import log
 from meshd.config import load
 from meshd.daemon.daemon import Daemon
+from meshd.daemon.event_loop import new_event_loop
 from meshd.errors import MeshError
 
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         loaded = load(options.config)
         log.configure(level=loaded.config.log.level, layout=loaded.config.log.format)
-        asyncio.run(Daemon(loaded.config).run())
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(Daemon(loaded.config).run())
     except MeshError as error:
         print(f"meshd: {error}", file=sys.stderr)  # noqa: T201 - before or after the log's time
         return 1

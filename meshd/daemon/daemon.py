@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 
 from msgspec import to_builtins
@@ -45,6 +46,7 @@ from meshd.net.identity import Identity
 from meshd.net.peering import Peering
 from meshd.net.trust import Pin, TrustStore
 from meshd.wire.messages import Hello
+from model_registry import codec
 from model_registry.admission.admitted import Limits
 from model_registry.store import ModelStore
 
@@ -152,6 +154,7 @@ class Daemon:
             slots=config.node.slots,
             power=config.power,
             hosted=executor.hosted_tiers(),
+            codecs=codec.available(),
         )
 
     def _vitals(self, executor: Executor) -> Vitals:
@@ -195,7 +198,7 @@ class Daemon:
         path = self._config.record.events
         if path is None:
             return None
-        recorder = Recorder(path, scheduler, self._config.scheduler, asyncio.get_running_loop().time())
+        recorder = Recorder(path, scheduler, self._config.scheduler, monotonic())
         stack.callback(recorder.close)
         return recorder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 
 from meshd.core.events import DrainRequested, ModelsChanged
 from meshd.core.node import HostedTier, NodeProfile
@@ -42,7 +43,7 @@ class Node:
     ) -> None:
         self.policy = policy or LeastExpectedCost()
         self.vitals = vitals
-        self.scheduler = Scheduler(profile, settings, asyncio.get_running_loop().time())
+        self.scheduler = Scheduler(profile, settings, monotonic())
         self.chronicle = Chronicle(self.scheduler.view, listener)
         self._pump = Pump(self.scheduler, record(self.scheduler))
         self._ledger = ledger = Ledger()

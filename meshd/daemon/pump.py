@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 from meshd import log
 from meshd.core.commands import Command
@@ -31,6 +33,8 @@ class Pump:
         self._is_pumping = False
         self._is_stopped = False
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_s = inf
+        """When the timer fires."""
         self._log = log.get_logger()
 
     def start(self, perform: Perform) -> None:
@@ -43,7 +47,7 @@ class Pump:
         self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._wakes_s = None, inf
 
     def feed(self, event: Event) -> None:
         """Take in an event, and everything that follows from it at once."""
@@ -61,7 +65,7 @@ class Pump:
         self._set_timer()
 
     def _handle(self, event: Event) -> None:
-        now = self._loop.time()
+        now = monotonic()  # Not the loop's time: uvloop's stands still within a turn and counts in milliseconds.
         if self._record is not None:
             self._record(now, event)
         try:
@@ -82,14 +86,15 @@ class Pump:
     def _set_timer(self) -> None:
         """Have a timer no later than the next deadline; an early one only looks and sets itself again."""
         due_s = self._scheduler.next_deadline()
-        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due_s:
+        if self._wakes_s <= due_s:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due_s, self._timer_fired)
+        self._timer = self._loop.call_later(max(0.0, due_s - monotonic()), self._timer_fired)
+        self._wakes_s = due_s
 
     def _timer_fired(self) -> None:
-        self._timer = None
+        self._timer, self._wakes_s = None, inf
         self.feed(TimePassed())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from time import monotonic
 
 from meshd.core.answer import Energy
 from meshd.core.events import HostChanged
@@ -30,11 +30,10 @@ class Vitals:
         self._battery = battery
         self._meter = meter
         self._warm = warm
-        self._loop = asyncio.get_running_loop()
 
     def now(self) -> float:
         """Return the time of the scheduler's clock."""
-        return self._loop.time()
+        return monotonic()
 
     def age_s(self, at_s: float) -> float:
         """Return how long ago a point in time of the scheduler's clock was."""

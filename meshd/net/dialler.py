@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from meshd import log
 from meshd.core.ids import NodeId
@@ -35,8 +36,8 @@ class Dialler:
         self.node_id = node_id
         self.addresses: tuple[Address, ...] = ()
         self.state = LinkState.WAITING
-        self.changed_s = asyncio.get_running_loop().time()
-        """When the state became what it is, on the loop's clock."""
+        self.changed_s = monotonic()
+        """When the state became what it is, by the steady clock."""
         self.last_error: LinkError | None = None
         self._dial = dial
         self._resting = resting
@@ -109,4 +110,4 @@ class Dialler:
     def _change(self, state: LinkState) -> None:
         if self.state is not state:
             self.state = state
-            self.changed_s = asyncio.get_running_loop().time()
+            self.changed_s = monotonic()

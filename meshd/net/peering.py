@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from time import monotonic
 from typing import Protocol
 
 from msgspec import structs
@@ -228,7 +229,7 @@ class Peering:
             theirs=NodeId(hello.node_id or ""),
             rival_dialled=rival.dialled,
             dialled=session.dialled,
-            rival_age_s=asyncio.get_running_loop().time() - (rival.opened_s or 0.0),
+            rival_age_s=monotonic() - (rival.opened_s or 0.0),
         ):
             raise DuplicateLink("the two nodes have a session already.")
 
@@ -271,7 +272,7 @@ class Peering:
         del self._sessions[node_id]
         log.get_logger().info(log.LINK_CLOSED, node_id=node_id, address=session.address, reason=str(error or "left"))
         if (dialler := self._diallers.get(node_id)) is not None:
-            dialler.ended(error, lasted_s=asyncio.get_running_loop().time() - (session.opened_s or 0.0))
+            dialler.ended(error, lasted_s=monotonic() - (session.opened_s or 0.0))
         self._events.peer_disconnected(node_id, error)
 
     def _hear_of_a_copy(self, session: Session, said: str) -> None:
@@ -331,7 +332,7 @@ class Peering:
 
     def _link(self, node_id: NodeId) -> PeerLink:
         known = self._seen.describe(node_id, self._trust.pins.get(node_id))
-        now_s = asyncio.get_running_loop().time()
+        now_s = monotonic()
         session, dialler = self._sessions.get(node_id), self._diallers.get(node_id)
         if session is not None and session.opened_s is not None:
             return structs.replace(

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from time import monotonic
 from typing import cast
 
 from typing_extensions import Buffer, override
@@ -83,7 +84,7 @@ class Session(asyncio.BufferedProtocol):
         """Of the other side's certificate; none on a transport without TLS."""
         self.address = "nowhere"
         self.opened_s: float | None = None
-        """When both hellos had been exchanged, on the loop's clock."""
+        """When both hellos had been exchanged, by the steady clock."""
         self.rtt_s: float | None = None
         """Latest round trip of a heartbeat and its echo."""
         self.goodbye: Goodbye | None = None
@@ -143,7 +144,7 @@ class Session(asyncio.BufferedProtocol):
         if self.state is not State.OPEN:
             return False
         if type(message) is Heartbeat and not message.echo:
-            self._beat = message.sequence, self._loop.time()
+            self._beat = message.sequence, monotonic()
         return self._write(message, payload_parts)
 
     def close(self, code: str = "left", message: str = "", *, error: LinkError | None = None) -> None:
@@ -219,7 +220,7 @@ class Session(asyncio.BufferedProtocol):
             self.abort(_reason_of(message, self.address))
         elif self.state is State.OPEN:
             if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
-                self.rtt_s = self._loop.time() - self._beat[1]
+                self.rtt_s = monotonic() - self._beat[1]
             self.on_message(self, message, payload)
         elif self.state is State.GREETING:
             self._take_hello(message)
@@ -230,7 +231,7 @@ class Session(asyncio.BufferedProtocol):
         self._admit(self, message)
         self._set_timer(None, self.abort)
         self.remote = message
-        self.opened_s = self._loop.time()
+        self.opened_s = monotonic()
         if not self.dialled:
             self.greet()
         self.state = State.OPEN

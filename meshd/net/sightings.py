@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from meshd import log
 from meshd.core.ids import NodeId
@@ -44,7 +44,7 @@ class Sightings:
         """Keep an announcement, and log it when it says something new."""
         news = self.adverts.pop(advert.node_id, None) != advert
         self.adverts[advert.node_id] = advert
-        self._first_seen_s.setdefault(advert.node_id, _now_s())
+        self._first_seen_s.setdefault(advert.node_id, monotonic())
         if len(self.adverts) > MAX_KEPT:
             self.forget_advert(next(iter(self.adverts)))
         if news:
@@ -68,7 +68,7 @@ class Sightings:
             log.get_logger().warning(
                 log.PEER_REFUSED, address=host, node_id=node_id, code=error.code, reason=str(error)
             )
-        self._strangers[key] = _Stranger(node_id, host, error, _now_s())
+        self._strangers[key] = _Stranger(node_id, host, error, monotonic())
         if len(self._strangers) > MAX_KEPT:
             del self._strangers[next(iter(self._strangers))]
 
@@ -80,7 +80,7 @@ class Sightings:
         """Describe a node by what was seen and what the owner noted; whoever holds a session puts that on top."""
         advert, hello = self.adverts.get(node_id), self.hellos.get(node_id)
         classes = (source.device_class for source in (hello, advert, pin) if source)
-        now_s = _now_s()
+        now_s = monotonic()
         return PeerLink(
             state=LinkState.UNPAIRED,
             node_id=node_id,
@@ -99,12 +99,8 @@ class Sightings:
                 node_id=stranger.node_id,
                 address=stranger.host,
                 last_error=how_to_pair(stranger.node_id) if stranger.node_id else str(stranger.error),
-                since_s=_now_s() - stranger.seen_s,
+                since_s=monotonic() - stranger.seen_s,
             )
             for stranger in self._strangers.values()
             if stranger.node_id not in besides
         ]
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()
