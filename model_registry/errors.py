@@ -57,6 +57,14 @@ class RunFailed(RegistryError):
     """A runtime gave up on one input; the model stays usable and the caller decides."""
 
 
+class Undecodable(RegistryError):
+    """Encoded bytes are not the tensor that they were announced as; whoever sent them mends its software."""
+
+
+class CodecMissing(RegistryError):
+    """The library of a codec is not installed here; the owner installs it, or others stop sending such tensors."""
+
+
 class Refused(RegistryError):
     """A model broke a limit on its trial; it is not hosted. Its author mends it, or the owner raises the limit."""
 

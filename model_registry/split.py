@@ -42,6 +42,10 @@ class Cut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     encodings: tuple[Encoding, ...] = ()
     """How what crosses may be encoded for a link, and what that costs."""
 
+    def bytes_of(self, extents: Mapping[str, int]) -> int:
+        """Return what crosses where the model's axes have these lengths."""
+        return sum(tensor.bytes_of(extents) for tensor in self.tensors)
+
 
 class Split(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """All places of one variant, first to last, and the stages between them."""
@@ -65,3 +69,5 @@ class Split(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
             )
             for at, tensor in enumerate(cut.tensors):
                 yield from (flaw.below("cuts", index, "tensors", at) for flaw in tensor.flaws(axes))
+            for at, encoding in enumerate(cut.encodings):
+                yield from (flaw.below("cuts", index, "encodings", at) for flaw in encoding.flaws())

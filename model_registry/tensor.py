@@ -1,7 +1,8 @@
 """What goes into a model and comes out of it: names, element types and bounded shapes."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from math import prod
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -16,6 +17,7 @@ DType = Literal[
     "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 ]  # fmt: skip
+_ELEMENT_BYTES = {"bool": 1} | {dtype: int(dtype.lstrip("uinfloat")) // 8 for dtype in get_args(DType)[1:]}
 AxisName = Annotated[
     str,
     Meta(
@@ -57,9 +59,16 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     encodings: tuple[Encoding, ...] = ()
     """How it may be encoded on its way to another node, and what that costs; raw is always allowed."""
 
+    def bytes_of(self, extents: Mapping[str, int]) -> int:
+        """Return how many bytes it has where the axes have these lengths."""
+        elements = prod(extent if isinstance(extent, int) else extents[extent] for extent in self.shape)
+        return elements * _ELEMENT_BYTES[self.dtype]
+
     def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
         """Yield every extent that names no axis."""
         for extent in self.shape:
             if isinstance(extent, str) and extent not in axes:
                 hint = closest(extent, axes) if axes else f"Declare it: [axes.{extent}] with a max."
                 yield Flaw(("shape",), f"Tensor '{self.name}' names axis '{extent}', which [axes] lacks.", hint)
+        for index, encoding in enumerate(self.encodings):
+            yield from (flaw.below("encodings", index) for flaw in encoding.flaws())

@@ -1,56 +1,123 @@
-"""Tensors as headers plus raw bytes: little-endian, C order, one after the other without gaps."""
+"""Tensors as headers plus bytes, one after the other without gaps: raw ones little-endian, C order; others encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from meshd.errors import InvalidInput, ProtocolError
 from meshd.wire.messages import MAX_NAME_LENGTH, MAX_RANK, MAX_TENSORS, DType, TensorHeader
+from model_registry import codec
+from model_registry.codec import MOST_BYTES
+from model_registry.encoding import Encoding
+from model_registry.errors import CodecMissing, Undecodable
 
 Array = NDArray[Any]
 
+_RAW: Mapping[str, Encoding] = MappingProxyType({})
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in get_args(DType)}
 # Asking a dtype for its name costs a microsecond each time.
 _NAMES = {dtype.newbyteorder(order): name for name, dtype in _DTYPES.items() for order in "<>"}
 
 
-def encode_tensors(arrays: Mapping[str, Array]) -> tuple[tuple[TensorHeader, ...], list[memoryview]]:
+def encode_tensors(
+    arrays: Mapping[str, Array], encodings: Mapping[str, Encoding] = _RAW
+) -> tuple[tuple[TensorHeader, ...], list[memoryview]]:
     """Return headers and the bytes of each array; arrays already contiguous and little-endian are not copied.
 
+    A tensor is encoded if `encodings` names it and its values allow that, and else goes raw.
+
     Raises:
-        InvalidInput: an array has no wire type (object, str), or its name, its rank or their number no room.
+        InvalidInput: an array has no wire type (object, str), or its name, its rank or their number no room; or the
+            library of a codec is not installed here.
     """
     if len(arrays) > MAX_TENSORS:
         raise InvalidInput(f"{len(arrays)} tensors were given and a message carries {MAX_TENSORS} at most.")
     headers = tuple(_header(name, np.asarray(array)) for name, array in arrays.items())
     pairs = zip(headers, arrays.values(), strict=True)
-    return headers, [_as_bytes(np.asarray(array, _DTYPES[header.dtype], order="C")) for header, array in pairs]
+    contents = [_as_bytes(np.asarray(array, _DTYPES[header.dtype], order="C")) for header, array in pairs]
+    return _encoded(headers, contents, arrays, encodings) if encodings else (headers, contents)
 
 
 def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict[str, Array]:
-    """Return read-only arrays over the payload, by name. Only an array that lies unaligned is copied.
+    """Return read-only arrays by name: over the payload, where it lies raw and aligned in it.
 
     Raises:
-        ProtocolError: names repeat, or the headers' shapes do not take up the payload exactly.
+        ProtocolError: names repeat, the headers do not take up the payload exactly, or encoded bytes are not what
+            their header says.
+        InvalidInput: the library of a codec is not installed here.
     """
-    sizes = [prod(header.shape) * _DTYPES[header.dtype].itemsize for header in headers]
+    sizes = [_raw_bytes(header) if header.codec == "raw" else _encoded_bytes(header) for header in headers]
     if sum(sizes) != len(payload):
         raise ProtocolError(
-            f"the tensors take {sum(sizes):,} bytes by their shapes and the payload has {len(payload):,}."
+            f"the tensors take {sum(sizes):,} bytes by their headers and the payload has {len(payload):,}."
         )
     arrays: dict[str, Array] = {}
-    offset = 0
+    offset, room_bytes = 0, MOST_BYTES
     for header, size in zip(headers, sizes, strict=True):
         if header.name in arrays:
             raise ProtocolError(f"two tensors are called {header.name!r}.")
-        arrays[header.name] = _view(header, payload[offset : offset + size])
+        content = payload[offset : offset + size]
+        if header.codec == "raw":
+            arrays[header.name] = _view(header, content)
+        else:
+            arrays[header.name] = _decoded(header, content, room_bytes)
+            room_bytes -= arrays[header.name].nbytes
         offset += size
     return arrays
+
+
+def _raw_bytes(header: TensorHeader) -> int:
+    return int(prod(header.shape) * _DTYPES[header.dtype].itemsize)
+
+
+def _encoded_bytes(header: TensorHeader) -> int:
+    if header.encoded_bytes is None:
+        raise ProtocolError(f"tensor {header.name!r} is encoded as {header.codec} in nobody knows how many bytes.")
+    return header.encoded_bytes
+
+
+def _encoded(
+    headers: tuple[TensorHeader, ...],
+    contents: list[memoryview],
+    arrays: Mapping[str, Array],
+    encodings: Mapping[str, Encoding],
+) -> tuple[tuple[TensorHeader, ...], list[memoryview]]:
+    """Put encoded bytes in the place of raw ones, as far as the values allow."""
+    found = list(headers)
+    for index, header in enumerate(headers):
+        encoding = encodings.get(header.name)
+        encoded = None if encoding is None else _try(np.asarray(arrays[header.name], _DTYPES[header.dtype]), encoding)
+        if encoding is not None and encoded is not None:
+            contents[index] = encoded
+            found[index] = replace(header, codec=encoding.codec, encoded_bytes=len(encoded))
+    return tuple(found), contents
+
+
+def _try(array: Array, encoding: Encoding) -> memoryview | None:
+    try:
+        encoded = codec.encode(array, encoding)
+    except CodecMissing as error:
+        raise InvalidInput(error.message, hint=error.hint) from error
+    return None if encoded is None else encoded.content
+
+
+def _decoded(header: TensorHeader, content: memoryview, room_bytes: int) -> Array:
+    """Undo a codec; `room_bytes` is what is left of what all encoded tensors of a message may take together."""
+    if _raw_bytes(header) > room_bytes:
+        raise ProtocolError(f"the tensors take more than {MOST_BYTES:,} bytes once they are decoded.")
+    try:
+        return codec.decode(content, header.codec, header.dtype, header.shape)
+    except Undecodable as error:
+        raise ProtocolError(f"tensor {header.name!r}: {error.message}") from error
+    except CodecMissing as error:
+        raise InvalidInput(error.message, hint=error.hint) from error
 
 
 def _header(name: str, array: Array) -> TensorHeader:
