@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -106,3 +107,30 @@ def test_an_unconfigured_program_keeps_stdout_clean(capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "broker.lost" in captured.err
+
+
+class _Weather(log.Line, frozen=True, kw_only=True):
+    sky: str
+
+
+def _said(level: log.Level, sky: str) -> _Weather:
+    at = datetime(2026, 11, 21, 13, 5, 0, 250_000, tzinfo=UTC)
+    return _Weather(event="sky.seen", level=level, timestamp=at, sky=sky)
+
+
+def test_lines_with_a_form_of_their_own_are_written_like_all_others_and_those_below_the_level_are_not() -> None:
+    stream = _stream()
+    log.configure(level="warning", layout="json", stream=stream)
+    log.write([_said("info", "blue"), _said("warning", "grey"), _said("error", "black")])
+    stamp = "2026-11-21T13:05:00.250000Z"
+    assert [json.loads(line) for line in _written(stream).splitlines()] == [
+        {"event": "sky.seen", "level": "warning", "timestamp": stamp, "sky": "grey"},
+        {"event": "sky.seen", "level": "error", "timestamp": stamp, "sky": "black"},
+    ]
+
+
+def test_people_get_the_same_lines_in_words() -> None:
+    stream = _stream()
+    log.configure(level="info", layout="console", stream=stream)
+    log.write([_said("info", "blue")])
+    assert re.search(r"2026-11-21.*info.*sky\.seen.*sky=blue", _written(stream))

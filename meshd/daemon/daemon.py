@@ -110,6 +110,7 @@ class Daemon:
             record=lambda scheduler: self._open_recorder(stack, scheduler),
         )
         node.start()
+        stack.callback(node.chronicle.close)
         stack.callback(node.stop)
         peering = await self._open_peering(stack, identity, node)
         reporter = Reporter(
