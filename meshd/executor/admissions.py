@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 import msgspec
@@ -72,6 +72,7 @@ class Admissions:
         self._machine = machine or this_machine()
         self._verdicts = self._read()
         self._closing = Event()
+        self._writing = Lock()  # Stages are tried beside models.
 
     def knows(self, manifest: Manifest, tier: Tier, variant: Variant) -> bool:
         """Tell whether the answer about a model is known without a trial."""
@@ -121,11 +122,11 @@ class Admissions:
         return hashlib.sha256(msgspec.msgpack.encode(asked)).hexdigest()
 
     def _remember(self, question: str, verdict: _Passed | _Failed) -> None:
-        self._verdicts[question] = verdict
-        for oldest in list(self._verdicts)[:-_MOST_KEPT]:
-            del self._verdicts[oldest]
         partial = self._path.with_suffix(".partial")
-        with suppress(OSError):  # On a full disk the next start tries again.
+        with self._writing, suppress(OSError):  # On a full disk the next start tries again.
+            self._verdicts[question] = verdict
+            for oldest in list(self._verdicts)[:-_MOST_KEPT]:
+                del self._verdicts[oldest]
             partial.write_bytes(msgspec.json.encode(_File(machine=self._machine, verdicts=self._verdicts)))
             partial.replace(self._path)
 

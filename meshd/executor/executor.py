@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from threading import Lock
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -17,11 +16,14 @@ from meshd.core.ids import ArtifactHash
 from meshd.core.node import HostedTier
 from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable
 from meshd.executor.admissions import Admission
+from meshd.executor.batch import Member, fail, run_alone, run_together
 from meshd.executor.hosted_model import HostedKey, HostedModel
-from meshd.executor.hosted_tier import to_hosted_tier
+from meshd.executor.memory_budget import MemoryBudget
 from meshd.executor.profile import Profile, measure
 from meshd.executor.profile_cache import ProfileCache
+from meshd.executor.resident import Resident
 from meshd.executor.stage import Done, Stage, StageEnd
+from meshd.executor.stage_trials import StageTrials
 from meshd.host import memory
 from model_registry.admission.admitted import Admitted
 from model_registry.errors import Refused, RegistryError
@@ -64,15 +66,14 @@ class Executor:
         profiles: ProfileCache | None = None,
     ) -> None:
         self._store = store
-        self._budget_bytes = memory_budget_bytes
+        self._budget = MemoryBudget(memory_budget_bytes, self._residents, threads=threads)
         self._admission = admission
         self._inline_below_s = inline_below_s
-        self._threads = threads
         self._profiles = profiles
+        self._stage_trials = StageTrials(admission, profiles, threads=threads)
         # Never changed in place: threads that make room look through it while the loop takes models in.
         self._models: Mapping[HostedKey, HostedModel] = {}
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="stage")
-        self._loading = Lock()  # One at a time: what a load adds to the process's memory is measured.
         self._log = log.get_logger()
         self.on_unloadable: Callable[[ArtifactHash], None] = lambda _artifact: None
         """Hears of a model that was needed and could not be brought back into memory."""
@@ -99,7 +100,7 @@ class Executor:
         hosted = HostedModel(manifest, tier, variant)
         try:
             hosted.admitted = self._admitted(hosted)
-            self._load(hosted)
+            self._load(hosted, hosted)
         except ModelUnusable as error:
             self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
             raise
@@ -136,6 +137,19 @@ class Executor:
         self._log.info(log.MODEL_PROFILED, model=str(hosted), compute_ms=profile.compute_s * 1e3)
         return profile
 
+    def prepare_stages(self, hosted: HostedModel) -> bool:
+        """Try and time the stages of a model that can be cut; tell whether ranges of them may be run from now on.
+
+        Blocks, and belongs into a thread while requests are answered. Where a stage is refused the model stays whole.
+        """
+        if hosted.variant.split is None or hosted.stages_ready:
+            return hosted.stages_ready
+        try:
+            return self._stage_trials.pass_all(hosted, self._read(hosted.artifact))
+        except ModelUnusable as error:
+            self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
+            return False
+
     @property
     def hosted(self) -> tuple[HostedModel, ...]:
         """Return every model that can be asked for."""
@@ -143,37 +157,65 @@ class Executor:
 
     def hosted_tiers(self) -> tuple[HostedTier, ...]:
         """Return what this node can run, with the present timings."""
-        return tuple(
-            to_hosted_tier(m.manifest, m.tier, m.variant, compute_s=m.compute_s, load_s=m.load_s) for m in self.hosted
-        )
+        return tuple(hosted.to_hosted_tier() for hosted in self.hosted)
 
-    def submit(self, key: HostedKey, inputs: Mapping[str, Array], done: Done) -> Stage:
-        """Run a model on inputs, and hand its end to ``done``, exactly once; none that break its contract reach it.
+    def submit(
+        self, key: HostedKey, inputs: Mapping[str, Array], done: Done, *, first: int = 0, last: int | None = None
+    ) -> Stage:
+        """Run a model, or stages [first, last) of it, and hand the end to ``done``, exactly once.
 
-        ``done`` is called in the event loop's thread: before this method returns when the model is warm and
-        predicted to be short, later otherwise. Nothing is raised: whatever goes wrong is an end too.
+        What a range takes and gives are the tensors that cross before and behind it, as the manifest's cuts list them.
+        Inputs that break the contract never reach the runtime. ``done`` is called in the event loop's thread: before
+        this method returns when the session is warm and the run predicted to be short, later otherwise. Nothing is
+        raised: whatever goes wrong is an end too.
         """
-        hosted = self._models.get(key)
-        if hosted is None:
-            model, tier, artifact = key
-            done(ExecutionFailed(f"this node does not host {model}/{tier} with artifact {artifact[:12]}."))
-            return Stage()
         try:
+            hosted = self._hosted(key)
+            runs = hosted if first == 0 and last is None else hosted.part(first, last)
             # Once more: the manifest may have come, or changed, since the request was let in. It takes a microsecond.
-            batch = hosted.inputs.check(inputs)
-        except InvalidInput as error:
-            done(ExecutionFailed(error.message))
+            batch = runs.inputs.check(inputs)
+        except (ExecutionFailed, InvalidInput) as error:
+            done(error if isinstance(error, ExecutionFailed) else ExecutionFailed(error.message))
             return Stage()
-        session = hosted.session
-        if session is not None and hosted.compute_s * batch < self._inline_below_s:
-            self._deliver(hosted, batch, _run(hosted, session, inputs), done)
+        session = runs.session
+        if session is not None and runs.compute_s * batch < self._inline_below_s:
+            self._deliver(hosted, runs, batch, run_alone(runs, session, inputs), done)
             return Stage()
         loop = asyncio.get_running_loop()
-        future = self._pool.submit(self._run_anyhow, hosted, inputs)
+        future = self._pool.submit(self._run_anyhow, hosted, runs, inputs)
         future.add_done_callback(
-            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, batch, _end_of(ended), done)
+            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, runs, batch, _end_of(ended), done)
         )
-        return Stage(future)
+        return Stage(future.cancel)
+
+    def submit_together(self, key: HostedKey, requests: Sequence[tuple[Mapping[str, Array], Done]]) -> list[Stage]:
+        """Run a whole model once for several requests, and hand each its end, as :meth:`submit` does.
+
+        One that breaks the contract, or is called off in time, is left out; where the run fails each is run alone.
+        """
+        members: list[Member] = []
+        stages: list[Stage] = []
+        for inputs, done in requests:
+            try:
+                hosted = self._hosted(key)
+                members.append(Member(inputs, hosted.inputs.checked(inputs), done))
+                stages.append(Stage(members[-1].call_off))
+            except (ExecutionFailed, InvalidInput) as error:
+                done(error if isinstance(error, ExecutionFailed) else ExecutionFailed(error.message))
+                stages.append(Stage())
+        if members:
+            self._begin(self._hosted(key), members)
+        return stages
+
+    def _begin(self, hosted: HostedModel, members: Sequence[Member]) -> None:
+        session = hosted.session
+        if session is not None and hosted.compute_s * sum(m.items for m in members) < self._inline_below_s:
+            run_together(hosted, session, members, most_items=hosted.max_items)
+            self._deliver_all(hosted, members)
+            return
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(self._run_together_anyhow, hosted, members)
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._deliver_all, hosted, members))
 
     def warm(self, artifact: ArtifactHash) -> float:
         """Load what runs a hosted artifact unless it is warm, and return the seconds that took. Blocks.
@@ -181,12 +223,13 @@ class Executor:
         Raises:
             ModelUnusable: it cannot be loaded.
         """
-        return sum(self._load(hosted)[1] for hosted in self._running(artifact))
+        return sum(self._load(hosted, hosted)[1] for hosted in self._running(artifact))
 
     def cool(self, artifact: ArtifactHash) -> None:
-        """Take what runs a hosted artifact out of memory; it stays hosted. A run that goes on finishes."""
+        """Take what runs a hosted artifact, whole or in part, out of memory; it stays hosted. What runs finishes."""
         for hosted in self._running(artifact):
-            self._unload(hosted)
+            for resident in hosted.residents:
+                self._budget.unload(resident)
 
     def warm_artifacts(self) -> tuple[ArtifactHash, ...]:
         """Return the models in memory."""
@@ -196,61 +239,56 @@ class Executor:
         """Cancel what waits and wait for what runs; the ends are still handed out. Blocks for the longest run."""
         self._admission.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for hosted in self._models.values():
-            hosted.session = None
+        for resident in self._residents():
+            resident.session = None
+
+    def _hosted(self, key: HostedKey) -> HostedModel:
+        hosted = self._models.get(key)
+        if hosted is None:
+            model, tier, artifact = key
+            raise ExecutionFailed(f"this node does not host {model}/{tier} with artifact {artifact[:12]}.")
+        return hosted
+
+    def _residents(self) -> Iterator[Resident]:
+        return (resident for hosted in self._models.values() for resident in hosted.residents)
 
     def _running(self, artifact: ArtifactHash) -> list[HostedModel]:
         return [hosted for hosted in self.hosted if hosted.artifact == artifact]
 
-    def _run_anyhow(self, hosted: HostedModel, inputs: Mapping[str, Array]) -> StageEnd:
+    def _run_anyhow(self, hosted: HostedModel, runs: Resident, inputs: Mapping[str, Array]) -> StageEnd:
         try:
-            session, load_s = self._load(hosted)
+            session, load_s = self._load(hosted, runs)
+        except ModelUnusable as error:
+            self._log.error(log.MODEL_REFUSED, model=str(runs), reason=error.message)
+            return ExecutionFailed(error.message)
+        return run_alone(runs, session, inputs, load_s=load_s)
+
+    def _run_together_anyhow(self, hosted: HostedModel, members: Sequence[Member]) -> None:
+        try:
+            session, load_s = self._load(hosted, hosted)
+            run_together(hosted, session, members, most_items=hosted.max_items, load_s=load_s)
         except ModelUnusable as error:
             self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
-            return ExecutionFailed(error.message)
-        return _run(hosted, session, inputs, load_s=load_s)
+            fail(members, ExecutionFailed(error.message))
+        except Exception as fault:  # noqa: BLE001 - as for a single run, whatever a thread meets is an end.
+            fail(members, ExecutionFailed(f"the executor failed: {fault!r}"))
 
-    def _deliver(self, hosted: HostedModel, batch: int, end: StageEnd, done: Done) -> None:
-        hosted.last_used_s = monotonic()
+    def _deliver_all(self, hosted: HostedModel, members: Sequence[Member]) -> None:
+        for member in members:
+            self._deliver(hosted, hosted, member.ran_with, member.end or _called_off(), member.done)
+
+    def _deliver(self, hosted: HostedModel, runs: Resident, batch: int, end: StageEnd, done: Done) -> None:
+        runs.last_used_s = monotonic()
         if isinstance(end, ExecutionFailed):
-            self._log.warning(log.STAGE_FAILED, model=str(hosted), reason=end.message)
-            if hosted.session is None:
+            self._log.warning(log.STAGE_FAILED, model=str(runs), reason=end.message)
+            if runs.session is None:
                 self.on_unloadable(hosted.artifact)
         elif not isinstance(end, Cancelled):
-            hosted.learn(end.compute_s, batch=batch)
+            runs.learn(end.compute_s, batch=batch)
         done(end)
 
-    def _load(self, hosted: HostedModel) -> tuple[Session, float]:
-        """Return the model's session and the seconds that it took to get it."""
-        with self._loading:
-            if hosted.session is not None:
-                return hosted.session, 0.0
-            self._make_room_for(hosted)
-            started, before = perf_counter(), memory.private_bytes()
-            session = hosted.open(self._read(hosted.artifact), threads=self._threads)
-            hosted.load_s = perf_counter() - started
-            hosted.memory_bytes = max(hosted.variant.size_bytes, memory.private_bytes() - before)
-            self._make_room_for(hosted)
-            hosted.session, hosted.last_used_s = session, monotonic()
-        self._log.info(log.MODEL_LOADED, model=str(hosted), load_ms=hosted.load_s * 1e3)
-        return session, hosted.load_s
-
-    def _make_room_for(self, hosted: HostedModel) -> None:
-        if hosted.memory_bytes > self._budget_bytes:
-            raise ModelUnusable(
-                f"{hosted} takes {hosted.memory_bytes / 1e6:.1f} MB and the budget for models is "
-                f"{self._budget_bytes / 1e6:.1f} MB.",
-                hint="Raise the budget or host a smaller variant.",
-            )
-        others = [m for m in self._models.values() if m.session and m is not hosted]
-        others.sort(key=lambda m: m.last_used_s, reverse=True)
-        while sum(m.memory_bytes for m in others) + hosted.memory_bytes > self._budget_bytes:
-            self._unload(others.pop())
-
-    def _unload(self, hosted: HostedModel) -> None:
-        hosted.session = None
-        memory.give_back()
-        self._log.info(log.MODEL_UNLOADED, model=str(hosted))
+    def _load(self, hosted: HostedModel, runs: Resident) -> tuple[Session, float]:
+        return self._budget.load(runs, lambda: self._read(hosted.artifact))
 
     def _admitted(self, hosted: HostedModel) -> Admitted:
         try:
@@ -269,7 +307,7 @@ class Executor:
             raise ModelUnusable(f"Artifact {artifact} cannot be read: {error}.", hint="Check the disk.") from error
 
     def _measure(self, hosted: HostedModel) -> Profile:
-        session, _ = self._load(hosted)
+        session, _ = self._load(hosted, hosted)
         inputs = hosted.inputs.smallest()
         batch = hosted.batch_of(inputs)
         return measure(lambda: hosted.run(session, inputs).compute_s / batch, load_s=hosted.load_s)
@@ -281,16 +319,13 @@ class Executor:
                 self._profiles.save()
 
 
-def _run(hosted: HostedModel, session: Session, inputs: Mapping[str, Array], *, load_s: float = 0.0) -> StageEnd:
-    try:
-        return hosted.run(session, inputs, load_s=load_s)
-    except ExecutionFailed as error:
-        return error
-
-
 def _end_of(future: Future[StageEnd]) -> StageEnd:
     if future.cancelled():
-        return Cancelled("the run was called off before it began.")
+        return _called_off()
     if fault := future.exception():
         return ExecutionFailed(f"the executor failed: {fault!r}")
     return future.result()
+
+
+def _called_off() -> Cancelled:
+    return Cancelled("the run was called off before it began.")

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from math import prod
+
+import numpy as np
+
 from meshd.core.ids import ArtifactHash, ModelName
-from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.node import DeviceClass, HostedStage, HostedTier, Way
+from meshd.executor.input_contract import BATCH
+from meshd.executor.stage_times import Timing
+from model_registry.encoding import Codec, Encoding
 from model_registry.manifest import Manifest
+from model_registry.split import Cut
+from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Tier, Variant
 
 RANKING_METRICS = ("balanced_accuracy", "r2", "cosine")
@@ -14,8 +24,16 @@ Variants of one model were judged alike, so no two different ones are compared; 
 """
 
 
-def to_hosted_tier(manifest: Manifest, tier: Tier, variant: Variant, *, compute_s: float, load_s: float) -> HostedTier:
-    """Join what a manifest says with what was measured here.
+def to_hosted_tier(
+    manifest: Manifest,
+    tier: Tier,
+    variant: Variant,
+    *,
+    compute_s: float,
+    load_s: float,
+    stages: Sequence[Timing] = (),
+) -> HostedTier:
+    """Join what a manifest says with what was measured; ``stages`` are the times of all, or of none that can be run.
 
     An escalation rule that was not calibrated for exactly this artifact is void: then every answer escalates.
     """
@@ -37,7 +55,72 @@ def to_hosted_tier(manifest: Manifest, tier: Tier, variant: Variant, *, compute_
         calibrated=calibrated,
         escalation_rate=1.0 if not calibrated else rule.expected_rate if rule else 0.0,
         raw_input_may_leave=manifest.privacy != "device",
+        ways=tuple(_ways_of_input(manifest)),
+        stages=_stages(manifest, variant, stages),
+        max_items=max_items(manifest, tier),
     )
+
+
+def _stages(manifest: Manifest, variant: Variant, timings: Sequence[Timing]) -> tuple[HostedStage, ...]:
+    if variant.split is None or len(timings) != len(variant.split.stages):
+        return ()
+    before_last = [_stage(manifest, timing, cut) for timing, cut in zip(timings, variant.split.cuts, strict=False)]
+    last = timings[-1]
+    return *before_last, HostedStage(compute_s=last.seconds, measured=last.measured)
+
+
+def _stage(manifest: Manifest, timing: Timing, cut: Cut) -> HostedStage:
+    return HostedStage(
+        compute_s=timing.seconds,
+        measured=timing.measured,
+        out_bytes=cut.item_bytes,
+        may_travel=may_travel(manifest, cut),
+        ways=tuple(_way(encoding, cut.item_bytes) for encoding in cut.encodings),
+    )
+
+
+def may_travel(manifest: Manifest, cut: Cut) -> bool:
+    """Tell whether what crosses at a cut may leave the node where the input may not."""
+    if manifest.privacy != "device":
+        return True
+    return manifest.private_depth is not None and cut.depth >= manifest.private_depth
+
+
+def _way(encoding: Encoding, n_bytes: int) -> Way:
+    return Way(codec=encoding.codec, ratio=encoding.ratio, seconds=_seconds(encoding.codec, n_bytes))
+
+
+def _seconds(codec: Codec, n_bytes: int) -> float:
+    from model_registry.codec import seconds  # noqa: PLC0415 - most models name no encodings.
+
+    return seconds(codec, n_bytes)
+
+
+def max_items(manifest: Manifest, tier: Tier) -> int:
+    """Return how many items one run may hold: several where all tensors count them along their first axis."""
+    counts = all(tensor.shape[:1] == (BATCH,) for tensor in (*manifest.inputs, *tier.outputs))
+    return manifest.axes[BATCH].max if counts else 1
+
+
+def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
+    """Yield every codec that some input bears; inputs that do not bear it travel raw beside it."""
+    sizes = {tensor.name: _item_bytes(tensor, manifest.axes) for tensor in manifest.inputs}
+    codecs = dict.fromkeys(encoding.codec for tensor in manifest.inputs for encoding in tensor.encodings)
+    for codec in codecs:
+        ratios = {tensor.name: e.ratio for tensor in manifest.inputs for e in tensor.encodings if e.codec == codec}
+        link_bytes = sum(n_bytes * ratios.get(name, 1.0) for name, n_bytes in sizes.items())
+        yield Way(
+            codec=codec,
+            ratio=link_bytes / sum(sizes.values()),
+            seconds=sum(_seconds(codec, sizes[name]) for name in ratios),
+        )
+
+
+def _item_bytes(tensor: Tensor, axes: dict[str, Axis]) -> int:
+    """Return what one item takes at the smallest extents."""
+    extents = (1 if extent == BATCH else extent for extent in tensor.shape)
+    elements = prod(extent if isinstance(extent, int) else axes[extent].min for extent in extents)
+    return elements * np.dtype(tensor.dtype).itemsize
 
 
 def _rank(variant: Variant) -> float:

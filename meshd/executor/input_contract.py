@@ -23,9 +23,10 @@ BATCH = "batch"
 class InputContract:
     """The inputs of one model. Made once, checked for every request: 2 microseconds for a 7 KB int16 window."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, *, finite: bool = True) -> None:
+        """Take the manifest's word; ``finite`` tells whether every element must be."""
         self._model = manifest.name
-        self._rules = {tensor.name: TensorRule(tensor, manifest.axes) for tensor in manifest.inputs}
+        self._rules = {tensor.name: TensorRule(tensor, manifest.axes, finite=finite) for tensor in manifest.inputs}
         # The first tensor and axis that carry each dynamic axis: after the check the others agree.
         self._places: dict[str, tuple[str, int]] = {}
         for tensor in manifest.inputs:
@@ -35,6 +36,14 @@ class InputContract:
 
     def check(self, inputs: Mapping[str, Array]) -> int:
         """Return how many items these inputs hold.
+
+        Raises:
+            InvalidInput: as :meth:`checked` does.
+        """
+        return self.checked(inputs).get(BATCH, 1)
+
+    def checked(self, inputs: Mapping[str, Array]) -> Extents:
+        """Return how long each dynamic axis is in these inputs.
 
         Raises:
             InvalidInput: a tensor is missing or unknown, has another dtype or shape, disagrees with another tensor
@@ -47,7 +56,7 @@ class InputContract:
             flaw = self._rules[name].flaw(array, extents)
             if flaw:
                 raise InvalidInput(f"Input {flaw}", hint=f"Model '{self._model}' takes {self}.")
-        return extents.get(BATCH, 1)
+        return extents
 
     def extents(self, inputs: Mapping[str, Array]) -> Extents:
         """Return how long each dynamic axis is in inputs that were checked before."""

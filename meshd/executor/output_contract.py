@@ -18,10 +18,10 @@ Array = NDArray[Any]
 class OutputContract:
     """The outputs of one tier."""
 
-    def __init__(self, tier: Tier, axes: Mapping[str, Axis]) -> None:
-        self._rules = {tensor.name: TensorRule(tensor, axes) for tensor in tier.outputs}
+    def __init__(self, tier: Tier, axes: Mapping[str, Axis], *, finite: bool = True) -> None:
+        """Take the manifest's word; ``finite`` tells whether every element must be."""
+        self._rules = {tensor.name: TensorRule(tensor, axes, finite=finite) for tensor in tier.outputs}
         self._rule = tier.escalation
-        self._alarm = tier.alarm
         self._alarm = tier.alarm
         self.names = list(self._rules)
 

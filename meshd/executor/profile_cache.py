@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +26,7 @@ class ProfileCache:
         self._path = path
         self._machine = machine or this_machine()
         self._profiles = self._read()
+        self._writing = Lock()  # Stages are measured beside models.
 
     def get(self, artifact: ArtifactHash) -> Profile | None:
         """Return what was measured of an artifact on this machine, if it was."""
@@ -40,10 +42,11 @@ class ProfileCache:
         Raises:
             OSError: the state directory is full or cannot be written.
         """
-        content = msgspec.json.encode(_File(machine=self._machine, profiles=self._profiles))
-        partial = self._path.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(self._path)
+        with self._writing:
+            content = msgspec.json.encode(_File(machine=self._machine, profiles={**self._profiles}))
+            partial = self._path.with_suffix(".partial")
+            partial.write_bytes(content)
+            partial.replace(self._path)
 
     def _read(self) -> dict[ArtifactHash, Profile]:
         try:

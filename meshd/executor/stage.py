@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -39,14 +38,14 @@ Done = Callable[[StageEnd], None]
 class Stage:
     """A submitted run. Its ``done`` is called exactly once, whatever happens."""
 
-    __slots__ = ("_future",)
+    __slots__ = ("_call_off",)
 
-    def __init__(self, future: Future[StageEnd] | None = None) -> None:
-        self._future = future
+    def __init__(self, call_off: Callable[[], bool] | None = None) -> None:
+        self._call_off = call_off
 
     def cancel(self) -> bool:
         """Call the run off and tell whether that was in time; ``done`` is then given a Cancelled.
 
         A run that has begun goes on: onnxruntime has the thread.
         """
-        return self._future is not None and self._future.cancel()
+        return self._call_off is not None and self._call_off()

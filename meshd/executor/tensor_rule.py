@@ -18,12 +18,12 @@ Extents = dict[str, int]
 class TensorRule:
     """Dtype, shape and finiteness of one tensor. Says what is wrong instead of raising: its users differ in that."""
 
-    def __init__(self, tensor: Tensor, axes: Mapping[str, Axis]) -> None:
+    def __init__(self, tensor: Tensor, axes: Mapping[str, Axis], *, finite: bool = True) -> None:
         self.name = tensor.name
         self.dtype = np.dtype(tensor.dtype)
         self._shape = tensor.shape
         self._axes = axes
-        self._is_float = self.dtype.kind == "f"
+        self._must_be_finite = finite and self.dtype.kind == "f"
 
     @override
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class TensorRule:
             problem = self._flaw_of_axis(extent, found, extents)
             if problem:
                 return f"'{self.name}' has {found} elements on axis {index} and must have {problem}."
-        if self._is_float and not np.isfinite(array).all():
+        if self._must_be_finite and not np.isfinite(array).all():
             return f"'{self.name}' holds {self._not_finite(array)}; every element must be finite."
         return ""
 
