@@ -7,9 +7,11 @@ from collections.abc import Callable
 from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.request import Request
-from meshd.daemon.ledger import MOST_LIVE_BYTES, Asker, Entry, Ledger
-from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.ledger import MOST_LIVE_BYTES, Asker, Entry, Ledger, Tensors
+from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
+from meshd.executor.input_contract import BATCH
+from meshd.executor.tensor_rule import Extents
 from meshd.wire.messages import MAX_HOPS, Infer, Refusal
 from meshd.wire.tensors import decode_tensors
 
@@ -46,7 +48,7 @@ class Intake:
             if not entry.is_same(infer, payload):
                 raise _already_used(infer)
             entry.join(asker)
-        elif kept := self._ledger.kept(infer.request_id):
+        elif kept := self._ledger.kept.get(infer.request_id):
             if not kept.is_same(infer, payload):
                 raise _already_used(infer)
             asker.send(kept.message, kept.parts)
@@ -54,30 +56,49 @@ class Intake:
             self._open(asker, infer, payload, via)
 
     def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
-        if infer.start_tier is not None and not via:
-            raise InvalidInput("start_tier is for peers.", hint="Ask for a stronger tier with min_tier.")
-        if len(via) >= MAX_HOPS:
-            raise InvalidInput(f"the request has been at {len(via)} nodes already.")
+        _check_asker(infer, via)
+        if self._ledger.live_bytes + len(payload) > MOST_LIVE_BYTES:
+            raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of tensors already.")
         try:
             inputs = decode_tensors(infer.tensors, payload)
         except ProtocolError as error:
             raise InvalidInput(error.message, hint=error.hint) from error
+        extents = self._extents(infer, inputs)
         request = Request(
             request_id=RequestId(infer.request_id),
             model=ModelName(infer.model),
             input_bytes=len(payload),
             deadline_s=infer.deadline_s,
-            batch=self._catalogue.checked_batch(ModelName(infer.model), inputs),
+            batch=extents.get(BATCH, 1),
             priority=infer.priority,
             privacy=infer.privacy,
             min_tier=infer.min_tier,
             start_tier=infer.start_tier,
             via=via,
+            partial=infer.partial,
+            plan=infer.plan,
         )
-        if self._ledger.live_bytes + len(payload) > MOST_LIVE_BYTES:
-            raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of input already.")
-        self._ledger.open(Entry(request, infer.tensors, payload, inputs, [asker]))
+        self._ledger.open(Entry(request, extents, infer.tensors, payload, inputs, [asker]))
         self._feed(RequestArrived(request=request))
+
+    def _extents(self, infer: Infer, inputs: Tensors) -> Extents:
+        """Hold the tensors against the manifest: those of an input, or those that cross before the rest of a plan."""
+        model = ModelName(infer.model)
+        if infer.partial is None:
+            return self._catalogue.checked(model, inputs)
+        if infer.start_tier is None:
+            raise InvalidInput("the rest of a plan came without its tier.")
+        return self._catalogue.checked_crossing(Place.before(infer.partial, model, infer.start_tier), inputs)
+
+
+def _check_asker(infer: Infer, via: tuple[NodeId, ...]) -> None:
+    """Hold against each other what an asker says and who may say it."""
+    if not via and (infer.start_tier is not None or infer.partial is not None):
+        raise InvalidInput("start_tier and partial are for peers.", hint="Ask for a stronger tier with min_tier.")
+    if via and infer.plan:
+        raise InvalidInput("a plan by its name is for clients; a peer sends the rest of its plan.")
+    if len(via) >= MAX_HOPS:
+        raise InvalidInput(f"the request has been at {len(via)} nodes already.")
 
 
 def refusal_of(request_id: str, error: MeshError) -> Refusal:

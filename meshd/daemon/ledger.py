@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -14,13 +12,19 @@ from typing_extensions import Buffer
 
 from meshd.core.commands import Dispatch
 from meshd.core.ids import NodeId, RequestId
-from meshd.core.node import DeviceClass
-from meshd.core.request import Privacy, Request
+from meshd.core.plan import RAW
+from meshd.core.request import Request
+from meshd.daemon.kept_answers import KeptAnswers, Question, question_of
 from meshd.executor.stage import Stage
+from meshd.executor.tensor_rule import Extents
 from meshd.wire.messages import Infer, Message, TensorHeader
 
 Array = NDArray[Any]
+Tensors = Mapping[str, Array]
 Send = Callable[[Message, Sequence[Buffer]], object]
+
+MOST_LIVE_BYTES = 256 * 2**20
+"""Tensors that all live requests together may hold: four of the largest, or thousands of what a sensor sends."""
 
 
 class Asker(Struct, frozen=True):
@@ -32,82 +36,102 @@ class Asker(Struct, frozen=True):
 
 
 class Outputs(Struct, frozen=True):
-    """Tensors of an answer as they go on the wire."""
+    """Tensors of an answer, and how they go on the wire."""
 
+    tensors: Tensors
     headers: tuple[TensorHeader, ...]
     parts: Sequence[Buffer]
 
 
-Question = tuple[str, tuple[TensorHeader, ...], Privacy, DeviceClass | None]
-"""What must be the same for two askers to share an answer, beside the input's bytes."""
+class Errand(Struct):
+    """What was asked of a peer that has not answered yet."""
 
-MOST_LIVE_BYTES = 256 * 2**20
-"""Input that all live requests together may hold: four of the largest, or thousands of what a sensor sends."""
+    command: Dispatch
+    sent_bytes: int = 0
+    """As encoded; 0 while it is being encoded."""
+    codec_s: float = 0.0
 
 
 class Entry(Struct):
     """One live request: its input, who asked, and what its attempts gave."""
 
     request: Request
+    extents: Extents
+    """How long each dynamic axis is, as far as the manifest is at hand."""
     headers: tuple[TensorHeader, ...]
     payload: memoryview
-    inputs: dict[str, Array]
+    """The input as it came; empty for a child, whose input is a view of its parent's."""
+    inputs: Tensors
     askers: list[Asker]
     outputs: dict[int, Outputs] = {}
+    """Of attempts that gave an answer."""
+    crossing: dict[int, Tensors] = {}
+    """Of attempts that ran a head: what crosses behind it. A lost tail may need it again until the request ends."""
     stages: dict[int, Stage] = {}
-    out_at: dict[NodeId, Dispatch] = {}
-    """What was asked of each peer that has not answered yet."""
+    out_at: dict[NodeId, Errand] = {}
+    parent: Entry | None = None
+    forked: tuple[RequestId, ...] = ()
+    """Its children, in the order of their items."""
+    children: dict[RequestId, Outputs] = {}
+    """What those gave that have answered."""
+    live_bytes: int = 0
+    """Tensors held for this request, those of its parent not counted again."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def question(self) -> Question:
         """Return what is asked, without the input's bytes."""
-        return self.request.model, self.headers, self.request.privacy, self.request.min_tier
+        request = self.request
+        return request.model, self.headers, request.privacy, request.min_tier, request.partial, request.plan
+
+    @property
+    def codec(self) -> str:
+        """Return how the input came."""
+        return next((header.codec for header in self.headers if header.codec != RAW), RAW)
 
     def join(self, asker: Asker) -> None:
         """Answer one more; who asks again while it waits is answered once all the same."""
         self.askers = [*(other for other in self.askers if other.key != asker.key), asker]
 
     def is_same(self, infer: Infer, payload: memoryview) -> bool:
-        """Tell whether another asker asks for exactly this."""
-        return self.question == question_of(infer) and self.payload == payload
+        """Tell whether another asker asks for exactly this; nobody asks for a child but this node itself."""
+        return self.parent is None and self.question == question_of(infer) and self.payload == payload
 
-
-class Kept(Struct, frozen=True):
-    """An answer that was given, for a client that lost its connection before it read it."""
-
-    question: Question
-    digest: bytes
-    """SHA-256 of the input: the input itself would take the memory of a live request."""
-    message: Message
-    parts: Sequence[Buffer]
-    n_bytes: int
-
-    def is_same(self, infer: Infer, payload: memoryview) -> bool:
-        """Tell whether another asker asks for exactly this."""
-        return (self.question, self.digest) == (question_of(infer), sha256(payload).digest())
+    def input_of(self, attempt: int | None) -> Tensors:
+        """Return the tensors that an attempt left behind; the request's own input where that is none."""
+        return self.inputs if attempt is None else self.crossing[attempt]
 
 
 class Ledger:
     """Live requests by id, and a bounded memory of answers."""
 
-    def __init__(self, *, max_kept: int = 256, max_kept_bytes: int = 8 * 2**20) -> None:
+    def __init__(self, kept: KeptAnswers | None = None) -> None:
         self.idle = asyncio.Event()
         """Set while no request is alive."""
         self.idle.set()
         self.live_bytes = 0
-        """Input that the live requests hold."""
+        """Tensors that the live requests hold."""
+        self.kept = kept or KeptAnswers()
         self._live: dict[RequestId, Entry] = {}
-        self._kept: OrderedDict[RequestId, Kept] = OrderedDict()
-        self._kept_bytes = 0
-        self._max_kept = max_kept
-        self._max_kept_bytes = max_kept_bytes
 
     def open(self, entry: Entry) -> None:
         """Hold a request from its arrival to its outcome."""
         self._live[entry.request.request_id] = entry
-        self.live_bytes += len(entry.payload)
+        self._hold(entry, len(entry.payload))
         self.idle.clear()
+
+    def hold_crossing(self, entry: Entry, attempt: int, tensors: Tensors) -> int:
+        """Hold what crosses behind a head that has run, and return its bytes."""
+        n_bytes = sum(array.nbytes for array in tensors.values())
+        entry.crossing[attempt] = tensors
+        self._hold(entry, n_bytes)
+        return n_bytes
+
+    def __getitem__(self, request_id: RequestId) -> Entry:
+        """Return a request that is live: the scheduler commands nothing about others."""
+        entry = self._live.get(request_id)
+        assert entry is not None, "the scheduler commands only what is alive"
+        return entry
 
     def get(self, request_id: str) -> Entry | None:
         """Return a live request."""
@@ -117,7 +141,8 @@ class Ledger:
         """Let a request go and return what was held; none when it is not live."""
         entry = self._live.pop(request_id, None)
         if entry:
-            self.live_bytes -= len(entry.payload)
+            self.live_bytes -= entry.live_bytes
+            entry.crossing, entry.out_at = {}, {}
             entry.ended.set()
         if not self._live:
             self.idle.set()
@@ -132,24 +157,8 @@ class Ledger:
         """Return the live requests that an asker waits for."""
         return [name for name, entry in self._live.items() if any(asker.key == key for asker in entry.askers)]
 
-    def keep(self, entry: Entry, message: Message, parts: Sequence[Buffer]) -> None:
-        """Remember an answer; the oldest go when there are too many or they take too much memory."""
-        n_bytes = sum(memoryview(part).nbytes for part in parts)
-        if n_bytes > self._max_kept_bytes:
-            return
-        digest = sha256(entry.payload).digest()
-        kept = Kept(entry.question, digest, message, parts, n_bytes)
-        self._kept[entry.request.request_id] = kept
-        self._kept_bytes += n_bytes
-        while len(self._kept) > self._max_kept or self._kept_bytes > self._max_kept_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_bytes -= oldest.n_bytes
-
-    def kept(self, request_id: str) -> Kept | None:
-        """Return the answer that was given under an id, while it is remembered."""
-        return self._kept.get(RequestId(request_id))
-
-
-def question_of(infer: Infer) -> Question:
-    """Return what a message asks, without the input's bytes."""
-    return infer.model, infer.tensors, infer.privacy, infer.min_tier
+    def _hold(self, entry: Entry, n_bytes: int) -> None:
+        """Count bytes against a request while it lives; a run may end after that."""
+        if self._live.get(entry.request.request_id) is entry:
+            entry.live_bytes += n_bytes
+            self.live_bytes += n_bytes

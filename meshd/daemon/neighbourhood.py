@@ -8,14 +8,25 @@ from msgspec.structs import replace
 from typing_extensions import Buffer
 
 from meshd import log
+from meshd.core.answer import Answer
 from meshd.core.commands import Dispatch
 from meshd.core.events import Event, PeerAnswered, PeerConnected, PeerDisconnected, PeerHeard, PeerRefused
 from meshd.core.ids import NodeId
+from meshd.core.request import Request
 from meshd.core.scheduler import Scheduler
 from meshd.daemon.intake import Intake
-from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs
+from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs, Tensors
 from meshd.daemon.models.keeper import Keeper
-from meshd.errors import ExecutionFailed, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded, readable
+from meshd.errors import (
+    ExecutionFailed,
+    InvalidInput,
+    LinkError,
+    PeerLeft,
+    PeerLost,
+    ProtocolError,
+    Superseded,
+    readable,
+)
 from meshd.net.session import Session
 from meshd.wire.messages import (
     MAX_HOPS,
@@ -33,9 +44,9 @@ from meshd.wire.messages import (
 )
 from meshd.wire.tensors import decode_tensors
 
-_MAX_ROUTE = 2 * MAX_HOPS
-"""A cascade has a stage for each tier and a few more for tries that were degraded; what is put before a peer's route
-has to leave the whole short enough for a message."""
+_MAX_ROUTE = 4 * MAX_HOPS
+"""A cascade has a run for each tier, each perhaps in legs, and a few more for tries that were degraded; what is put
+before a peer's route has to leave the whole short enough for a message."""
 
 
 class Neighbourhood:
@@ -153,36 +164,36 @@ class Neighbourhood:
 
     def _answered(self, node_id: NodeId, message: Result, payload: memoryview) -> None:
         entry = self._ledger.get(message.request_id)
-        asked = entry.out_at.pop(node_id, None) if entry else None
-        if entry is None or asked is None:
+        errand = entry.out_at.pop(node_id, None) if entry else None
+        if entry is None or errand is None:
             return
-        if flaw := self._flaw_of(entry, asked, message, payload):
-            self._refuse(entry, asked, message, flaw)
+        try:
+            outputs = decode_tensors(message.tensors, payload)
+        except (ProtocolError, InvalidInput) as error:
+            self._refuse(entry, errand.command, message, str(error))
             return
-        entry.outputs[asked.attempt] = Outputs(message.tensors, (payload,))
+        if flaw := self._flaw_of(entry, errand.command, message, outputs):
+            self._refuse(entry, errand.command, message, flaw)
+            return
+        entry.outputs[errand.command.attempt] = Outputs(outputs, message.tensors, (payload,))
         self._feed(
             PeerAnswered(
                 request_id=entry.request.request_id,
-                attempt=asked.attempt,
+                attempt=errand.command.attempt,
                 node_id=node_id,
                 answer=message.answer,
-                transferred_bytes=entry.request.input_bytes + len(payload),
+                transferred_bytes=errand.sent_bytes + len(payload),
                 telemetry=message.telemetry,
+                sent_bytes=errand.sent_bytes,
+                codec_s=errand.codec_s,
             )
         )
 
-    def _flaw_of(self, entry: Entry, asked: Dispatch, message: Result, payload: memoryview) -> str:
+    def _flaw_of(self, entry: Entry, asked: Dispatch, message: Result, outputs: Tensors) -> str:
         """Return what is wrong with an answer, by what was asked, and by the manifest where it is known here."""
         answer = message.answer
-        if answer.model != entry.request.model or answer.tier.rank < asked.start_tier.rank:
-            return f"it is from {answer.model}, tier {answer.tier}, and not from {asked.start_tier} or above"
-        if len(answer.route) > _MAX_ROUTE:
-            return f"its route has {len(answer.route)} stages"
-        try:
-            outputs = decode_tensors(message.tensors, payload)
-        except ProtocolError as error:
-            return str(error)
-        return self._catalogue.flaw_of(answer.model, answer.tier, outputs, entry.inputs)
+        flaw = _flaw_of_story(entry.request, asked, answer)
+        return flaw or self._catalogue.flaw_of(answer.model, answer.tier, outputs, entry.extents)
 
     def _refuse(self, entry: Entry, asked: Dispatch, message: Result, flaw: str) -> None:
         self._log.warning(log.STAGE_FAILED, node_id=asked.node_id, request_id=message.request_id, reason=flaw)
@@ -199,16 +210,38 @@ class Neighbourhood:
 
     def _refused(self, node_id: NodeId, message: Refusal) -> None:
         entry = self._ledger.get(message.request_id)
-        asked = entry.out_at.pop(node_id, None) if entry else None
-        if entry is None or asked is None:
+        errand = entry.out_at.pop(node_id, None) if entry else None
+        if entry is None or errand is None:
             return
         self._feed(
             PeerRefused(
                 request_id=entry.request.request_id,
-                attempt=asked.attempt,
+                attempt=errand.command.attempt,
                 node_id=node_id,
                 code=message.code,
                 message=readable(message.message),
                 telemetry=message.telemetry,
             )
         )
+
+
+def _flaw_of_story(request: Request, asked: Dispatch, answer: Answer) -> str:
+    """Return what cannot be in what an answer says of itself."""
+    rest = asked.partial
+    if answer.model != request.model or answer.tier.rank < asked.start_tier.rank:
+        return f"it is from {answer.model}, tier {answer.tier}, and not from {asked.start_tier} or above"
+    if rest is None:
+        return "" if len(answer.route) <= _MAX_ROUTE else f"its route has {len(answer.route)} stages"
+    if answer.tier is not asked.start_tier:
+        return f"it is from tier {answer.tier}, and the rest of a run of {asked.start_tier} was asked for"
+    ran = [hop.stages for hop in answer.route]
+    return "" if _goes_on(ran, rest.legs[0].first, rest.legs[-1].last) else f"its route has the stages {ran}"
+
+
+def _goes_on(ran: Sequence[tuple[int, int] | None], first: int, last: int) -> bool:
+    """Tell whether ranges of stages lead from the first to the last, each beginning where the one before ended."""
+    for stages in ran:
+        if stages is None or stages[0] != first or stages[1] <= first:
+            return False
+        first = stages[1]
+    return first == last

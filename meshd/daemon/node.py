@@ -14,11 +14,13 @@ from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
 from meshd.daemon.chronicle import Chronicle, Listener
 from meshd.daemon.effects import Effects
+from meshd.daemon.errands import Errands
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Ledger
 from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.neighbourhood import Neighbourhood
 from meshd.daemon.pump import Pump, Record
+from meshd.daemon.runs import Runs
 from meshd.daemon.vitals import Vitals
 from meshd.documents import Problem
 from meshd.errors import Superseded
@@ -53,11 +55,11 @@ class Node:
         )
         self._effects = Effects(
             ledger=ledger,
-            executor=executor,
+            runs=Runs(ledger, executor, vitals, self._pump.feed),
+            errands=Errands(ledger, keeper.catalogue, self.neighbourhood, vitals, self._pump.feed),
             links=self.neighbourhood,
             policy=self.policy,
             chronicle=self.chronicle,
-            vitals=vitals,
             telemetry=self.scheduler.telemetry,
             unserved=keeper.unserved,
             feed=self._pump.feed,

@@ -7,25 +7,46 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from meshd import log
 from meshd.config import Config
-from meshd.core.ids import ModelName
+from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.plan import Partial
 from meshd.daemon.models.acceptance import Acceptance, bundled_manifests
 from meshd.documents import Problem
-from meshd.executor.hosted_tier import to_hosted_tier
+from meshd.errors import RefusedByPrivacy, StageMismatch
+from meshd.executor.hosted_tier import may_travel, to_hosted_tier
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
+from meshd.executor.stage_times import Timing
+from meshd.executor.tensor_rule import Extents
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
+from model_registry.encoding import Encoding
 from model_registry.errors import NotAccepted, RegistryError, ReplacementRefused
 from model_registry.manifest import Manifest
+from model_registry.split import Cut
 from model_registry.store import ModelStore
 
 Array = NDArray[Any]
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where an artifact is cut: before one of its stages."""
+
+    model: ModelName
+    tier: DeviceClass
+    artifact: ArtifactHash
+    stage: int
+
+    @classmethod
+    def before(cls, rest: Partial, model: ModelName, tier: DeviceClass) -> Place:
+        """Return where the rest of a plan begins."""
+        return cls(model=model, tier=tier, artifact=rest.artifact, stage=rest.legs[0].first)
 
 
 class Catalogue:
@@ -39,6 +60,7 @@ class Catalogue:
         # Never changed in place: threads that choose what to host look through it while the loop learns more.
         self._manifests: Mapping[ModelName, Manifest] = {}
         self._takes: dict[ModelName, InputContract] = {}
+        self._crossings: dict[Place, InputContract] = {}
         self._gives: dict[tuple[ModelName, DeviceClass], OutputContract] = {}
         self._problems: dict[str, Problem] = {}
 
@@ -74,6 +96,7 @@ class Catalogue:
         self._problems.pop(model, None)
         self._manifests = {name: manifest for name, manifest in self._manifests.items() if name != model}
         self._takes.pop(model, None)
+        self._crossings = {place: takes for place, takes in self._crossings.items() if place.model != model}
         self._gives = {key: gives for key, gives in self._gives.items() if key[0] != model}
 
     def manifest(self, model: ModelName) -> Manifest | None:
@@ -84,14 +107,53 @@ class Catalogue:
         """Yield every manifest at hand."""
         yield from self._manifests.values()
 
-    def checked_batch(self, model: ModelName, inputs: Mapping[str, Array]) -> int:
-        """Return how many items the inputs hold; 1 where the manifest is not at hand, for then a peer will check.
+    def checked(self, model: ModelName, inputs: Mapping[str, Array]) -> Extents:
+        """Return how long each dynamic axis of the inputs is; nothing where the manifest is not at hand.
+
+        Then nothing is known to be wrong with them, and a peer will check.
 
         Raises:
             InvalidInput: they are not what the manifest demands.
         """
         takes = self._takes.get(model)
-        return takes.check(inputs) if takes else 1
+        if takes is None:
+            return {}
+        takes.check(inputs)
+        return takes.extents(inputs)
+
+    def checked_crossing(self, place: Place, tensors: Mapping[str, Array]) -> Extents:
+        """Return how long each dynamic axis is in what a peer sent for the rest of a plan.
+
+        Raises:
+            StageMismatch: the plan is for another artifact than any that is known here, or has other stages.
+            RefusedByPrivacy: what crosses there should not have left the node where the input was born.
+            InvalidInput: the tensors are not those that cross there.
+        """
+        manifest, cut = self._cut(place)
+        if not may_travel(manifest, cut):
+            raise RefusedByPrivacy(
+                f"the manifest of '{place.model}' keeps what crosses before stage {place.stage} on the node; the "
+                "sender should never have sent it."
+            )
+        takes = self._crossings.get(place)
+        if takes is None:
+            takes = self._crossings[place] = InputContract(replace(manifest, inputs=cut.tensors), finite=False)
+        takes.check(tensors)
+        return takes.extents(tensors)
+
+    def encodings_of_input(self, model: ModelName, codec: str) -> dict[str, Encoding]:
+        """Return how a codec is used on each input that bears it."""
+        manifest = self._manifests.get(model)
+        return _using(codec, {tensor.name: tensor.encodings for tensor in manifest.inputs}) if manifest else {}
+
+    def encodings_of_crossing(self, place: Place, codec: str) -> dict[str, Encoding]:
+        """Return how a codec is used on each tensor that crosses there.
+
+        Raises:
+            StageMismatch: the model that has it is not known here any more.
+        """
+        _, cut = self._cut(place)
+        return _using(codec, {tensor.name: cut.encodings for tensor in cut.tensors})
 
     def believed(self, hosted: HostedTier) -> HostedTier:
         """Return what a peer announces with everything but its speed held against the manifest at hand.
@@ -106,23 +168,37 @@ class Catalogue:
         variant = next((v for v in tier.variants if v.artifact == hosted.artifact), None) if tier else None
         if tier is None or variant is None:
             return replace(hosted, accuracy=0.0, calibrated=False)
-        return to_hosted_tier(manifest, tier, variant, compute_s=hosted.compute_s, load_s=hosted.load_s)
+        stages = [Timing(seconds=stage.compute_s, measured=stage.measured) for stage in hosted.stages]
+        return to_hosted_tier(manifest, tier, variant, compute_s=hosted.compute_s, load_s=hosted.load_s, stages=stages)
 
-    def flaw_of(
-        self, model: ModelName, tier: DeviceClass, outputs: Mapping[str, Array], inputs: Mapping[str, Array]
-    ) -> str:
+    def flaw_of(self, model: ModelName, tier: DeviceClass, outputs: Mapping[str, Array], extents: Extents) -> str:
         """Return what is wrong with a peer's outputs by the manifest; nothing where the manifest is not at hand."""
         gives = self._gives.get((model, tier))
         if gives is None:
             return ""
         if sorted(outputs) != sorted(gives.names):
             return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
-        return gives.flaw(outputs, self._takes[model].extents(inputs))
+        return gives.flaw(outputs, extents)
+
+    def _cut(self, place: Place) -> tuple[Manifest, Cut]:
+        """Return the cut before a stage of an artifact, and the manifest that has it."""
+        manifest = self._manifests.get(place.model)
+        tier = manifest.tier(place.tier) if manifest else None
+        if manifest is None or tier is None:
+            raise StageMismatch(f"artifact {place.artifact} is to go on with, and '{place.model}' is not known here.")
+        variant = next((v for v in tier.variants if v.artifact == place.artifact), None)
+        if variant is None:
+            known = ", ".join(v.artifact for v in tier.variants)
+            raise StageMismatch(f"artifact {place.artifact} is to go on with, and '{place.model}' has {known} here.")
+        if variant.split is None or not 0 < place.stage <= len(variant.split.cuts):
+            raise StageMismatch(f"artifact {place.artifact} cannot be cut before stage {place.stage}.")
+        return manifest, variant.split.cuts[place.stage - 1]
 
     def _know(self, manifest: Manifest) -> None:
         model = ModelName(manifest.name)
         self._manifests = {**self._manifests, model: manifest}
         self._takes[model] = InputContract(manifest)
+        self._crossings = {place: takes for place, takes in self._crossings.items() if place.model != model}
         for tier in manifest.tiers:
             self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
 
@@ -160,3 +236,7 @@ class Catalogue:
         sentence = error.message if f"'{name}'" in error.message else f"Model '{name}': {error.message}"
         log.get_logger().error(log.MODEL_REFUSED, reason=sentence)
         self._problems[name] = Problem(sentence=sentence, hint=error.hint)
+
+
+def _using(codec: str, offered: Mapping[str, tuple[Encoding, ...]]) -> dict[str, Encoding]:
+    return {name: e for name, encodings in offered.items() for e in reversed(encodings) if e.codec == codec}

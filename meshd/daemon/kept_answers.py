@@ -1,0 +1,66 @@
+"""The last answers, for a client that lost its connection before it read its own and asks again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
+
+from msgspec import Struct
+from typing_extensions import Buffer
+
+from meshd.core.ids import RequestId
+from meshd.core.node import DeviceClass
+from meshd.core.plan import Partial
+from meshd.core.request import Privacy
+from meshd.wire.messages import Infer, Message, TensorHeader
+
+Question = tuple[str, tuple[TensorHeader, ...], Privacy, DeviceClass | None, Partial | None, str]
+"""What must be the same for two askers to share an answer, beside the input's bytes."""
+
+
+class KeptAnswer(Struct, frozen=True):
+    """An answer that was given."""
+
+    question: Question
+    digest: bytes
+    """SHA-256 of the input: the input itself would take the memory of a live request."""
+    message: Message
+    parts: Sequence[Buffer]
+    n_bytes: int
+
+    def is_same(self, infer: Infer, payload: memoryview) -> bool:
+        """Tell whether another asker asks for exactly this."""
+        return (self.question, self.digest) == (question_of(infer), sha256(payload).digest())
+
+
+class KeptAnswers:
+    """A bounded memory: the oldest go when there are too many or they take too much room."""
+
+    def __init__(self, *, most: int = 256, most_bytes: int = 8 * 2**20) -> None:
+        self._answers: OrderedDict[RequestId, KeptAnswer] = OrderedDict()
+        self._n_bytes = 0
+        self._most = most
+        self._most_bytes = most_bytes
+
+    def add(
+        self, request_id: RequestId, question: Question, payload: memoryview, message: Message, parts: Sequence[Buffer]
+    ) -> None:
+        """Remember an answer."""
+        n_bytes = sum(memoryview(part).nbytes for part in parts)
+        if n_bytes > self._most_bytes:
+            return
+        self._answers[request_id] = KeptAnswer(question, sha256(payload).digest(), message, parts, n_bytes)
+        self._n_bytes += n_bytes
+        while len(self._answers) > self._most or self._n_bytes > self._most_bytes:
+            _, oldest = self._answers.popitem(last=False)
+            self._n_bytes -= oldest.n_bytes
+
+    def get(self, request_id: str) -> KeptAnswer | None:
+        """Return the answer that was given under an id, while it is remembered."""
+        return self._answers.get(RequestId(request_id))
+
+
+def question_of(infer: Infer) -> Question:
+    """Return what a message asks, without the input's bytes."""
+    return infer.model, infer.tensors, infer.privacy, infer.min_tier, infer.partial, infer.plan

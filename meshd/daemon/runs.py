@@ -1,0 +1,96 @@
+"""Has stages run on this node and reports how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from meshd.core.commands import DropStage, RunBatch, RunStage
+from meshd.core.events import Event, StageFailed, StageFinished
+from meshd.core.node import HostedTier
+from meshd.daemon.ledger import Entry, Ledger, Outputs
+from meshd.daemon.vitals import Vitals
+from meshd.executor.executor import Executor
+from meshd.executor.hosted_model import HostedKey
+from meshd.executor.stage import StageEnd, StageResult
+from meshd.wire.tensors import encode_tensors
+
+
+class Runs:
+    """Between the scheduler and the executor."""
+
+    def __init__(self, ledger: Ledger, executor: Executor, vitals: Vitals, feed: Callable[[Event], None]) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._vitals = vitals
+        self._feed = feed
+
+    def perform(self, command: RunStage | RunBatch | DropStage) -> None:
+        """Do what one command asks for."""
+        match command:
+            case RunStage():
+                self._run(command)
+            case RunBatch():
+                self._run_together(command)
+            case DropStage():
+                self._drop(command)
+
+    def _run(self, command: RunStage) -> None:
+        entry, tier = self._ledger[command.request_id], command.tier
+        last = len(tier.stages) if command.last is None else command.last
+        self._vitals.computed(_macs(tier, command.first, last) * entry.request.batch)
+        done = partial(self._ended, entry, command.attempt, is_head=last < len(tier.stages))
+        inputs = entry.input_of(command.of)
+        entry.stages[command.attempt] = self._executor.submit(
+            _key(tier), inputs, done, first=command.first, last=command.last
+        )
+
+    def _run_together(self, command: RunBatch) -> None:
+        members = []
+        for request_id, attempt in command.members:
+            entry = self._ledger[request_id]
+            self._vitals.computed(command.tier.macs * entry.request.batch)
+            members.append((entry.inputs, partial(self._ended, entry, attempt, is_head=False)))
+        self._executor.submit_together(_key(command.tier), members)
+
+    def _drop(self, command: DropStage) -> None:
+        """Call a run off if it has not begun; one that is shared with other requests goes on for them."""
+        if stage := self._ledger[command.request_id].stages.get(command.attempt):
+            stage.cancel()
+
+    def _ended(self, entry: Entry, attempt: int, end: StageEnd, *, is_head: bool) -> None:
+        request_id = entry.request.request_id
+        if not isinstance(end, StageResult):
+            self._feed(StageFailed(request_id=request_id, attempt=attempt, code=end.code, message=str(end)))
+            return
+        self._feed(
+            StageFinished(
+                request_id=request_id,
+                attempt=attempt,
+                compute_s=end.compute_s,
+                load_s=end.load_s,
+                score=end.score,
+                anomalous=end.anomalous,
+                malformed=end.malformed,
+                out_bytes=0 if end.malformed else self._keep(entry, attempt, end, is_head=is_head),
+            )
+        )
+
+    def _keep(self, entry: Entry, attempt: int, end: StageResult, *, is_head: bool) -> int:
+        """Keep what a run gave for whoever continues or answers; return the bytes that may have to travel on."""
+        if is_head:
+            return self._ledger.hold_crossing(entry, attempt, end.outputs)
+        entry.outputs[attempt] = Outputs(end.outputs, *encode_tensors(end.outputs))
+        return 0
+
+
+def _key(tier: HostedTier) -> HostedKey:
+    return tier.model, tier.tier, tier.artifact
+
+
+def _macs(tier: HostedTier, first: int, last: int) -> int:
+    """Return what stages [first, last) multiply for one item: their share of the time, for nobody tells them apart."""
+    whole_s = sum(stage.compute_s for stage in tier.stages)
+    if not whole_s:
+        return tier.macs
+    return round(tier.macs * sum(stage.compute_s for stage in tier.stages[first:last]) / whole_s)
