@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, defs, numpy_helper
 
+from model_registry.convert.graph_walk import nodes
+
 _LETTERS = string.ascii_letters + string.digits
 _ONES_BY_DEFAULT = ("strides", "dilations")
 
@@ -132,7 +134,7 @@ def _names() -> Iterator[str]:
 
 
 def _leave_out_unused_domains(model: ModelProto) -> None:
-    used = {node.domain for node in model.graph.node} | {""}
+    used = {node.domain for node in nodes(model)} | {""}  # Those inside of branches and loops too.
     kept = [opset for opset in model.opset_import if opset.domain in used or model.functions]
     del model.opset_import[:]
     model.opset_import.extend(kept)

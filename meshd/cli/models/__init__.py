@@ -14,6 +14,7 @@ from meshd.cli.models import (
     recommending,
     showing,
     signing,
+    splitting,
     verifying,
 )
 
@@ -27,6 +28,7 @@ app.command()(signing.publisher)
 app.command()(publishing.trust)
 app.command()(publishing.untrust)
 app.command("publishers")(publishing.list_publishers)
+app.command()(splitting.split)
 app.command()(showing.show)
 app.command()(exporting.export)
 app.command()(recommending.recommend)

@@ -1,0 +1,98 @@
+"""``meshd models split`` for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from meshd.cli.view.columns import columns
+from meshd.cli.view.words import NOTHING, duration, percent, size
+
+if TYPE_CHECKING:
+    from model_registry.encoding import Encoding
+    from model_registry.partition.bundle_splitting import Divided, Outcome
+    from model_registry.partition.proof import Timed
+    from model_registry.split import Cut
+    from model_registry.tensor import Tensor
+
+
+def split_view(outcome: Outcome) -> RenderableType:
+    """Return a table of places for each variant, and what it means."""
+    return Group(
+        *(part for each in outcome.divided for part in _variant(each, outcome)),
+        *(Text(sentence) for tensor in outcome.manifest.inputs for sentence in _input(tensor)),
+    )
+
+
+def _variant(each: Divided, outcome: Outcome) -> Iterator[RenderableType]:
+    before, now = each.bytes_before, each.variant.size_bytes
+    yield Text.assemble(
+        (f"{each.tier}/{each.variant.name}", "bold"),
+        f"  {size(now)} instead of {size(before)}, {_sameness(each)}, in {each.took_s:.1f} s",
+    )
+    yield _table(each)
+    yield Text(_advice(each, outcome))
+    yield Text()
+
+
+def _sameness(each: Divided) -> str:
+    found = each.parts.from_original
+    return "the same bits" if found.none else f"{found.error:.0e} off, {percent(found.agreement)} alike"
+
+
+def _table(each: Divided) -> Table:
+    table = columns(
+        *("work before", "crosses", "tensors", "layers", "against the whole", "head", "tail", "both", "codecs"),
+        right=("work before", "crosses", "tensors", "layers", "head", "tail", "both"),
+        wrapping=("codecs",),
+    )
+    assert each.variant.split is not None, "it was split just now"
+    for cut, timed in zip(each.variant.split.cuts, each.parts.timed, strict=True):
+        table.add_row(*_row(cut, timed))
+    return table
+
+
+def _row(cut: Cut, timed: Timed) -> tuple[str, ...]:
+    return (
+        percent(cut.work),
+        size(cut.item_bytes),
+        str(len(cut.tensors)),
+        str(cut.depth),
+        "the same bits" if not cut.error else f"{cut.error:.0e}, {percent(cut.agreement)} alike",
+        duration(timed.head_ms / 1e3),
+        duration(timed.tail_ms / 1e3),
+        f"{timed.ratio:.2f} x",
+        ", ".join(_codec(encoding) for encoding in cut.encodings) or NOTHING,
+    )
+
+
+def _codec(encoding: Encoding) -> str:
+    loss = "lossless" if not encoding.error else f"{encoding.error:.0e}"
+    return f"{encoding.codec} {encoding.ratio:.2f} ({loss})"
+
+
+def _advice(each: Divided, outcome: Outcome) -> str:
+    """Tell honestly whether a single request will ever gain."""
+    assert each.variant.split is not None, "it was split just now"
+    extents = {name: axis.min for name, axis in outcome.manifest.axes.items()}
+    sent = sum(tensor.bytes_of(extents) * _best(tensor) for tensor in outcome.manifest.inputs)
+    least = min(cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts)
+    if least < sent:
+        return f"The least that crosses is {least / sent:.0%} of the input: on slow links a split can pay."
+    return (
+        f"Everywhere more crosses than the input has ({least / sent:.1f} times as much): for single requests a split "
+        "hardly ever pays, for streams over several nodes and for inputs that must stay it can."
+    )
+
+
+def _best(bearer: Tensor | Cut) -> float:
+    return min((encoding.ratio for encoding in bearer.encodings), default=1.0)
+
+
+def _input(tensor: Tensor) -> Iterator[str]:
+    if tensor.encodings:
+        yield f"Input {tensor.name} may travel as {', '.join(_codec(encoding) for encoding in tensor.encodings)}."

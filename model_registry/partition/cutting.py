@@ -1,0 +1,172 @@
+"""From one artifact to the file that is cut, and what a manifest says of its places."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+import onnx
+
+from model_registry.convert import macs as counting
+from model_registry.convert.progress import Progress
+from model_registry.errors import RunFailed
+from model_registry.partition.depth import depths, fewest
+from model_registry.partition.difference import Difference
+from model_registry.partition.errors import NotCuttable
+from model_registry.partition.graph import graph_of
+from model_registry.partition.preparation import prepared
+from model_registry.partition.proof import Timed, against
+from model_registry.partition.search import Proven, Search
+from model_registry.partition.trace import Trace, traced
+from model_registry.partition.trials import Trials
+from model_registry.partition.work import node_work
+from model_registry.runtime.stage_file import stage_bytes
+from model_registry.split import Cut, Split
+from model_registry.tensor import Axis, Tensor
+
+DEFAULT_CUTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A model to cut; its tensors as the graph names them."""
+
+    content: bytes
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    axes: Mapping[str, Axis]
+    trials: Trials
+    macs: int
+    """Of the whole, as the manifest has it."""
+    most: int = DEFAULT_CUTS
+    least_depth: int = 0
+    quantised: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A file that can be cut, its places, and what cutting costs."""
+
+    content: bytes
+    split: Split
+    timed: tuple[Timed, ...]
+    """At each place."""
+    from_original: Difference
+    """How far the file, whole, answers otherwise than the one it was made of."""
+    proven: Proven
+
+
+def cut(order: Order, progress: Progress) -> Parts:
+    """Prepare a model once, find its places, and prove each of them.
+
+    Raises:
+        NotCuttable: it has none.
+        ModelUnreadable: onnxruntime does not load it.
+
+    """
+    progress.begin("fusing the graph before it is cut", 1)
+    model = prepared(order.content, order.inputs, order.outputs, order.axes)
+    graph = graph_of(model)
+    _check(model)
+    progress.begin("watching it run node by node", 1)
+    trace = _trace(model, order)
+    work_ns = node_work(model, graph, order.trials.usual())
+    search = Search(
+        model=model,
+        graph=graph,
+        trace=trace,
+        work_ns=work_ns,
+        trials=order.trials,
+        outputs=order.outputs,
+        most=order.most,
+        least_depth=order.least_depth,
+        quantised=order.quantised,
+    )
+    proven = search.run(progress)
+    progress.begin("timing head and tail beside the whole", len(proven.heads))
+    timed = []
+    for place in proven.arrangement.places:
+        timed.append(proven.proof.timed(place))
+        progress.advance()
+    content = proven.arrangement.content
+    return Parts(
+        content=content,
+        split=_split(order, search, proven, timed),
+        timed=tuple(timed),
+        from_original=against(content, order.content, order.trials, order.outputs),
+        proven=proven,
+    )
+
+
+def _trace(model: onnx.ModelProto, order: Order) -> Trace:
+    try:
+        return traced(model, graph_of(model), order.axes, order.trials.drawn)
+    except RunFailed as error:
+        hint = "If it takes only certain values, give examples of its inputs with --samples FILE.npz."
+        raise NotCuttable(f"It does not run on what it was tried on. {error.message}", hint=hint) from error
+
+
+def _check(model: onnx.ModelProto) -> None:
+    """Refuse a model of which no stage could give an output."""
+    made = {name for node in model.graph.node for name in node.output} | {value.name for value in model.graph.input}
+    if constant := [value.name for value in model.graph.output if value.name not in made]:
+        raise NotCuttable(f"Its output '{constant[0]}' is a constant.", hint="It needs no mesh to compute that.")
+
+
+def _split(order: Order, search: Search, proven: Proven, timed: list[Timed]) -> Split:
+    depth = depths(search.model, search.graph)
+    shares = accumulate((each.head_ms / (each.head_ms + each.tail_ms) for each in timed), max)
+    extents = {name: axis.min for name, axis in order.axes.items()}
+    rows = zip(
+        proven.arrangement.places,
+        proven.arrangement.crossing,
+        proven.differences,
+        shares,
+        _macs(order, proven),
+        strict=True,
+    )
+    cuts = tuple(
+        Cut(
+            nodes=place,
+            tensors=tensors,
+            item_bytes=_item_bytes(tensors, extents),
+            work=round(share, 4),
+            macs=macs,
+            depth=fewest((tensor.name for tensor in tensors), depth),
+            **_loss(found),
+        )
+        for place, tensors, found, share, macs in rows
+    )
+    stages = tuple(hashlib.sha256(stage).hexdigest() for stage in proven.proof.stage_files())
+    return Split(cuts=cuts, stages=stages, samples=order.trials.described)
+
+
+def _loss(found: Difference) -> dict[str, float]:
+    """Return what a manifest says of a difference: nothing of none."""
+    return {} if found.none else {"error": float(f"{found.error:.3g}"), "agreement": round(found.agreement, 6)}
+
+
+def _item_bytes(tensors: tuple[Tensor, ...], extents: Mapping[str, int]) -> int:
+    items = extents.get("batch", 1)
+    return -(-sum(tensor.bytes_of(extents) for tensor in tensors) // items)
+
+
+def _macs(order: Order, proven: Proven) -> list[int]:
+    """Return the share of the manifest's figure that lies before each place."""
+    usual = order.trials.usual()
+    extents = {
+        axis: length
+        for tensor in order.inputs
+        for axis, length in zip(tensor.shape, usual[tensor.name].shape, strict=True)
+        if isinstance(axis, str)
+    }
+    content = proven.arrangement.content
+
+    def counted(part: bytes) -> int:
+        return counting.macs(onnx.load_model_from_string(part), extents, usual)
+
+    whole = max(counted(content), 1)
+    heads = [counted(stage_bytes(content, 0, place)) for place in proven.arrangement.places]
+    return [round(order.macs * min(head / whole, 1)) for head in heads]

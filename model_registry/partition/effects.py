@@ -1,0 +1,89 @@
+"""What encoding does to answers: of what crosses at a place, and of a model's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from model_registry.codec import measured, suggest
+from model_registry.encoding import Encoding
+from model_registry.partition.difference import difference
+from model_registry.partition.proof import Proof
+from model_registry.partition.trials import Trials
+from model_registry.runtime.session import Session
+from model_registry.tensor import Tensor
+
+Array = NDArray[Any]
+_MOST_ERROR = 1e-2
+_LEAST_AGREEMENT = 0.995
+_WORTH = 0.9
+"""Bytes saved below that are not worth an encoder."""
+_OF_ACTIVATIONS = (Encoding(codec="fp16", ratio=0.5), Encoding(codec="int8", ratio=0.25))
+
+
+class Model(NamedTuple):
+    """A variant in memory, its tensors under the manifest's names."""
+
+    session: Session
+    outputs: tuple[Tensor, ...]
+
+
+def encodings_at(proof: Proof, index: int) -> tuple[Encoding, ...]:
+    """Return the codecs that the model bears at a place, with what each costs."""
+    place, crossing = proof.arrangement.places[index], proof.arrangement.crossing[index]
+    if not any(tensor.dtype in {"float32", "float64"} for tensor in crossing):
+        return ()
+    tail = proof.tail(place)
+    samples = [_only(proof.before(place, inputs), crossing) for inputs in proof.trials.items()]
+
+    def run(given: Mapping[str, Array]) -> Mapping[str, Array]:
+        return _only({**given, **_ran(tail, given)}, proof.outputs)
+
+    tried = (
+        measured(each, run, samples, agree=_agreement(proof.outputs), described=proof.trials.described)
+        for each in _OF_ACTIVATIONS
+    )
+    return tuple(each for each in tried if _is_borne(each))
+
+
+def input_encodings(tensor: Tensor, models: Sequence[Model], trials: Trials) -> tuple[Encoding, ...]:
+    """Return the codecs that every one of several models bears for an input, at their worst."""
+    samples = trials.items()
+    proposals = suggest(tensor, [each[tensor.name] for each in samples])
+    worst = (_worst([_measured(each, tensor.name, model, trials) for model in models]) for each in proposals)
+    return tuple(encoding for encoding in worst if _is_borne(encoding))
+
+
+def _measured(encoding: Encoding, name: str, model: Model, trials: Trials) -> Encoding:
+    names = [output.name for output in model.outputs]
+
+    def run(given: Mapping[str, Array]) -> Mapping[str, Array]:
+        return dict(zip(names, model.session.run(names, given), strict=True))
+
+    agree = _agreement(model.outputs)
+    return measured(encoding, run, trials.items(), names=[name], agree=agree, described=trials.described)
+
+
+def _worst(found: Sequence[Encoding]) -> Encoding:
+    error, agreement = max(each.error for each in found), min(each.agreement for each in found)
+    return replace(found[0], error=error, agreement=agreement)
+
+
+def _agreement(outputs: Sequence[Tensor]) -> Callable[[Mapping[str, Array], Mapping[str, Array]], float]:
+    return lambda truth, answer: difference([(truth, answer)], outputs).agreement
+
+
+def _ran(session: Session, known: Mapping[str, Array]) -> dict[str, Array]:
+    names = [output.name for output in session.outputs]
+    return dict(zip(names, session.run(names, {t.name: known[t.name] for t in session.inputs}), strict=True))
+
+
+def _only(arrays: Mapping[str, Array], tensors: Iterable[Tensor]) -> dict[str, Array]:
+    return {tensor.name: arrays[tensor.name] for tensor in tensors}
+
+
+def _is_borne(encoding: Encoding) -> bool:
+    return encoding.error <= _MOST_ERROR and encoding.agreement >= _LEAST_AGREEMENT and encoding.ratio <= _WORTH
