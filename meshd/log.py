@@ -103,9 +103,6 @@ STAGE_FAILED = "stage.failed"
 STAGES_ADMITTED = "stages.admitted"
 STAGES_REFUSED = "stages.refused"
 """A model that could be cut stays whole here."""
-STAGES_ADMITTED = "stages.admitted"
-STAGES_REFUSED = "stages.refused"
-"""A model that could be cut stays whole here."""
 
 # ------------------------------------------------------------------------------------------------------- mqtt
 BROKER_STARTED = "broker.started"
