@@ -18,8 +18,8 @@ from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.plan import Partial
 from meshd.daemon.models.acceptance import Acceptance, bundled_manifests
 from meshd.documents import Problem
-from meshd.errors import RefusedByPrivacy, StageMismatch
-from meshd.executor.hosted_tier import may_travel, to_hosted_tier
+from meshd.errors import StageMismatch
+from meshd.executor.hosted_tier import to_hosted_tier
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
 from meshd.executor.stage_times import Timing
@@ -126,15 +126,9 @@ class Catalogue:
 
         Raises:
             StageMismatch: the plan is for another artifact than any that is known here, or has other stages.
-            RefusedByPrivacy: what crosses there should not have left the node where the input was born.
             InvalidInput: the tensors are not those that cross there.
         """
         manifest, cut = self._cut(place)
-        if not may_travel(manifest, cut):
-            raise RefusedByPrivacy(
-                f"the manifest of '{place.model}' keeps what crosses before stage {place.stage} on the node; the "
-                "sender should never have sent it."
-            )
         takes = self._crossings.get(place)
         if takes is None:
             takes = self._crossings[place] = InputContract(replace(manifest, inputs=cut.tensors), finite=False)
