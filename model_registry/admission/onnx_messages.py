@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-from model_registry.runtime.wire_format import Malformed, Span
+from model_registry.runtime.wire_format import DEEPEST, Malformed, Span
 
 Kind = Literal["model", "graph", "node", "attribute", "tensor", "sparse", "function", "training"]
 
-DEEPEST = 16
-"""Graphs inside graphs; those that exporters write have three."""
 _LONGEST_NAME = 256
 _MOST_AXES = 64
 

@@ -10,13 +10,11 @@ from sys import maxsize
 from typing import NamedTuple
 
 from model_registry.errors import ModelUnreadable
-from model_registry.runtime.wire_format import Malformed, Span, bytes_head, number_field
+from model_registry.runtime.wire_format import DEEPEST, Malformed, Span, bytes_head, number_field
 
 _Field = tuple[int, int | Span]
 _Parts = list[bytes | memoryview]
 
-DEEPEST = 16
-"""Graphs inside graphs; those that exporters write have three."""
 _GRAPH_OF_MODEL = 7
 _KEPT_OF_MODEL = frozenset({1, 2, 3, 4, 5, 8, 14, 25})
 """All but the graph, prose, and what is for training only."""

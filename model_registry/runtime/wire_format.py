@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+DEEPEST = 16
+"""Graphs inside graphs; those that exporters write have three."""
 _LONGEST_VARINT = 10
 _LARGEST_KEY = 2**32 - 1
 """Other readers cut off what is above: a field that they see and this one does not would be a hiding place."""
