@@ -88,7 +88,7 @@ class Hosting:
             kept = {hosted.key for hosted in chosen}
             self._withdraw([hosted for hosted in self.offered() if hosted.key not in kept])
             self._ready.clear()
-            self._tell()
+            self.tell()
 
     async def prepare(self, candidate: Candidate) -> None:
         """Try a variant whose artifact is in the store before its model is; the next change may then host it.
@@ -141,6 +141,11 @@ class Hosting:
     def refusal(self, artifact: ArtifactHash) -> Problem | None:
         """Return why an artifact that was tried is not hosted."""
         return self._refused.get(artifact)
+
+    def tell(self) -> None:
+        """Tell whoever listens what is offered now, stages and timings included."""
+        offered = [t for t in self._executor.hosted_tiers() if (t.model, t.tier, t.artifact) not in self._leaving]
+        self.on_changed(tuple(offered))
 
     def _made_for_here(self, manifest: Manifest) -> Iterator[Candidate]:
         for tier in self._tiers_wanted(manifest.name):
@@ -220,7 +225,7 @@ class Hosting:
             self._leaving[hosted.key] = asyncio.create_task(self._let_go(hosted))
             log.get_logger().info(log.MODEL_RETIRED, model=str(hosted))
         if going:
-            self._tell()
+            self.tell()
 
     async def _let_go(self, hosted: HostedModel) -> None:
         await self.settled()
@@ -234,10 +239,6 @@ class Hosting:
     def offered(self) -> list[HostedModel]:
         """Return what peers are told."""
         return [hosted for hosted in self._executor.hosted if hosted.key not in self._leaving]
-
-    def _tell(self) -> None:
-        offered = [t for t in self._executor.hosted_tiers() if (t.model, t.tier, t.artifact) not in self._leaving]
-        self.on_changed(tuple(offered))
 
     def _tiers_wanted(self, model: str) -> Iterator[str]:
         """Yield the tiers of a model that the configuration wants, an empty one for that of this node's class."""

@@ -12,6 +12,7 @@ from meshd.core.node import HostedTier
 from meshd.daemon.models.acquirer import Acquirer
 from meshd.daemon.models.acquisition import Acquisition
 from meshd.daemon.models.catalogue import Catalogue
+from meshd.daemon.models.divider import Divider
 from meshd.daemon.models.downloads import Downloads
 from meshd.daemon.models.exchange import Exchange
 from meshd.daemon.models.fetcher import Fetcher
@@ -90,6 +91,7 @@ class Keeper:
             orders=self.orders,
             preferences=self.preferences,
         )
+        self._divider = Divider(self.hosting, executor)
         self._stock_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.hosting.on_changed = self._hosted
@@ -132,6 +134,7 @@ class Keeper:
             asyncio.create_task(self._acquirer.run(), name="acquirer"),
             asyncio.create_task(self._announce(), name="announcer"),
             asyncio.create_task(self._catch_up(), name="trials"),
+            asyncio.create_task(self._divider.run(), name="stages"),
             asyncio.create_task(self._follow_trust(), name="trust"),
         ]
         self.health.start()
@@ -148,6 +151,7 @@ class Keeper:
 
     def _hosted(self, offered: tuple[HostedTier, ...]) -> None:
         self.on_hosted(offered)
+        self._divider.stir()
         self._stock_changed.set()
 
     def _offered(self) -> None:
