@@ -47,10 +47,10 @@ def cuttable(draw: st.DrawFn) -> Cuttable:
             _branch(number, left, right, made) if kind == "If" else helper.make_node(kind, [left, right], [made])
         )
         known.append(made)
-    made = [node.output[0] for node in nodes]
-    given = draw(st.lists(st.sampled_from(made), unique=True, max_size=3))
-    outputs = [*(name for name in given if name != made[-1]), made[-1]]
-    return Cuttable(_model(nodes, outputs, within=[name for name in made if name not in outputs]))
+    names = [node.output[0] for node in nodes]
+    given = draw(st.lists(st.sampled_from(names), unique=True, max_size=3))
+    outputs = [*(name for name in given if name != names[-1]), names[-1]]
+    return Cuttable(_model(nodes, outputs, within=[name for name in names if name not in outputs]))
 
 
 def _branch(number: int, left: str, right: str, made: str) -> onnx.NodeProto:
@@ -68,10 +68,9 @@ def _branch(number: int, left: str, right: str, made: str) -> onnx.NodeProto:
 
 
 def _model(nodes: list[onnx.NodeProto], outputs: list[str], within: list[str]) -> onnx.ModelProto:
-    constants = [
-        *(numpy_helper.from_array(np.full((1, WIDTH), value, np.float32), name) for name, value in zip(CONSTANTS, (1, 2), strict=True)),
-        numpy_helper.from_array(np.array(True), "yes"),
-    ]  # fmt: skip
+    ones, twos = (np.full((1, WIDTH), value, np.float32) for value in (1, 2))
+    named = zip((*CONSTANTS, "yes"), (ones, twos, np.array(True)), strict=True)
+    constants = [numpy_helper.from_array(array, name) for name, array in named]
     graph = helper.make_graph(
         nodes,
         "g",
