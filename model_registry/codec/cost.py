@@ -37,7 +37,7 @@ _YARDSTICK_ELEMENTS = 1 << 16
 
 
 def seconds(codec: Codec, n_bytes: int) -> float:
-    """Return the seconds that encoding and decoding a tensor of `n_bytes` take together, if both ends are like this one."""
+    """Return the seconds to encode and to decode a tensor of `n_bytes`, with a node like this one at both ends."""
     cost = _COSTS[codec]
     return (cost.message_us + cost.byte_ns * n_bytes / 1e3) / 1e6 * _slowness()
 
