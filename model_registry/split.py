@@ -16,6 +16,7 @@ from model_registry.measured import Count, Label, Positive, Sha256
 from model_registry.tensor import Axis, Tensor
 
 MOST_CUTS = 15
+MOST_TENSORS = 64
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -24,7 +25,7 @@ class Cut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
 
     nodes: Positive
     """How many nodes of the graph lie before it."""
-    tensors: Annotated[tuple[Tensor, ...], Meta(min_length=1, max_length=64)]
+    tensors: Annotated[tuple[Tensor, ...], Meta(min_length=1, max_length=MOST_TENSORS)]
     """What crosses, by the graph's own names: made before it, or an input of the model, and needed behind it or an
     output of the model."""
     item_bytes: Positive

@@ -25,6 +25,7 @@ from model_registry.partition.cutting import DEFAULT_CUTS, Order, Parts, cut
 from model_registry.partition.effects import Model, encodings_at, input_encodings
 from model_registry.partition.errors import NotCuttable
 from model_registry.partition.rewriting import rewritten
+from model_registry.partition.trace import usual_extents
 from model_registry.partition.trials import Trials
 from model_registry.pieces import PieceMap
 from model_registry.runtime.renamed_session import open_variant
@@ -65,6 +66,8 @@ class Outcome:
     divided: tuple[Divided, ...]
     whole: Mapping[str, str]
     """Why the others stay whole, by TIER/VARIANT."""
+    extents: Mapping[str, int]
+    """Lengths of the axes that places were weighed at."""
     lost_signature: bool
     recalibrate: tuple[str, ...]
     """Tiers whose escalation rule no longer belongs to their file."""
@@ -98,6 +101,7 @@ def split_bundle(order: SplitOrder, progress: Progress) -> Outcome:
         manifest=manifest,
         divided=tuple(divided),
         whole=whole,
+        extents=usual_extents(before.axes),
         lost_signature=before.signature is not None,
         recalibrate=tuple(
             tier.name

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import onnx
+from msgspec.structs import replace
 
 from model_registry.convert import macs as counting
 from model_registry.convert.progress import Progress
@@ -128,14 +129,16 @@ def _split(order: Order, search: Search, proven: Proven, timed: list[Timed]) -> 
         strict=True,
     )
     cuts = tuple(
-        Cut(
-            nodes=place,
-            tensors=tensors,
-            item_bytes=_item_bytes(tensors, extents),
-            work=round(share, 4),
-            macs=macs,
-            depth=fewest((tensor.name for tensor in tensors), depth),
-            **_loss(found),
+        _with_loss(
+            Cut(
+                nodes=place,
+                tensors=tensors,
+                item_bytes=_item_bytes(tensors, extents),
+                work=round(share, 4),
+                macs=macs,
+                depth=fewest((tensor.name for tensor in tensors), depth),
+            ),
+            found,
         )
         for place, tensors, found, share, macs in rows
     )
@@ -143,9 +146,11 @@ def _split(order: Order, search: Search, proven: Proven, timed: list[Timed]) -> 
     return Split(cuts=cuts, stages=stages, samples=order.trials.described)
 
 
-def _loss(found: Difference) -> dict[str, float]:
-    """Return what a manifest says of a difference: nothing of none."""
-    return {} if found.none else {"error": float(f"{found.error:.3g}"), "agreement": round(found.agreement, 6)}
+def _with_loss(cut: Cut, found: Difference) -> Cut:
+    """Return a place with what cutting changes; of nothing nothing is said."""
+    if found.none:
+        return cut
+    return replace(cut, error=float(f"{found.error:.3g}"), agreement=round(found.agreement, 6))
 
 
 def _item_bytes(tensors: tuple[Tensor, ...], extents: Mapping[str, int]) -> int:

@@ -133,8 +133,14 @@ class Proof:
     def _whole(self) -> Session:
         return open_session(self.arrangement.content)
 
+    @cached_property
+    def _loaded(self) -> dict[tuple[int, int | None], Session]:
+        return {}
+
     def _part(self, first: int, last: int | None) -> Session:
-        return open_session(stage_bytes(self.arrangement.content, first, last))
+        if (first, last) not in self._loaded:
+            self._loaded[first, last] = open_session(stage_bytes(self.arrangement.content, first, last))
+        return self._loaded[first, last]
 
     def _stages(self) -> Iterator[tuple[int, int | None]]:
         yield from pairwise((0, *self.arrangement.places, None))

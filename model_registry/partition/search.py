@@ -23,6 +23,7 @@ from model_registry.partition.proof import Proof
 from model_registry.partition.state import together
 from model_registry.partition.trace import Trace
 from model_registry.partition.trials import Trials
+from model_registry.split import MOST_TENSORS
 from model_registry.tensor import Tensor
 
 _MOST_ERROR = 1e-5
@@ -91,8 +92,11 @@ class Search:
         """Return the places that are worth a try."""
         network = self.network()
         corners = hull(network)
-        found = [head for head in (*corners, *balanced(network, corners)) if network.is_possible(head)]
+        found = [head for head in (*corners, *balanced(network, corners)) if self._can_be_told(network, head)]
         return offered(network, [head for head in found if head and pays(network, head)], self.most)
+
+    def _can_be_told(self, network: Network, head: Head) -> bool:
+        return network.is_possible(head) and 1 <= len(self.graph.crossing(head)) <= MOST_TENSORS
 
     def network(self) -> Network:
         """Return the graph as a flow sees it, without what may not cross."""

@@ -18,6 +18,8 @@ from model_registry.tensor import Axis, DType, Tensor
 Array = NDArray[Any]
 Inputs = Mapping[str, Array]
 Draw = Callable[[Mapping[str, int]], Inputs]
+_LONGEST_NAME = 128
+"""A manifest takes no longer ones."""
 _NAMES = {str(np.dtype(dtype)): dtype for dtype in get_args(DType)}
 
 
@@ -70,7 +72,7 @@ def _described(name: str, arrays: Sequence[Any], extents: Sequence[Mapping[str, 
         return None
     dtype = _NAMES.get(str(first.dtype))
     shape = [_explained([array.shape[axis] for array in arrays], extents) for axis in range(first.ndim)]
-    if dtype is None or None in shape or 0 in shape:
+    if dtype is None or None in shape or 0 in shape or len(name) > _LONGEST_NAME:
         return None
     return Tensor(name=name, dtype=dtype, shape=tuple(extent for extent in shape if extent is not None))
 

@@ -23,7 +23,7 @@ def split(
         typer.Option(
             "--samples",
             metavar="FILE.npz",
-            help="Usual inputs: an array for each, first axis the items; noise unless given. Codecs for inputs need them.",
+            help="Usual inputs: an array for each, first axis the items; else noise, and inputs get no codecs.",
         ),
     ] = None,
     cuts: Annotated[int, typer.Option("--cuts", metavar="N", min=1, max=15, help="Most places to offer.")] = 5,

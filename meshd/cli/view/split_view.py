@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -34,7 +34,7 @@ def _variant(each: Divided, outcome: Outcome) -> Iterator[RenderableType]:
         (f"{each.tier}/{each.variant.name}", "bold"),
         f"  {size(now)} instead of {size(before)}, {_sameness(each)}, in {each.took_s:.1f} s",
     )
-    yield _table(each)
+    yield _table(each, outcome.extents)
     yield Text(_advice(each, outcome))
     yield Text()
 
@@ -44,7 +44,7 @@ def _sameness(each: Divided) -> str:
     return "the same bits" if found.none else f"{found.error:.0e} off, {percent(found.agreement)} alike"
 
 
-def _table(each: Divided) -> Table:
+def _table(each: Divided, extents: Mapping[str, int]) -> Table:
     table = columns(
         *("work before", "crosses", "tensors", "layers", "against the whole", "head", "tail", "both", "codecs"),
         right=("work before", "crosses", "tensors", "layers", "head", "tail", "both"),
@@ -52,14 +52,14 @@ def _table(each: Divided) -> Table:
     )
     assert each.variant.split is not None, "it was split just now"
     for cut, timed in zip(each.variant.split.cuts, each.parts.timed, strict=True):
-        table.add_row(*_row(cut, timed))
+        table.add_row(*_row(cut, timed, cut.bytes_of(extents)))
     return table
 
 
-def _row(cut: Cut, timed: Timed) -> tuple[str, ...]:
+def _row(cut: Cut, timed: Timed, crossing_bytes: int) -> tuple[str, ...]:
     return (
         percent(cut.work),
-        size(cut.item_bytes),
+        size(crossing_bytes),
         str(len(cut.tensors)),
         str(cut.depth),
         "the same bits" if not cut.error else f"{cut.error:.0e}, {percent(cut.agreement)} alike",
@@ -78,7 +78,7 @@ def _codec(encoding: Encoding) -> str:
 def _advice(each: Divided, outcome: Outcome) -> str:
     """Tell honestly whether a single request will ever gain."""
     assert each.variant.split is not None, "it was split just now"
-    extents = {name: axis.min for name, axis in outcome.manifest.axes.items()}
+    extents = outcome.extents
     sent = sum(tensor.bytes_of(extents) * _best(tensor) for tensor in outcome.manifest.inputs)
     least = min(cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts)
     if least < sent:
