@@ -1,8 +1,8 @@
 """A slower network than there is, for tests and demonstrations: what a session sends is late and in turn.
 
 It stands between a session and its transport, above TLS, so that a kernel without ``tc netem`` and a user without root
-have links of every speed. Exact in what it schedules; a loop that looks at its clock every millisecond wakes so much
-later, and what is behind does not wait longer for it.
+have links of every speed. Exact in what it schedules; a loop that counts in milliseconds wakes so much beside the time,
+and what is behind does not wait longer for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from random import Random
+from time import monotonic
 from typing import Any, Protocol, cast
 
 from typing_extensions import override
@@ -25,16 +26,39 @@ _UNPACED_WINDOW_BYTES = 16 * 2**20
 """What may be under way on a link that has a delay and no rate: a TCP window at its largest on Linux, near enough."""
 
 
+class Timer(Protocol):
+    """A call that is still to come."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+        ...
+
+
 class Clock(Protocol):
-    """Of an event loop, what scheduling takes; a test turns it by hand."""
+    """What scheduling takes; a test turns it by hand."""
 
     def time(self) -> float:
         """Return the seconds now."""
         ...
 
-    def call_at(self, when: float, callback: Callable[[], None], /) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
         """Call back at that time."""
         ...
+
+
+class SteadyClock:
+    """The system's steady clock: a loop's own may tell whole milliseconds only."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def time(self) -> float:
+        """Return the seconds now."""
+        return monotonic()
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
+        """Call back at that time, or a millisecond beside it."""
+        return self._loop.call_later(max(0.0, when - monotonic()), callback)
 
 
 class Pace:
@@ -80,7 +104,7 @@ class ShapedTransport(asyncio.Transport):
         self._clock = clock
         self._high_bytes = _HIGH_WATER_BYTES
         self._due: deque[tuple[float, memoryview]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._blocked = False
         self._paused = False
         self._closing = False
@@ -188,7 +212,7 @@ class Shaper(asyncio.BufferedProtocol):
     def __init__(self, session: Session, shaping: Shaping, clock: Clock | None = None) -> None:
         self._session = session
         self._shaping = shaping
-        self._clock = clock or asyncio.get_running_loop()
+        self._clock = clock or SteadyClock()
         self._pace = Pace(shaping, shaping.seed)
         self._transport: ShapedTransport
 
