@@ -282,6 +282,36 @@ class ManifestDocument(Struct, frozen=True, kw_only=True):
     """The manifest, as TOML."""
 
 
+class ExplainedLeg(Struct, frozen=True, kw_only=True):
+    """Some consecutive stages of the model on one node."""
+
+    node_id: NodeId
+    node: str
+    first: int
+    last: int
+    """Stages [first, last)."""
+    codec: str
+    """How the tensors travel to it; ``raw`` where they are not encoded, or begin there."""
+    predicted_compute_s: float
+    predicted_transfer_s: float
+    """For the way to this node, encoding and decoding included."""
+    actual_compute_s: float | None = None
+    """None where it did not come to that."""
+
+
+class ExplainedShare(Struct, frozen=True, kw_only=True):
+    """Some items of the batch on one node."""
+
+    node_id: NodeId
+    node: str
+    items: int
+    codec: str
+    predicted_s: float
+    """From the decision until its outputs are back."""
+    actual_compute_s: float | None = None
+    """None where it did not come to that."""
+
+
 class ExplainedCandidate(Struct, frozen=True, kw_only=True):
     """A way to run the request that was weighed."""
 
@@ -298,6 +328,19 @@ class ExplainedCandidate(Struct, frozen=True, kw_only=True):
     predicted_joules: float | None
     cost: float | None
     """What the policy weighed, on the scale of joules; lower is better."""
+    queue_s: float | None = None
+    load_s: float | None = None
+    compute_s: float | None = None
+    transfer_s: float | None = None
+    """Parts of ``predicted_s``: what is left of it is a likely escalation."""
+    delay_s: float | None = None
+    """By how much it was expected to delay others."""
+    codec: str = "raw"
+    """How the input travels to a peer that runs it whole."""
+    legs: tuple[ExplainedLeg, ...] = ()
+    """Stages over several nodes, in order; empty where one node runs it whole."""
+    shares: tuple[ExplainedShare, ...] = ()
+    """Items of the batch over several nodes; empty where one node runs them all."""
 
 
 class ExplainedDecision(Struct, frozen=True, kw_only=True):
@@ -322,6 +365,12 @@ class ExplainDocument(Struct, frozen=True, kw_only=True):
     privacy: Privacy
     min_tier: DeviceClass | None
     input_bytes: int
+    batch: int = 1
+    """Items."""
+    plan: str = ""
+    """The one plan that the client asked for; empty: whichever is best."""
+    first_stage: int = 0
+    """Where this node began: behind stages that ran elsewhere, if it is not 0."""
     outcome: Literal["alive", "answered", "degraded", "failed"]
     code: str | None
     """Of :mod:`meshd.errors`, when it failed."""
@@ -333,3 +382,5 @@ class ExplainDocument(Struct, frozen=True, kw_only=True):
     route: tuple[Hop, ...]
     timings: Timings | None
     energy: Energy | None
+    parts: tuple[ExplainDocument, ...] = ()
+    """Stories of the shares of its batch, or of the two nodes that an emergency ran on at once."""

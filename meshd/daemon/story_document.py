@@ -1,0 +1,121 @@
+"""The document behind ``meshd explain``: the story of a request, with what was predicted beside what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from meshd.core.answer import Answer, Hop, Outcome
+from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.explanation import Choice, Explanation
+from meshd.core.plan import Leg
+from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedLeg, ExplainedShare
+
+Route = tuple[Hop, ...]
+
+
+def story_document(story: Explanation) -> ExplainDocument:
+    """Return a story as clients read it, its children's below it."""
+    request, outcome = story.request, story.outcome
+    answer = outcome if isinstance(outcome, Answer) else None
+    failure = None if isinstance(outcome, Answer) else outcome
+    route = answer.route if answer else ()
+    rest = request.partial
+    return ExplainDocument(
+        request_id=request.request_id,
+        model=request.model,
+        deadline_s=request.deadline_s,
+        priority=request.priority,
+        privacy=request.privacy,
+        min_tier=request.min_tier,
+        input_bytes=request.input_bytes,
+        batch=request.batch,
+        plan=request.plan,
+        first_stage=rest.legs[0].first if rest else 0,
+        outcome=_word_for(outcome),
+        code=failure.code if failure else None,
+        message=failure.message if failure else None,
+        decisions=tuple(_decision(choice, route) for choice in story.choices),
+        tier=answer.tier if answer else None,
+        score=answer.score if answer else None,
+        escalations=answer.escalations if answer else 0,
+        route=route,
+        timings=answer.timings if answer else None,
+        energy=answer.energy if answer else None,
+        parts=tuple(story_document(child) for child in story.children),
+    )
+
+
+def _word_for(outcome: Outcome | None) -> Literal["alive", "answered", "degraded", "failed"]:
+    if outcome is None:
+        return "alive"
+    if isinstance(outcome, Answer):
+        return "degraded" if outcome.degraded else "answered"
+    return "failed"
+
+
+def _decision(choice: Choice, route: Route) -> ExplainedDecision:
+    candidates = choice.observation.candidates
+    return ExplainedDecision(
+        decision=choice.observation.decision,
+        remaining_s=choice.observation.remaining_s,
+        candidates=tuple(_candidate(c, route if at == choice.index else ()) for at, c in enumerate(candidates)),
+        chosen=choice.index,
+        policy=choice.policy,
+        note=choice.note,
+    )
+
+
+def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:
+    """Tell of a way to run it; ``route`` is what was run in the end where this one was chosen."""
+    reason = candidate.reason
+    prediction = None if candidate.prediction is NOT_PRICED else candidate.prediction
+    return ExplainedCandidate(
+        plan=candidate.label,
+        node_id=candidate.node_id,
+        tier=candidate.tier.tier,
+        allowed=candidate.allowed,
+        mask=reason.mask.value if reason else None,
+        reason=reason.sentence if reason else None,
+        predicted_s=prediction.total_s if prediction else None,
+        predicted_joules=prediction.joules if prediction else None,
+        cost=prediction.cost if prediction else None,
+        queue_s=prediction.queue_s if prediction else None,
+        load_s=prediction.load_s if prediction else None,
+        compute_s=prediction.compute_s if prediction else None,
+        transfer_s=prediction.transfer_s if prediction else None,
+        delay_s=prediction.delay_s if prediction else None,
+        codec=candidate.codec,
+        legs=tuple(_leg(leg, route) for leg in candidate.legs),
+        shares=tuple(
+            ExplainedShare(
+                node_id=share.node_id,
+                node=share.node,
+                items=share.items,
+                codec=share.codec,
+                predicted_s=share.seconds,
+                actual_compute_s=_compute_s(hop for hop in route if hop.node_id == share.node_id),
+            )
+            for share in candidate.shares
+        ),
+    )
+
+
+def _leg(leg: Leg, route: Route) -> ExplainedLeg:
+    ran = (hop for hop in route if hop.node_id == leg.node_id and hop.stages == (leg.first, leg.last))
+    return ExplainedLeg(
+        node_id=leg.node_id,
+        node=leg.node,
+        first=leg.first,
+        last=leg.last,
+        codec=leg.codec,
+        predicted_compute_s=leg.compute_s,
+        predicted_transfer_s=leg.transfer_s,
+        actual_compute_s=_compute_s(ran),
+    )
+
+
+def _compute_s(hops: Iterable[Hop]) -> float | None:
+    """Return the seconds that runs took together; none where there were none."""
+    seconds = [hop.compute_s for hop in hops]
+    return sum(seconds) if seconds else None
