@@ -27,7 +27,9 @@ class HostedSection(Resident):
     def __init__(self, whole: HostedModel, first: int, last: int) -> None:
         self._whole = whole
         self.section = section_of(whole.manifest, whole.tier, whole.variant, first, last)
-        inputs = whole.inputs if first == 0 else _taken(whole, self.section)
+        split = whole.variant.split
+        assert split is not None, "only what can be cut has sections"
+        inputs = whole.inputs if first == 0 else InputContract.crossing(whole.manifest, split.cuts[first - 1])
         outputs = whole.outputs if last == whole.n_stages else _given(whole, self.section)
         super().__init__(inputs, outputs, memory_bytes=whole.memory_bytes)
         self._file_bytes = 0
@@ -65,10 +67,6 @@ class HostedSection(Resident):
     def learn(self, compute_s: float, *, batch: int) -> None:
         whole = self._whole
         whole.stage_times.learn(self.section.first, self.section.last, compute_s / batch, whole.compute_s)
-
-
-def _taken(whole: HostedModel, section: Section) -> InputContract:
-    return InputContract(replace(whole.manifest, inputs=section.takes), finite=False)
 
 
 def _given(whole: HostedModel, section: Section) -> OutputContract:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -13,6 +14,7 @@ from meshd.errors import InvalidInput
 from meshd.executor.tensor_rule import Extents, TensorRule
 from model_registry.flaw import closest
 from model_registry.manifest import Manifest
+from model_registry.split import Cut
 
 Array = NDArray[Any]
 
@@ -33,6 +35,11 @@ class InputContract:
             for index, extent in enumerate(tensor.shape):
                 if isinstance(extent, str):
                     self._places.setdefault(extent, (tensor.name, index))
+
+    @classmethod
+    def crossing(cls, manifest: Manifest, cut: Cut) -> InputContract:
+        """Return what crosses at a cut, which may hold NaN and infinities."""
+        return cls(replace(manifest, inputs=cut.tensors), finite=False)
 
     def check(self, inputs: Mapping[str, Array]) -> int:
         """Return how many items these inputs hold.

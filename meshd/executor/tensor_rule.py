@@ -44,7 +44,7 @@ class TensorRule:
             problem = self._flaw_of_axis(extent, found, extents)
             if problem:
                 return f"'{self.name}' has {found} elements on axis {index} and must have {problem}."
-        if self._must_be_finite and not np.isfinite(array).all():
+        if self._must_be_finite and np.count_nonzero(np.isfinite(array)) < array.size:
             return f"'{self.name}' holds {self._not_finite(array)}; every element must be finite."
         return ""
 

@@ -34,7 +34,8 @@ class StageSession:
             raise _no_stages(section, f"they take '{strangers[0]}', which does not cross before them")
         self._feeds = [(tensor.name, called[tensor.name]) for tensor in session.inputs]
         made = {tensor.name for tensor in session.outputs}
-        self._made = {name: graph for name, graph in section.given_as.items() if graph in made}
+        self._made = [name for name, graph in section.given_as.items() if graph in made]
+        self._outputs = [section.given_as[name] for name in self._made]
         self._through = {name: called.get(graph, "") for name, graph in section.given_as.items() if graph not in made}
         lost = [name for name, taken in self._through.items() if not taken]
         if lost:
@@ -48,10 +49,9 @@ class StageSession:
         Raises:
             RunFailed: the runtime gave up; the session stays usable.
         """
-        wanted = [graph for name, graph in self._made.items() if name in names]
-        arrays = self._session.run(wanted, {graph: inputs[name] for graph, name in self._feeds})
-        made = dict(zip(wanted, arrays, strict=True))
-        return [made[self._made[name]] if name in self._made else inputs[self._through[name]] for name in names]
+        arrays = self._session.run(self._outputs, {graph: inputs[name] for graph, name in self._feeds})
+        made = dict(zip(self._made, arrays, strict=True))
+        return [made[name] if name in made else inputs[self._through[name]] for name in names]
 
 
 def open_section(content: bytes, section: Section, *, threads: int = 1) -> StageSession:

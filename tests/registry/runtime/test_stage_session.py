@@ -1,0 +1,82 @@
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from model_registry.errors import ModelUnreadable
+from model_registry.manifest import Manifest
+from model_registry.runtime.renamed_session import open_variant
+from model_registry.runtime.session import GraphTensor
+from model_registry.runtime.stage_session import open_section, taken_out
+from model_registry.section import Section, section_of, stage_model
+from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
+
+CONTENT = cuttable_model()
+MANIFEST = cuttable_manifest(CONTENT)
+ASKED = {"ecg": np.arange(2 * SAMPLES, dtype=np.int16).reshape(2, SAMPLES), "gain": np.array([1, 2], np.float32)}
+
+
+def section(first: int, last: int, manifest: Manifest = MANIFEST) -> Section:
+    tier = manifest.tiers[0]
+    return section_of(manifest, tier, tier.variants[0], first, last)
+
+
+def names(tensors: tuple[GraphTensor, ...]) -> list[str]:
+    return [tensor.name for tensor in tensors]
+
+
+@pytest.mark.parametrize("ends", [(0, 1, 2, 3), (0, 1, 3), (0, 2, 3), (0, 3)])
+def test_sections_one_after_the_other_answer_as_the_whole_does(ends: tuple[int, ...]) -> None:
+    whole = open_variant(CONTENT, MANIFEST.tiers[0].variants[0]).run(["score", "mean"], ASKED)
+    crossing = ASKED
+    for first, last in pairwise(ends):
+        session = open_section(CONTENT, section(first, last))
+        crossing = dict(zip(names(session.outputs), session.run(names(session.outputs), crossing), strict=True))
+    assert {name: array.tolist() for name, array in crossing.items()} == {
+        "score": whole[0].tolist(),
+        "mean": whole[1].tolist(),
+    }
+
+
+def test_a_section_is_described_by_all_that_crosses_at_its_ends() -> None:
+    session = open_section(CONTENT, section(1, 2))
+    assert (names(session.inputs), names(session.outputs)) == (["x", "bias"], ["z", "bias", "mean"])
+    first, last = open_section(CONTENT, section(0, 1)), open_section(CONTENT, section(2, 3))
+    assert (names(first.inputs), names(last.outputs)) == (["ecg", "gain"], ["score", "mean"])
+
+
+def test_what_a_section_does_not_touch_is_handed_through_uncopied() -> None:
+    session = open_section(CONTENT, section(0, 1))
+    [bias] = session.run(["bias"], ASKED)
+    assert bias is ASKED["gain"]
+
+
+def test_a_stage_whose_hash_is_not_the_manifests_is_not_run() -> None:
+    other = cuttable_manifest(CONTENT, stages=("0" * 64, "1" * 64, "2" * 64))
+    with pytest.raises(ModelUnreadable, match="their bytes are not those that the manifest was made for"):
+        open_section(CONTENT, section(0, 1, other))
+
+
+def test_a_section_that_takes_what_does_not_cross_is_not_run() -> None:
+    with pytest.raises(ModelUnreadable, match="they take 'x', which does not cross before them"):
+        open_section(CONTENT, replace(section(1, 2), taken_as={"bias": "bias"}))
+
+
+def test_a_section_that_does_not_give_what_crosses_is_not_run() -> None:
+    with pytest.raises(ModelUnreadable, match="they do not give 'z', which crosses behind them"):
+        open_section(CONTENT, replace(section(1, 2), last_node=3, sha256=None))
+
+
+def test_a_stage_is_described_as_a_model_of_what_its_graph_takes_and_gives_itself() -> None:
+    tier = MANIFEST.tiers[0]
+    middle = section(1, 2)
+    file = taken_out(CONTENT, middle)
+    manifest, stage, variant = stage_model(
+        MANIFEST, tier, tier.variants[0], middle, inputs=file.inputs, outputs=file.outputs
+    )
+    assert [tensor.name for tensor in manifest.inputs] == ["x"]
+    assert {tensor.name for tensor in stage.outputs} == {"z", "mean"}
+    assert (variant.artifact, variant.names, variant.split) == (hashlib.sha256(file.content).hexdigest(), {}, None)
+    assert (stage.alarm, stage.escalation, manifest.tiers) == (None, None, (stage,))
