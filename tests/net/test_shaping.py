@@ -153,7 +153,7 @@ async def test_a_link_is_shaped_by_the_name_that_the_other_side_said() -> None:
     shaper.buffer_updated(len(greeting))
     session.send(Document(request_id="one"))
     clock.turn_to(2.0)
-    assert [when for when, _ in line.taken] == [0.5, 1.125]
+    assert sorted({when for when, _ in line.taken}) == [0.5, 1.125]
     session.abort(PeerLost("enough."))
     shaper.connection_lost(None)
     await session.closed()
