@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from asyncio import Future
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
@@ -19,6 +20,7 @@ from meshd.client.conversation import (
     Question,
     checked_options,
     hello,
+    hurried,
     infer_message,
     install_message,
     new_request_id,
@@ -55,7 +57,8 @@ from meshd.errors import (
     RequestError,
 )
 from meshd.net.session import Session, SessionLimits, State
-from meshd.wire.messages import EVERY_MODEL, Cancel, Fetch, Hello, Message
+from meshd.plan_document import PlanDocument, PlanQuestion
+from meshd.wire.messages import EVERY_MODEL, Cancel, Fetch, Hello, Infer, Message
 
 if TYPE_CHECKING:
     from meshd.client.brought_bundle import BroughtBundle, Progress
@@ -198,6 +201,14 @@ class AsyncClient:
         """
         return read_document(await self._read("manifest", {"model": model}), ManifestDocument)
 
+    async def plan(self, question: PlanQuestion) -> PlanDocument:
+        """Return where a request would run and what every other way would take; nothing is run.
+
+        Raises:
+            RequestError: the daemon does not have the model, or has not met the node.
+        """
+        return read_document(await self._read("plan", question.arguments), PlanDocument)
+
     async def explain(self, request_id: str | None = None) -> ExplainDocument:
         """Return why a request went where it went; the latest one unless named."""
         arguments = {} if request_id is None else {"request_id": request_id}
@@ -291,6 +302,8 @@ class AsyncClient:
         answer: Future[Result | memoryview] = asyncio.get_running_loop().create_future()
         self._pending[message.request_id] = session, answer
         try:
+            if isinstance(message, Infer):
+                message = await _afforded(session, message, sum(memoryview(part).nbytes for part in parts))
             if not session.send(message, parts):
                 raise PeerLost("the connection was closed.")
             return await answer
@@ -365,6 +378,15 @@ class AsyncClient:
         for asked, answer in self._pending.values():
             if asked is session and not answer.done():
                 answer.set_exception(lost)
+
+
+async def _afforded(session: Session, infer: Infer, payload_bytes: int) -> Infer:
+    """Wait until the daemon gives credit for a request, while its deadline runs."""
+    if session.affords(payload_bytes):
+        return infer
+    began_s = time.monotonic()
+    await session.afforded(payload_bytes)
+    return hurried(infer, infer.deadline_s - (time.monotonic() - began_s))
 
 
 async def _greeted(session: Session) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from typing_extensions import Buffer
 
+from meshd.client.connection import Connection, Outcome
 from meshd.client.conversation import (
     DEFAULT_DEADLINE_S,
     GRACE_S,
@@ -20,7 +20,7 @@ from meshd.client.conversation import (
     Options,
     Question,
     checked_options,
-    hello,
+    hurried,
     infer_message,
     install_message,
     new_request_id,
@@ -28,8 +28,6 @@ from meshd.client.conversation import (
     overdue,
     query_message,
     read_document,
-    said_goodbye,
-    understand,
     unreachable,
 )
 from meshd.client.endpoint import Endpoint
@@ -48,8 +46,9 @@ from meshd.documents import (
     VerifyDocument,
 )
 from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLeft, PeerLost, RequestError
-from meshd.wire.frame import FrameReader, decode, encode
-from meshd.wire.messages import EVERY_MODEL, Fetch, Goodbye, Hello, Message
+from meshd.plan_document import PlanDocument, PlanQuestion
+from meshd.wire.frame import encode
+from meshd.wire.messages import EVERY_MODEL, Infer
 
 if TYPE_CHECKING:
     from meshd.client.brought_bundle import BroughtBundle, Progress
@@ -57,7 +56,8 @@ if TYPE_CHECKING:
 _RETRY_S = 0.1
 _QUERY_PATIENCE_S = 10.0
 
-Outcome = Result | memoryview | MeshError
+Asked = tuple[Question, list[memoryview]]
+"""A message with its payload."""
 
 
 class Client:
@@ -78,7 +78,7 @@ class Client:
         self._name = name
         self._connect_timeout_s = connect_timeout_s
         self._lock = threading.Lock()
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         with self._lock:
@@ -173,6 +173,14 @@ class Client:
         """
         return read_document(self._read("manifest", {"model": model}), ManifestDocument)
 
+    def plan(self, question: PlanQuestion) -> PlanDocument:
+        """Return where a request would run and what every other way would take; nothing is run.
+
+        Raises:
+            RequestError: the daemon does not have the model, or has not met the node.
+        """
+        return read_document(self._read("plan", question.arguments), PlanDocument)
+
     def explain(self, request_id: str | None = None) -> ExplainDocument:
         """Return why a request went where it went; the latest one unless named."""
         arguments = {} if request_id is None else {"request_id": request_id}
@@ -248,39 +256,33 @@ class Client:
     def _ask(
         self, message: Question, parts: list[memoryview], options: Options, bundle: BroughtBundle | None = None
     ) -> Outcome:
-        frame = [*encode(message, parts)]
-        return self._exchange({message.request_id: frame}, options, bundle)[message.request_id]
+        return self._exchange({message.request_id: (message, parts)}, options, bundle)[message.request_id]
 
     def _ask_all(self, model: str, batch: list[Inputs], options: Options) -> list[Outcome]:
-        frames: dict[str, list[Buffer]] = {}
+        asked: dict[str, Asked] = {}
         refused: dict[str, Outcome] = {}
         order = [new_request_id() for _ in batch]
         for request_id, inputs in zip(order, batch, strict=True):
             try:
-                frames[request_id] = encode(*infer_message(request_id, model, inputs, options))
+                asked[request_id] = infer_message(request_id, model, inputs, options)
             except RequestError as error:
                 refused[request_id] = error
-        outcomes = refused | self._exchange(frames, options)
+        outcomes = refused | self._exchange(asked, options)
         return [outcomes[request_id] for request_id in order]
 
     def _exchange(
-        self, frames: dict[str, list[Buffer]], options: Options, bundle: BroughtBundle | None = None
+        self, asked: dict[str, Asked], options: Options, bundle: BroughtBundle | None = None
     ) -> dict[str, Outcome]:
-        """Send all frames and wait for all outcomes; what a lost connection took is sent again on a new one."""
+        """Send everything and wait for all outcomes; what a lost connection took is sent again on a new one."""
         due_s = time.monotonic() + options.deadline_s + GRACE_S
         outcomes: dict[str, Outcome] = {}
         connection = self._connected()
-        while waiting := frames.keys() - outcomes.keys():
+        while waiting := {name: asked[name] for name in asked if name not in outcomes}:
             try:
-                connection.send([part for request_id in waiting for part in frames[request_id]], due_s)
-                while waiting:
-                    for request_id, outcome in connection.receive(due_s, bundle):
-                        if request_id in waiting:
-                            waiting.remove(request_id)
-                            outcomes[request_id] = outcome
+                _converse(connection, waiting, outcomes, due_s, bundle)
             except TimeoutError:
                 self._disconnect()
-                return outcomes | {request_id: overdue(request_id, options) for request_id in waiting}
+                return outcomes | {name: overdue(name, options) for name in waiting if name not in outcomes}
             except (OSError, LinkError) as error:
                 self._disconnect()
                 if isinstance(error, LinkError) and not error.retryable:
@@ -291,7 +293,7 @@ class Client:
                 raise
         return outcomes
 
-    def _reconnected(self, due_s: float) -> _Connection:
+    def _reconnected(self, due_s: float) -> Connection:
         while True:
             try:
                 return self._connected()
@@ -300,10 +302,10 @@ class Client:
                     raise
                 time.sleep(_RETRY_S)
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         if self._connection is None:
             try:
-                self._connection = _Connection.open(self.endpoint, self._name, self._connect_timeout_s)
+                self._connection = Connection.open(self.endpoint, self._name, self._connect_timeout_s)
             except (OSError, PeerLeft, PeerLost) as error:
                 raise unreachable(self.endpoint, error) from error
         return self._connection
@@ -314,69 +316,31 @@ class Client:
             self._connection = None
 
 
-class _Connection:
-    """A greeted socket with its frame reader."""
-
-    def __init__(self, wire: socket.socket) -> None:
-        self._wire = wire
-        self._reader = FrameReader()
-
-    @classmethod
-    def open(cls, endpoint: Endpoint, name: str, timeout_s: float) -> Self:
-        """Connect and exchange hellos; OSError if that fails, LinkError if the daemon refuses us."""
-        if endpoint.socket:
-            wire = socket.socket(socket.AF_UNIX)
-        else:
-            wire = socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET)
-        try:
-            wire.settimeout(timeout_s)
-            wire.connect(str(endpoint.socket) if endpoint.socket else (endpoint.host, endpoint.port))
-            if not endpoint.socket:
-                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = cls(wire)
-            connection.send(encode(hello(name, endpoint)), time.monotonic() + timeout_s)
-            connection.expect_hello(time.monotonic() + timeout_s)
-        except BaseException:
-            wire.close()
-            raise
-        return connection
-
-    def close(self) -> None:
-        """Close the socket; the daemon notices by itself."""
-        self._wire.close()
-
-    def send(self, parts: list[Buffer], due_s: float) -> None:
-        """Send buffers; TimeoutError when the daemon does not take them in time."""
-        self._wire.settimeout(_left_s(due_s))
-        self._wire.sendall(b"".join(parts))
-
-    def expect_hello(self, due_s: float) -> None:
-        """Wait for the daemon's hello."""
-        while not any(isinstance(message, Hello) for message, _ in self._messages(due_s)):
-            pass
-
-    def receive(self, due_s: float, bundle: BroughtBundle | None = None) -> Iterator[tuple[str, Outcome]]:
-        """Wait for bytes and yield what they complete; what is asked for of a bundle is sent."""
-        for message, payload in self._messages(due_s):
-            if isinstance(message, Fetch) and bundle is not None:
-                self.send(encode(*bundle.answer(message)), due_s)
-            elif ended := understand(message, payload):
-                yield ended
-
-    def _messages(self, due_s: float) -> Iterator[tuple[Message, memoryview]]:
-        self._wire.settimeout(_left_s(due_s))
-        n_bytes = self._wire.recv_into(self._reader.get_buffer())
-        if n_bytes == 0:
-            raise ConnectionResetError("the daemon closed the connection")
-        for frame in self._reader.received(n_bytes):
-            message = decode(frame)
-            if isinstance(message, Goodbye):
-                raise said_goodbye(message)
-            yield message, frame.payload
+def _converse(
+    connection: Connection,
+    asked: dict[str, Asked],
+    outcomes: dict[str, Outcome],
+    due_s: float,
+    bundle: BroughtBundle | None,
+) -> None:
+    """Send what the daemon gives credit for, take in outcomes, and go on so until all are there."""
+    unsent, out = [*asked.values()], {*asked}
+    while out:
+        unsent = _send_some(connection, unsent, due_s)
+        for request_id, outcome in connection.receive(due_s, bundle):
+            if request_id in out:
+                out.remove(request_id)
+                outcomes[request_id] = outcome
 
 
-def _left_s(due_s: float) -> float:
-    left_s = due_s - time.monotonic()
-    if left_s <= 0.0:
-        raise TimeoutError
-    return left_s
+def _send_some(connection: Connection, unsent: list[Asked], due_s: float) -> list[Asked]:
+    """Send the first of several as far as there is credit, and return the rest."""
+    frames: list[Buffer] = []
+    n_sent = 0
+    for message, parts in unsent:
+        if isinstance(message, Infer) and not connection.allowance.take(sum(map(len, parts))):
+            break
+        frames += encode(hurried(message, due_s - GRACE_S - time.monotonic()), parts)
+        n_sent += 1
+    connection.send(frames, due_s)
+    return unsent[n_sent:]

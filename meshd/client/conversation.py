@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
@@ -37,6 +37,7 @@ from meshd.errors import (
     RequestError,
     from_code,
 )
+from meshd.plan_document import PlanDocument
 from meshd.wire.frame import MAX_PAYLOAD_BYTES
 from meshd.wire.messages import (
     MAX_DEADLINE_S,
@@ -63,6 +64,7 @@ D = TypeVar(
     PeersDocument,
     ModelsDocument,
     ManifestDocument,
+    PlanDocument,
     ExplainDocument,
     Taken,
     Done,
@@ -70,6 +72,7 @@ D = TypeVar(
 )
 Question = Infer | Query | Install | Order
 """What a client waits for an answer to."""
+Q = TypeVar("Q", bound=Question)
 W = TypeVar("W", Priority, Privacy, DeviceClass)
 
 DEFAULT_DEADLINE_S = 10.0
@@ -77,6 +80,9 @@ GRACE_S = 1.0
 """How much longer than the deadline a client waits: the daemon itself ends every request by its deadline, so a client
 that waits in vain has lost its daemon."""
 
+
+_PUNCTUAL_S = 0.001
+"""A wait that a deadline is not shortened for."""
 
 ORDER_PATIENCE_S = 3_600.0
 """How long taking in a model may take: gigabytes over a slow link, and a trial of each variant."""
@@ -148,6 +154,13 @@ def infer_message(
         min_tier=options.min_tier,
     )
     return message, parts
+
+
+def hurried(message: Q, left_s: float) -> Q:
+    """Return a message that is sent later than it was made: what it has waited is gone from its deadline."""
+    if not isinstance(message, Infer) or message.deadline_s <= left_s + _PUNCTUAL_S:
+        return message
+    return structs.replace(message, deadline_s=max(left_s, _PUNCTUAL_S))
 
 
 def query_message(subject: str, arguments: dict[str, str]) -> Query:

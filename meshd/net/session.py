@@ -20,10 +20,12 @@ from typing_extensions import Buffer, override
 from meshd import log
 from meshd.core.ids import NodeId
 from meshd.errors import InvalidInput, LinkError, PeerLost, ProtocolError, UntrustedPeer, from_code
+from meshd.net.accounts import Accounts
+from meshd.net.credit import WINDOW_BYTES
 from meshd.net.outgoing import Outgoing
 from meshd.net.tls import explained, peer_fingerprint
 from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, MAX_PAYLOAD_BYTES, FrameReader, decode, encode
-from meshd.wire.messages import MAX_TEXT_LENGTH, Goodbye, Heartbeat, Hello, Message
+from meshd.wire.messages import MAX_TEXT_LENGTH, Goodbye, Heartbeat, Hello, Infer, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class SessionLimits:
     """How long the other side may read nothing while bytes wait for it. Membership suspects it much earlier; this
     is what frees the memory."""
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    window_bytes: int = WINDOW_BYTES
+    """Of requests that the other side may have out here at a time."""
     max_outgoing_bytes: int = 2 * MAX_PAYLOAD_BYTES
     """Room for the largest frame behind another one; a peer that lets more pile up is cut off."""
 
@@ -101,6 +105,7 @@ class Session(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._error: LinkError | None = None
         self._beat = (-1, 0.0)
+        self._accounts = Accounts(self._limits.window_bytes, tell=self._write)
         self._greeted = self._loop.create_future()
         self._ended = self._loop.create_future()
         self._transport: asyncio.Transport
@@ -133,8 +138,18 @@ class Session(asyncio.BufferedProtocol):
         await asyncio.shield(self._ended)
         return self._error
 
+    def affords(self, payload_bytes: int) -> bool:
+        """Tell whether the other side's credit covers a request with so much payload now."""
+        return self.state is State.OPEN and self._accounts.affords(payload_bytes)
+
+    async def afforded(self, payload_bytes: int) -> None:
+        """Wait, behind those who wait already, until a request may be sent, or the session has ended."""
+        await self._accounts.afforded(payload_bytes)
+
     def send(self, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
-        """Send a message without waiting, and tell whether it was taken; a session that is not open takes none.
+        """Send a message without waiting, and tell whether it was taken.
+
+        A session that is not open takes none, and without credit no Infer.
 
         Large payload parts are not copied: leave them unchanged afterwards.
 
@@ -143,9 +158,13 @@ class Session(asyncio.BufferedProtocol):
         """
         if self.state is not State.OPEN:
             return False
-        if type(message) is Heartbeat and not message.echo:
+        if isinstance(message, Infer):
+            return self._ask(message, payload_parts)
+        if isinstance(message, Heartbeat) and not message.echo:
             self._beat = message.sequence, monotonic()
-        return self._write(message, payload_parts)
+        taken = self._write(message, payload_parts)
+        self._accounts.sent(message)
+        return taken
 
     def close(self, code: str = "left", message: str = "", *, error: LinkError | None = None) -> None:
         """Say goodbye with a code, send what waits, and end the session."""
@@ -207,6 +226,7 @@ class Session(asyncio.BufferedProtocol):
         self._outgoing.discard()
         if was is not State.CLOSING:
             self._error = self._why_lost(exc, was)
+        self._accounts.close()
         for waiter in (self._greeted, self._ended):
             if not waiter.done():
                 waiter.set_result(None)
@@ -219,11 +239,21 @@ class Session(asyncio.BufferedProtocol):
             self.goodbye = message
             self.abort(_reason_of(message, self.address))
         elif self.state is State.OPEN:
-            if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
+            if isinstance(message, Heartbeat) and message.echo and message.sequence == self._beat[0]:
                 self.rtt_s = monotonic() - self._beat[1]
-            self.on_message(self, message, payload)
+            if self._accounts.received(message, len(payload)):
+                self.on_message(self, message, payload)
         elif self.state is State.GREETING:
             self._take_hello(message)
+
+    def _ask(self, infer: Infer, payload_parts: Sequence[Buffer]) -> bool:
+        payload_bytes = sum(memoryview(part).nbytes for part in payload_parts)
+        # Charged last: what is too large to be sent costs nothing.
+        return (
+            self._accounts.affords(payload_bytes)
+            and self._write(infer, payload_parts)
+            and self._accounts.take(payload_bytes)
+        )
 
     def _take_hello(self, message: Message) -> None:
         if not isinstance(message, Hello):
@@ -238,6 +268,7 @@ class Session(asyncio.BufferedProtocol):
         self._reader.max_payload_bytes = self._limits.max_payload_bytes
         if not self._greeted.done():
             self._greeted.set_result(None)
+        self._accounts.open()
         self.on_open(self)
 
     def _refuse(self, error: LinkError) -> None:

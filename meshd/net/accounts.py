@@ -1,0 +1,86 @@
+"""The two accounts of a session: what the other side may ask for here, and what this side may ask for there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from meshd.errors import Overloaded, ProtocolError
+from meshd.net.credit import Allowance, Loan
+from meshd.wire.messages import Cancel, Credit, Infer, Message, Refusal, Result
+
+MOST_OVERSTEPS = 16
+"""Requests beyond the credit that are refused one by one; whoever sends more does not listen."""
+
+
+class Accounts:
+    """Keeps both from the messages that pass. What has to be told to the other side goes to ``tell``."""
+
+    def __init__(self, window_bytes: int, *, tell: Callable[[Message], object]) -> None:
+        self._loan = Loan(window_bytes)
+        self._allowance = Allowance()
+        self._tell = tell
+        self._oversteps = 0
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._is_closed = False
+
+    def open(self) -> None:
+        """Tell the other side what it may send."""
+        self._tell(Credit(payload_bytes=self._loan.granted_bytes))
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        self._is_closed = True
+        self._changed.set()
+
+    def received(self, message: Message, payload_bytes: int) -> bool:
+        """Take note of a message that came; tell whether anybody else needs to hear of it.
+
+        Raises:
+            ProtocolError: the other side goes on asking for more than it may.
+        """
+        match message:
+            case Infer():
+                return self._loan.take(message.request_id, payload_bytes) or self._overstepped(message)
+            case Cancel():
+                self._settle(message.request_id)
+            case Credit():
+                self._allowance.grant(message.payload_bytes)
+                self._changed.set()
+                return False
+        return True
+
+    def sent(self, message: Message) -> None:
+        """Take note of a message that was sent: an answer ends what was asked."""
+        if isinstance(message, Result | Refusal):
+            self._settle(message.request_id)
+
+    def affords(self, payload_bytes: int) -> bool:
+        """Tell whether this side may send a request now."""
+        return self._allowance.covers(payload_bytes)
+
+    def take(self, payload_bytes: int) -> bool:
+        """Charge a request that is about to be sent, if there is credit for it; tell whether there is."""
+        return self._allowance.take(payload_bytes)
+
+    async def afforded(self, payload_bytes: int) -> None:
+        """Wait, behind those who wait already, until this side may send a request or the session has ended."""
+        if self._allowance.covers(payload_bytes) and not self._turn.locked():
+            return
+        async with self._turn:
+            while not (self._is_closed or self._allowance.covers(payload_bytes)):
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _overstepped(self, infer: Infer) -> bool:
+        self._oversteps += 1
+        if self._oversteps > MOST_OVERSTEPS:
+            raise ProtocolError("the other side goes on asking for more than it has credit for.")
+        refused = Overloaded("this session has no credit for the request.", hint="Wait for earlier ones to end.")
+        self._tell(Refusal(request_id=infer.request_id, code=refused.code, message=str(refused)))
+        return False
+
+    def _settle(self, request_id: str) -> None:
+        if self._loan.settle(request_id):
+            self._tell(Credit(payload_bytes=self._loan.granted_bytes))
