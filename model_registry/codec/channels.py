@@ -24,8 +24,7 @@ def encode(array: Array, encoding: Encoding) -> Encoded | None:
     """Return real numbers as 8 bits along the declared axis, or the one that keeps most; none with NaN or infinity."""
     if array.dtype.name not in REAL or not array.ndim or not array.size:
         return None
-    with np.errstate(over="ignore"):
-        real = np.ascontiguousarray(array, np.float32)
+    real = np.ascontiguousarray(array, np.float32)
     axis = encoding.axis if encoding.axis is not None else quietest_axis(real)
     if axis >= array.ndim:
         return None
@@ -64,8 +63,7 @@ def decode(content: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
     real = numbers.astype(np.float32)
     real -= zero[:, None]
     real *= scale[:, None]
-    with np.errstate(over="ignore"):  # Half precision has less room.
-        return real.reshape(shape).astype(dtype, copy=False)
+    return real.reshape(shape).astype(dtype, copy=False)
 
 
 def quietest_axis(real: Array) -> int:
@@ -76,13 +74,12 @@ def quietest_axis(real: Array) -> int:
     axes = [axis for axis in sorted({min(1, real.ndim - 1), real.ndim - 1}) if real.shape[axis] <= real.size // 16]
     if len(axes) < 2:
         return axes[0] if axes else 0
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return min(axes, key=lambda axis: float(np.square(_steps(_by_channel(real, axis))[0]).mean()))
 
 
 def _countable(scale: Array) -> bool:
-    with np.errstate(over="ignore"):
-        return bool((np.isfinite(scale * np.float32(255)) & (scale > 0)).all())
+    return bool((np.isfinite(scale * np.float32(255)) & (scale > 0)).all())
 
 
 def _folded(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
@@ -97,7 +94,6 @@ def _steps(by_channel: Array) -> tuple[Array, Array]:
     """Return float32 scales and zeros by channel: 0 is a number itself, so that what ReLU has cut off stays 0."""
     high = np.maximum(by_channel.max(axis=(0, 2)), 0).astype(np.float64)
     low = np.minimum(by_channel.min(axis=(0, 2)), 0).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        scale = np.maximum((high - low) / _STEPS, np.finfo(np.float32).tiny)
-        zero = np.rint(-low / scale)
+    scale = np.maximum((high - low) / _STEPS, np.finfo(np.float32).tiny)
+    zero = np.rint(-low / scale)
     return scale.astype(np.float32), zero.astype(np.float32)

@@ -44,11 +44,9 @@ def numbers_on(grid: Grid, array: Array) -> tuple[Array, Grid, bool] | None:
     table = grid.table.copy()
     for channel, (values, places) in enumerate(_channels(grid.axis, array, numbers)):
         scale, zero = grid.formula[channel]
-        with np.errstate(invalid="ignore", over="ignore"):
-            exact = values * values.dtype.type(1 / scale) + values.dtype.type(zero)
-            rounded = np.rint(exact)
-            if not ((rounded >= 0) & (rounded < LEVELS)).all():  # NaN is neither.
-                return None
+        rounded = np.rint(values * values.dtype.type(1 / scale) + values.dtype.type(zero))
+        if not ((rounded >= 0) & (rounded < LEVELS)).all():  # NaN is neither.
+            return None
         places[...] = rounded.astype(np.uint8)
         if not same_bits(np.take(grid.table[channel], places), values):
             table[channel, places] = values  # Other arithmetic than ours made them: their own levels are carried.
@@ -98,8 +96,7 @@ def unpacked(content: memoryview, dtype: str, shape: tuple[int, ...]) -> tuple[G
 
 def _computed(formula: Array, dtype: np.dtype[np.generic]) -> Array:
     """Return scale * (number - zero), computed in double precision and rounded once."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        levels: Array = (formula[:, :1] * (np.arange(LEVELS) - formula[:, 1:])).astype(dtype)
+    levels: Array = (formula[:, :1] * (np.arange(LEVELS) - formula[:, 1:])).astype(dtype)
     return levels
 
 

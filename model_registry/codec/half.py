@@ -13,8 +13,7 @@ def encode(array: Array, _: Encoding) -> Encoded | None:
     """Return float32 or float64 in half precision; none where a number has no room in it."""
     if array.dtype.name not in REAL or array.dtype == np.float16:
         return None
-    with np.errstate(over="ignore"):
-        halves = array.astype("<f2", order="C")
+    halves = array.astype("<f2", order="C")
     if not np.isfinite(halves).all():
         return None
     return Encoded(halves.reshape(-1).view(np.uint8).data, lossless=same_bits(halves.astype(array.dtype), array))

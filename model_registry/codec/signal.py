@@ -58,8 +58,7 @@ def decode(content: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
     numbers = _arranged(_decompressed(stream, frames, channels), shape)
     if not scale:
         return numbers
-    with np.errstate(over="ignore"):
-        return (numbers * scale).astype(dtype)
+    return (numbers * scale).astype(dtype)
 
 
 def _scale(content: memoryview, dtype: str) -> float:
@@ -73,7 +72,7 @@ def whole_numbers(array: Array, scale: float) -> Array | None:
     """Return int16 of which the scale gives back the very bits of an array of real numbers, if there are such."""
     if array.dtype.name not in REAL or not scale:
         return None
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         counts = np.rint(array / scale)
         if not ((counts >= -32768) & (counts <= 32767)).all():
             return None

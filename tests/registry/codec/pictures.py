@@ -41,7 +41,8 @@ def normalised(numbers: Array) -> Array:
 def signal(*shape: int) -> Array:
     """Return int16 signals of `shape`, samples last, that a predictor has a chance with."""
     at = np.arange(np.prod(shape)).reshape(shape)
-    return np.rint(900 * np.sin(at / 11) + 200 * np.sin(at / 3)).astype(np.int16)
+    numbers: Array = np.rint(900 * np.sin(at / 11) + 200 * np.sin(at / 3))
+    return numbers.astype(np.int16)
 
 
 def crossed(array: Array, encoding: Encoding) -> tuple[Array, Encoded]:
