@@ -39,6 +39,9 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     privacy: Annotated[Privacy, typer.Option(help="How far the input may travel.")] = Privacy.HOUSEHOLD,
     priority: Annotated[Priority, typer.Option(help="How urgent it is.")] = Priority.NORMAL,
     min_tier: Annotated[DeviceClass | None, typer.Option("--min-tier", help="Accept no weaker tier.")] = None,
+    plan: Annotated[
+        str, typer.Option(metavar="PLACE", help="Run it so and nowhere else; `meshd plan` lists the places.")
+    ] = "",
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Write each output tensor there, as .npy.")
     ] = None,
@@ -54,7 +57,15 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     if output is not None:
         _make(output)
     with connect(endpoint, token) as mesh:
-        result = mesh.infer(model, arrays, deadline_s=deadline, privacy=privacy, priority=priority, min_tier=min_tier)
+        result = mesh.infer(
+            model,
+            arrays,
+            deadline_s=deadline,
+            privacy=privacy,
+            priority=priority,
+            min_tier=min_tier,
+            plan=plan,
+        )
     if output is not None:
         for path in _write(result.outputs, output):
             progress(f"wrote {path}")

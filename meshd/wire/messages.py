@@ -24,6 +24,7 @@ MAX_TEXT_LENGTH = 2048
 MAX_TENSORS = 64
 MAX_RANK = 8
 MAX_DEADLINE_S = 86_400.0
+MAX_PLAN_LENGTH = 1024
 MAX_HOPS = 8
 """Nodes that a request may have been at: twice the tiers there are."""
 MAX_OFFERS = 64
@@ -116,7 +117,7 @@ class Infer(Struct, frozen=True, kw_only=True):
     via: Annotated[tuple[Fingerprint, ...], Meta(max_length=MAX_HOPS)] = ()
     partial: Partial | None = None
     """The rest of a plan: the tensors are those that cross before its first stage. For peers only."""
-    plan: Annotated[str, Meta(max_length=1024)] = ""
+    plan: Annotated[str, Meta(max_length=MAX_PLAN_LENGTH)] = ""
     """The one plan that a client wants, as ``meshd plan`` writes it. For clients only."""
 
 
@@ -271,6 +272,7 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "MAX_OFFERS",
     "MAX_PIECES",
+    "MAX_PLAN_LENGTH",
     "MAX_RANK",
     "MAX_TENSORS",
     "MAX_TEXT_LENGTH",
