@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from meshd import __version__
-from meshd.cli import benchmarking, configuring, demonstrating, inferring, models, reading, running, trusting
+from meshd.cli import benchmarking, configuring, demonstrating, inferring, models, planning, reading, running, trusting
 from meshd.cli.exits import told_as_exit_code
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(running.run)
 app.command()(demonstrating.demo)
 app.command()(benchmarking.bench)
 app.command()(inferring.infer)
+app.command()(planning.plan)
 app.command()(reading.status)
 app.command()(reading.peers)
 app.command()(reading.explain)

@@ -119,18 +119,20 @@ class AsyncClient:
         priority: Priority | str = Priority.NORMAL,
         privacy: Privacy | str = Privacy.HOUSEHOLD,
         min_tier: DeviceClass | str | None = None,
+        plan: str = "",
         request_id: str | None = None,
     ) -> Result:
         """Run a model on arrays by input name and return its outputs.
 
         ``request_id`` makes the call idempotent: asked again under the same id, the daemon joins the request that
         is alive or repeats the answer it gave.
+        ``plan`` names the one place to run at, as ``meshd plan`` writes it: ``kitchen``, or ``band 0-2, kitchen 2-4``.
 
         Raises:
             RequestError: the request was refused or failed; each subclass says why and what to do.
             DaemonUnreachable: no daemon is there.
         """
-        options = checked_options(deadline_s, priority, privacy, min_tier)
+        options = checked_options(deadline_s, priority, privacy, min_tier, plan)
         name = RequestId(request_id or new_request_id())
         message, parts = infer_message(name, model, inputs, options)
         try:

@@ -43,6 +43,7 @@ from meshd.wire.messages import (
     MAX_DEADLINE_S,
     MAX_KEY_LENGTH,
     MAX_NAME_LENGTH,
+    MAX_PLAN_LENGTH,
     Document,
     Goodbye,
     Hello,
@@ -95,10 +96,16 @@ class Options(Struct, frozen=True, kw_only=True):
     priority: Priority = Priority.NORMAL
     privacy: Privacy = Privacy.HOUSEHOLD
     min_tier: DeviceClass | None = None
+    plan: str = ""
+    """The place of the one plan that is wanted; empty: whichever is best."""
 
 
 def checked_options(
-    deadline_s: float, priority: Priority | str, privacy: Privacy | str, min_tier: DeviceClass | str | None
+    deadline_s: float,
+    priority: Priority | str,
+    privacy: Privacy | str,
+    min_tier: DeviceClass | str | None,
+    plan: str = "",
 ) -> Options:
     """Return the options as their types.
 
@@ -108,6 +115,8 @@ def checked_options(
     """
     if not deadline_s <= MAX_DEADLINE_S:  # also true for NaN
         raise InvalidInput(f"a deadline of {deadline_s} s is too far away; {MAX_DEADLINE_S:g} s at most.")
+    if len(plan) > MAX_PLAN_LENGTH:
+        raise InvalidInput(f"a plan's name has {MAX_PLAN_LENGTH} characters at most, and this one {len(plan)}.")
     if deadline_s <= 0.0:
         raise DeadlineExceeded(f"the deadline is already past ({deadline_s} s).", hint="Give seconds above zero.")
     return Options(
@@ -115,6 +124,7 @@ def checked_options(
         priority=_word(priority, Priority),
         privacy=_word(privacy, Privacy),
         min_tier=None if min_tier is None else _word(min_tier, DeviceClass),
+        plan=plan,
     )
 
 
@@ -152,6 +162,7 @@ def infer_message(
         priority=options.priority,
         privacy=options.privacy,
         min_tier=options.min_tier,
+        plan=options.plan,
     )
     return message, parts
 

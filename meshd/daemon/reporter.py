@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
 
 import meshd
 from meshd.config import Config
-from meshd.core.answer import Answer, Outcome
-from meshd.core.candidate import NOT_PRICED, Candidate
-from meshd.core.explanation import Choice, Explanation
 from meshd.core.ids import ModelName, NodeId, RequestId
-from meshd.core.mesh_view import NodeView
 from meshd.core.node import HostedTier
+from meshd.core.node_view import NodeView
+from meshd.daemon.foresight import Foresight
 from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.node import Node
+from meshd.daemon.story_document import story_document
 from meshd.documents import (
     CalibratedBound,
     ExplainDocument,
-    ExplainedCandidate,
-    ExplainedDecision,
     Host,
     ManifestDocument,
     MemoryState,
@@ -37,10 +33,11 @@ from meshd.documents import (
 )
 from meshd.errors import UnknownQuery
 from meshd.net.link import LinkState, PeerLink
+from meshd.plan_document import PlanDocument
 from model_registry import manifest as manifests
 from model_registry.tier import Variant
 
-AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ManifestDocument | ExplainDocument
+AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ManifestDocument | PlanDocument | ExplainDocument
 
 
 class Reporter:
@@ -62,6 +59,9 @@ class Reporter:
         self._chronicle = node.chronicle
         self._vitals = node.vitals
         self._policy = node.policy.name
+        self._foresight = Foresight(
+            *(node.scheduler, config.scheduler, node.policy), manifest=keeper.catalogue.manifest, now=node.vitals.now
+        )
         self._keeper = keeper
         self._links = links
         self._mqtt = mqtt
@@ -84,11 +84,14 @@ class Reporter:
                 return self._models()
             case "manifest":
                 return self._manifest(ModelName(arguments.get("model", "")))
+            case "plan":
+                return self._foresight.document(arguments)
             case "explain":
                 return self._explain(arguments.get("request_id"))
             case _:
                 raise UnknownQuery(
-                    f"there is no document {subject!r}.", hint="There are status, peers, models, manifest and explain."
+                    f"there is no document {subject!r}.",
+                    hint="There are status, peers, models, manifest, plan and explain.",
                 )
 
     def _status(self) -> StatusDocument:
@@ -218,7 +221,7 @@ class Reporter:
                 f"request {request_id!r} is not known here." if request_id else "there was no request yet.",
                 hint=f"A node remembers its last {kept} requests; ask the node that took this one.",
             )
-        return _explained(story)
+        return story_document(story)
 
 
 def _hosts(node: NodeView, model: ModelName) -> bool:
@@ -243,64 +246,4 @@ def _stranger(link: PeerLink) -> Peer:
         discovered_s=None,
         last_error=link.last_error,
         telemetry=None,
-    )
-
-
-def _explained(story: Explanation) -> ExplainDocument:
-    request, outcome = story.request, story.outcome
-    answer = outcome if isinstance(outcome, Answer) else None
-    failure = None if isinstance(outcome, Answer) else outcome
-    return ExplainDocument(
-        request_id=request.request_id,
-        model=request.model,
-        deadline_s=request.deadline_s,
-        priority=request.priority,
-        privacy=request.privacy,
-        min_tier=request.min_tier,
-        input_bytes=request.input_bytes,
-        outcome=_word_for(outcome),
-        code=failure.code if failure else None,
-        message=failure.message if failure else None,
-        decisions=tuple(_decision(choice) for choice in story.choices),
-        tier=answer.tier if answer else None,
-        score=answer.score if answer else None,
-        escalations=answer.escalations if answer else 0,
-        route=answer.route if answer else (),
-        timings=answer.timings if answer else None,
-        energy=answer.energy if answer else None,
-    )
-
-
-def _word_for(outcome: Outcome | None) -> Literal["alive", "answered", "degraded", "failed"]:
-    if outcome is None:
-        return "alive"
-    if isinstance(outcome, Answer):
-        return "degraded" if outcome.degraded else "answered"
-    return "failed"
-
-
-def _decision(choice: Choice) -> ExplainedDecision:
-    return ExplainedDecision(
-        decision=choice.observation.decision,
-        remaining_s=choice.observation.remaining_s,
-        candidates=tuple(_candidate(candidate) for candidate in choice.observation.candidates),
-        chosen=choice.index,
-        policy=choice.policy,
-        note=choice.note,
-    )
-
-
-def _candidate(candidate: Candidate) -> ExplainedCandidate:
-    reason = candidate.reason
-    prediction = None if candidate.prediction is NOT_PRICED else candidate.prediction
-    return ExplainedCandidate(
-        plan=candidate.label,
-        node_id=candidate.node_id,
-        tier=candidate.tier.tier,
-        allowed=candidate.allowed,
-        mask=reason.mask.value if reason else None,
-        reason=reason.sentence if reason else None,
-        predicted_s=prediction.total_s if prediction else None,
-        predicted_joules=prediction.joules if prediction else None,
-        cost=prediction.cost if prediction else None,
     )

@@ -1,0 +1,183 @@
+"""Answers where a request would run, from what this node knows, and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import msgspec
+import numpy as np
+
+from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.ids import ModelName, NodeId, RequestId
+from meshd.core.mesh_view import MeshView
+from meshd.core.node_view import NodeView
+from meshd.core.outlook import Outlook, as_learned, at_rate, outlook, seen_from
+from meshd.core.plan_map import Kind
+from meshd.core.policy import Policy
+from meshd.core.request import Request
+from meshd.core.scheduler import Scheduler
+from meshd.core.settings import Settings
+from meshd.errors import UnknownQuery
+from meshd.executor.input_contract import BATCH
+from meshd.plan_document import KnownLink, PlanDocument, PlannedLeg, PlannedLook, PlannedShare, PlannedWay, PlanQuestion
+from model_registry.manifest import Manifest
+
+
+class Foresight:
+    """Builds the document of ``meshd plan``."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        settings: Settings,
+        policy: Policy,
+        *,
+        manifest: Callable[[ModelName], Manifest | None],
+        now: Callable[[], float],
+    ) -> None:
+        self._scheduler = scheduler
+        self._settings = settings
+        self._policy = policy
+        self._manifest = manifest
+        self._now = now
+
+    def document(self, arguments: dict[str, str]) -> PlanDocument:
+        """Return what would be decided.
+
+        Raises:
+            UnknownQuery: the question makes no sense, or the model or node is not known here.
+        """
+        question, now = _read(arguments), self._now()
+        view, wait_s = self._view(question.node, now)
+        request = self._request(question)
+        hosts = self._hosts(view, request.model)
+        looks = tuple(
+            self._look(at_rate(view, rate_bps) if rate_bps else view, request, now, wait_s, rate_bps)
+            for rate_bps in question.rates_bps or (None,)
+        )
+        return PlanDocument(
+            model=request.model,
+            node=view.own.profile.name,
+            known_by=self._scheduler.profile.name,
+            policy=self._policy.name,
+            settings=self._settings,
+            batch=request.batch,
+            priority=request.priority,
+            privacy=request.privacy,
+            deadline_s=request.deadline_s,
+            input_bytes=request.input_bytes,
+            looks=looks,
+            links=tuple(_link(node) for node in view.nodes() if node.link is not None),
+            hosts=tuple(as_learned(node, request.model) for node in hosts),
+        )
+
+    def _view(self, name: str, now: float) -> tuple[MeshView, float]:
+        """Return what the deciding node sees, and how long a stage would wait there."""
+        scheduler = self._scheduler
+        if name in {"", scheduler.profile.name, scheduler.profile.node_id}:
+            return scheduler.view, scheduler.telemetry().backlog_s
+        found = [node for node in scheduler.view.nodes() if node.profile.name == name or _begins(node, name)]
+        if len(found) != 1:
+            told = "no node" if not found else "several nodes"
+            raise UnknownQuery(f"this node has met {told} called {name!r}.", hint="`meshd peers` lists them.")
+        return seen_from(scheduler.view, found[0].profile.node_id, self._settings, now), found[0].telemetry.backlog_s
+
+    def _request(self, question: PlanQuestion) -> Request:
+        model = question.model
+        manifest = self._manifest(model)
+        if manifest is None:
+            hosts = [node.profile.name for node, _ in self._scheduler.view.hosts_of(model)]
+            where = f"Ask {' or '.join(hosts)}, which hosts it." if hosts else "`meshd models` lists those of the mesh."
+            raise UnknownQuery(f"this node has no model {question.model!r}.", hint=where)
+        return Request(
+            request_id=RequestId("plan"),
+            model=model,
+            input_bytes=_input_bytes(manifest, question.batch),
+            deadline_s=question.deadline_s,
+            batch=question.batch,
+            priority=question.priority,
+            privacy=question.privacy,
+        )
+
+    def _hosts(self, view: MeshView, model: ModelName) -> list[NodeView]:
+        """Return who hosts the model; the deciding node comes first, whether it does or not."""
+        hosting = {node.profile.node_id: node for node, _ in view.hosts_of(model)}
+        hosting.pop(view.own.profile.node_id, None)
+        return [view.own, *hosting.values()]
+
+    def _look(self, view: MeshView, request: Request, now: float, wait_s: float, rate_bps: float | None) -> PlannedLook:
+        decided: Outlook = outlook(view, self._settings, self._policy, request, now=now, wait_s=wait_s)
+        ways = tuple(_way(candidate) for candidate in decided.observation.candidates)
+        return PlannedLook(rate_bps=rate_bps, ways=ways, chosen=decided.index)
+
+
+def _read(arguments: dict[str, str]) -> PlanQuestion:
+    try:
+        return PlanQuestion.read(arguments)
+    except msgspec.ValidationError as error:
+        raise UnknownQuery(f"that is no question about a plan: {error}.") from error
+
+
+def _begins(node: NodeView, name: str) -> bool:
+    return len(name) >= len("12345678") and NodeId(node.profile.node_id).startswith(name)
+
+
+def _input_bytes(manifest: Manifest, batch: int) -> int:
+    """Return the bytes of the smallest input with so many items."""
+    most = manifest.axes[BATCH].max if BATCH in manifest.axes else 1
+    if batch > most:
+        raise UnknownQuery(f"{manifest.name} takes batches of at most {most}, and {batch} items were asked for.")
+    extents = {name: axis.min for name, axis in manifest.axes.items()} | {BATCH: batch}
+    return sum(
+        np.dtype(tensor.dtype).itemsize * prod(extents[e] if isinstance(e, str) else e for e in tensor.shape)
+        for tensor in manifest.inputs
+    )
+
+
+def _link(node: NodeView) -> KnownLink:
+    link = node.link
+    assert link is not None, "only links to peers are told of"
+    return KnownLink(
+        node_id=node.profile.node_id,
+        node=node.profile.name,
+        rate_bps=8.0 / link.byte_s if link.byte_s > 0.0 else None,
+        rtt_s=link.rtt_s.mean,
+        measured=link.is_measured,
+    )
+
+
+def _way(candidate: Candidate) -> PlannedWay:
+    reason, kind = candidate.reason, Kind.of(candidate)
+    predicted = None if candidate.prediction is NOT_PRICED else candidate.prediction
+    return PlannedWay(
+        place=candidate.place,
+        tier=candidate.tier.tier,
+        kind=kind.label,
+        codec=kind.codec,
+        mask=reason.mask.value if reason else None,
+        reason=reason.sentence if reason else None,
+        queue_s=predicted.queue_s if predicted else None,
+        load_s=predicted.load_s if predicted else None,
+        compute_s=predicted.compute_s if predicted else None,
+        transfer_s=predicted.transfer_s if predicted else None,
+        escalation_s=predicted.escalation_s if predicted else None,
+        total_s=predicted.total_s if predicted else None,
+        joules=predicted.joules if predicted else None,
+        cost=predicted.cost if predicted else None,
+        legs=tuple(
+            PlannedLeg(
+                node=leg.node,
+                first=leg.first,
+                last=leg.last,
+                codec=leg.codec,
+                compute_s=leg.compute_s,
+                transfer_s=leg.transfer_s,
+            )
+            for leg in candidate.legs
+        ),
+        shares=tuple(
+            PlannedShare(node=share.node, items=share.items, codec=share.codec, seconds=share.seconds)
+            for share in candidate.shares
+        ),
+    )
