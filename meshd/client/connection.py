@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from struct import Struct
 from typing import TYPE_CHECKING, Self
 
@@ -16,7 +17,7 @@ from meshd.client.result import Result
 from meshd.errors import MeshError
 from meshd.net.credit import Allowance
 from meshd.wire.frame import FrameReader, decode, encode
-from meshd.wire.messages import Credit, Fetch, Goodbye, Hello, Message
+from meshd.wire.messages import Cancel, Credit, Fetch, Goodbye, Hello, Message
 
 if TYPE_CHECKING:
     from meshd.client.brought_bundle import BroughtBundle
@@ -25,6 +26,7 @@ Outcome = Result | memoryview | MeshError
 
 _SLACK_S = 0.05
 """By how much a wait may be too long: within it the socket keeps the time limit it has."""
+_WITHDRAWAL_S = 0.2
 _MOST_PARTS = 64
 """Buffers in one system call; POSIX promises 16, Linux and macOS take 1,024."""
 _TIMEVAL = Struct("qq" if getattr(socket, "SO_RCVTIMEO", 0) == 66 else "ll")  # 66: 32-bit Linux with 64-bit time.
@@ -40,6 +42,8 @@ class Connection:
         self.allowance = Allowance()
         """What the daemon lets us send."""
         self._wire = wire
+        self._is_torn = False
+        """A frame was begun and not ended."""
         self._reader = FrameReader()
         self._limits_s = {socket.SO_RCVTIMEO: 0.0, socket.SO_SNDTIMEO: 0.0}
 
@@ -70,12 +74,22 @@ class Connection:
 
     def send(self, parts: Sequence[Buffer], due_s: float) -> None:
         """Send buffers; TimeoutError when the daemon does not take them in time."""
+        self._is_torn = True
         while parts:
             self._limit(socket.SO_SNDTIMEO, due_s)
             try:
                 parts = _behind(parts, self._wire.sendmsg(parts[:_MOST_PARTS]))
             except BlockingIOError:  # So the kernel calls a time that is over; whether ours is, the next turn tells.
                 continue
+        self._is_torn = False
+
+    def withdraw(self, request_ids: Iterable[str]) -> None:
+        """Tell the daemon that nobody waits for these, unless a frame was torn in its middle: nothing can follow it."""
+        if self._is_torn:
+            return
+        with suppress(OSError):
+            cancels = [part for name in request_ids for part in encode(Cancel(request_id=name))]
+            self.send(cancels, time.monotonic() + _WITHDRAWAL_S)
 
     def expect_hello(self, due_s: float) -> None:
         """Wait for the daemon's hello."""

@@ -16,7 +16,7 @@ from meshd.core.ids import ModelName, NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import LinkError
 from meshd.net.endpoint import ClientEndpoint
-from meshd.net.session import Session
+from meshd.net.session import Session, SessionLimits
 from meshd.wire.messages import Document, Hello, Infer, Message, Query, Refusal, Result
 
 NODE_ID = NodeId("a" * 64)
@@ -71,10 +71,11 @@ class FakeDaemon:
         self.script: Script = echo
         self.received: list[Message] = []
         self.sessions: list[Session] = []
+        self.limits = SessionLimits()
         self._endpoint: ClientEndpoint | None = None
 
     async def start(self) -> None:
-        self._endpoint = ClientEndpoint(lambda: Hello(role="client", name="fake"), self._welcome)
+        self._endpoint = ClientEndpoint(lambda: Hello(role="client", name="fake"), self._welcome, limits=self.limits)
         await self._endpoint.listen_unix(self.socket)
 
     async def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ from meshd.errors import (
     NoCandidate,
     Overloaded,
     ProtocolError,
+    RequestError,
     UnknownQuery,
 )
+from meshd.net.credit import LEAST_COST_BYTES
 from meshd.net.session import Session, SessionLimits
 from meshd.wire.messages import Cancel, Infer, Message
 from tests.client.conftest import ANSWER, INPUTS, FakeDaemon, echo, refuse, silence, until
@@ -236,3 +240,53 @@ async def test_a_connection_given_up_before_it_was_greeted_is_closed(daemon: Fak
         await ended.wait()
     server.close()
     await server.wait_closed()
+
+
+async def with_little_credit(daemon: FakeDaemon, window_bytes: int) -> None:
+    await daemon.stop()
+    daemon.limits = SessionLimits(window_bytes=window_bytes)
+    await daemon.start()
+
+
+async def test_many_wait_for_credit_and_all_are_answered(daemon: FakeDaemon) -> None:
+    await with_little_credit(daemon, 4 * LEAST_COST_BYTES)
+
+    def ask() -> list[Result | RequestError]:
+        with Client(str(daemon.socket)) as client:
+            return [*client.infer_many("toy", [INPUTS] * 32, in_flight=16)]
+
+    async with AsyncClient(str(daemon.socket)) as client:
+        answers = [*await asyncio.to_thread(ask), *[one async for one in client.infer_many("toy", [INPUTS] * 32)]]
+    assert [type(answer) for answer in answers] == [Result] * 64
+
+
+async def test_a_deadline_runs_while_a_request_waits_for_credit(daemon: FakeDaemon) -> None:
+    await with_little_credit(daemon, 4 * LEAST_COST_BYTES)
+    daemon.script = silence
+    async with AsyncClient(str(daemon.socket)) as client:
+        asked = [asyncio.create_task(client.infer("toy", INPUTS, deadline_s=60.0)) for _ in range(5)]
+        await until(lambda: len(daemon.asked(Infer)) == 4)
+        await asyncio.sleep(0.01)
+        asked[0].cancel()
+        await until(lambda: len(daemon.asked(Infer)) == 5)
+        deadlines = [message.deadline_s for message in daemon.asked(Infer) if isinstance(message, Infer)]
+        for task in asked:
+            task.cancel()
+    assert deadlines[:4] == [60.0] * 4
+    assert deadlines[4] < 60.0
+
+
+async def test_ctrl_c_withdraws_what_a_blocking_client_waits_for(daemon: FakeDaemon) -> None:
+    daemon.script = silence
+    program = "import sys, numpy, meshd.client as c; c.Client(sys.argv[1]).infer('toy', {'ecg': numpy.zeros(4)})"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(daemon.socket), stderr=asyncio.subprocess.PIPE
+    )
+    await until(lambda: daemon.asked(Infer))
+    process.send_signal(signal.SIGINT)
+    _, said = await process.communicate()
+    assert b"KeyboardInterrupt" in said
+    await until(lambda: daemon.asked(Cancel))
+    infer, cancel = daemon.received
+    assert isinstance(infer, Infer)
+    assert cancel == Cancel(request_id=infer.request_id)

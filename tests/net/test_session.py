@@ -9,10 +9,22 @@ import pytest
 
 from meshd.core.node import Telemetry
 from meshd.errors import InvalidInput, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded, UntrustedPeer
+from meshd.net.accounts import MOST_OVERSTEPS
+from meshd.net.credit import LEAST_COST_BYTES
 from meshd.net.memory import MemoryTransport, session_pair
 from meshd.net.session import Session, SessionLimits, State
 from meshd.wire.frame import HEADER, MAGIC, encode
-from meshd.wire.messages import PROTOCOL_VERSION, Cancel, Document, Heartbeat, Hello, Message
+from meshd.wire.messages import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Document,
+    Heartbeat,
+    Hello,
+    Infer,
+    Message,
+    Refusal,
+    TensorHeader,
+)
 from tests.net.nodes import until
 
 Taken = list[tuple[Message, bytes]]
@@ -253,3 +265,66 @@ async def test_a_goodbye_behind_a_full_socket_ends_the_session_once() -> None:
     there.close()
     await asyncio.sleep(0)
     assert (ends, faults) == ([None], [])
+
+
+def question(name: str, n_bytes: int) -> tuple[Infer, list[bytes]]:
+    header = TensorHeader(name="x", dtype="uint8", shape=(n_bytes,))
+    return Infer(request_id=name, model="toy", tensors=(header,), deadline_s=1.0), [bytes(n_bytes)]
+
+
+async def lent(window_bytes: int) -> tuple[Session, Session, Taken]:
+    """Two open sessions of which the second has heard nothing yet but knows what it may ask for."""
+    limits = SessionLimits(window_bytes=window_bytes)
+    one, two = session_pair(said("one"), said("two"), limits=limits)
+    taken, _ = record(two)
+    await until(lambda: one.affords(0))
+    return one, two, taken
+
+
+async def test_a_request_waits_for_credit_in_its_turn_and_goes_when_an_earlier_one_has_ended() -> None:
+    one, two, taken = await lent(window_bytes=4 * LEAST_COST_BYTES)
+    assert one.send(*question("1", 3 * LEAST_COST_BYTES))
+    assert not one.affords(2 * LEAST_COST_BYTES)
+    assert not one.send(*question("2", 2 * LEAST_COST_BYTES))
+    large = asyncio.create_task(one.afforded(2 * LEAST_COST_BYTES))
+    small = asyncio.create_task(one.afforded(0))
+    await until(lambda: taken)
+    assert (large.done(), small.done()) == (False, False), "the small one would fit and does not overtake"
+    assert two.send(Refusal(request_id="1", code="overloaded", message="later"))
+    await asyncio.gather(large, small)
+    assert one.send(*question("2", 2 * LEAST_COST_BYTES))
+    await close(one, two)
+
+
+async def test_what_is_cancelled_costs_nothing_more() -> None:
+    one, two, _ = await lent(window_bytes=4 * LEAST_COST_BYTES)
+    assert one.send(*question("1", 3 * LEAST_COST_BYTES))
+    assert one.send(Cancel(request_id="1"))
+    await one.afforded(3 * LEAST_COST_BYTES)
+    assert one.send(*question("2", 3 * LEAST_COST_BYTES))
+    await close(one, two)
+
+
+async def test_who_waits_for_credit_is_let_go_when_the_session_ends() -> None:
+    one, two, _ = await lent(window_bytes=4 * LEAST_COST_BYTES)
+    assert one.send(*question("1", 3 * LEAST_COST_BYTES))
+    waiting = asyncio.create_task(one.afforded(3 * LEAST_COST_BYTES))
+    await asyncio.sleep(0)
+    transport_of(one).lose()
+    await waiting
+    assert not one.send(*question("2", 0))
+    await close(two)
+
+
+async def test_who_oversteps_is_refused_and_after_a_few_times_cut_off() -> None:
+    one, two, taken = await lent(window_bytes=4 * LEAST_COST_BYTES)
+    refused, _ = record(one)
+    one._accounts._allowance.grant(2**40)  # A side that helps itself.
+    for number in range(4 + MOST_OVERSTEPS):
+        assert one.send(*question(str(number), 0))
+    await until(lambda: len(refused) == MOST_OVERSTEPS)
+    assert [message.request_id for message, _ in taken if isinstance(message, Infer)] == ["0", "1", "2", "3"]
+    assert {message.code for message, _ in refused if isinstance(message, Refusal)} == {"overloaded"}
+    one.send(*question("too many", 0))
+    assert isinstance(await two.closed(), ProtocolError)
+    await one.closed()
