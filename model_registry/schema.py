@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from model_registry.encoding import Encoding
 from model_registry.manifest import Lifecycle, Manifest, Signature
 from model_registry.measured import Cost, Evaluation
+from model_registry.split import Cut, Split
 from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Alarm, Bound, Escalation, Tier, Variant
 
 _TABLES: tuple[type[Struct], ...] = (
-    *(Manifest, Lifecycle, Signature, Axis, Tensor, Tier, Escalation, Bound, Alarm, Variant, Cost, Evaluation),
+    *(Manifest, Lifecycle, Signature, Axis, Tensor, Encoding, Tier, Escalation, Bound, Alarm),
+    *(Variant, Split, Cut, Cost, Evaluation),
 )
 
 
