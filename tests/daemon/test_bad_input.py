@@ -72,7 +72,7 @@ async def test_payload_and_shapes_must_agree(member: MakeMember) -> None:
     client.session.send(message, (bytes(63),))
     outcome = await client.outcome("r1")
     assert isinstance(outcome, InvalidInput)
-    assert "the tensors take 64 bytes by their shapes and the payload has 63" in str(outcome)
+    assert "the tensors take 64 bytes by their headers and the payload has 63" in str(outcome)
 
 
 async def test_only_peers_may_say_where_the_cascade_starts(member: MakeMember) -> None:

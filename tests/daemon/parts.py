@@ -1,0 +1,124 @@
+"""Nodes that host a model of three stages, and peers that say they do."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from meshd.core.answer import Hop
+from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.node import DeviceClass, HostedStage, HostedTier
+from meshd.core.plan import Leg, Partial
+from meshd.wire.messages import Infer
+from meshd.wire.tensors import encode_tensors
+from model_registry import manifest as manifests
+from model_registry.manifest import Manifest
+from tests.daemon.conftest import MakeMember
+from tests.daemon.mesh import Member, introduced, join, until
+from tests.daemon.puppet import Puppet
+from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
+
+CUTTABLE = "cuttable"
+N_STAGES = 3
+ARTIFACT = ArtifactHash(sha256(cuttable_model()).hexdigest())
+
+
+def question(items: int = 1, level: int = 3) -> dict[str, NDArray[Any]]:
+    """Return an input; every item differs from the one before it."""
+    ecg = np.full((items, SAMPLES), -level, np.int16) - np.arange(items, dtype=np.int16)[:, None]
+    return {"ecg": ecg, "gain": np.arange(items, dtype=np.float32)}
+
+
+def answer_to(inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return what the model says."""
+    doubled = 2.0 * inputs["ecg"].astype(np.float32)
+    return {"score": np.abs(doubled).mean(axis=1) + inputs["gain"], "mean": doubled.mean(axis=1)}
+
+
+def part_member(member: MakeMember, folder: Path, name: str, *, form: Manifest | None = None, **options: Any) -> Member:
+    """Make a hub that hosts the model."""
+    bundle = folder / name / "bundles" / CUTTABLE
+    bundle.mkdir(parents=True)
+    (bundle / "cuttable.onnx").write_bytes(cuttable_model())
+    (bundle / "manifest.toml").write_text(manifests.dumps(form or cuttable_manifest(cuttable_model())))
+    return member("hub", name=name, bare=True, **options)
+
+
+async def acquainted(*members: Member) -> None:
+    """Join all, and wait until everybody knows that everybody runs stages."""
+    for index, one in enumerate(members):
+        for other in members[:index]:
+            join(one, other)
+    await introduced(*members)
+    await until(lambda: all(_knows_stages(one, members) for one in members), "knowledge of stages")
+
+
+def _knows_stages(one: Member, members: tuple[Member, ...]) -> bool:
+    known = {
+        node.profile.name for node, hosted in one.node.scheduler.view.hosts_of(ModelName(CUTTABLE)) if hosted.stages
+    }
+    return known >= {member.name for member in members}
+
+
+class PartPuppet(Puppet):
+    """Says that it runs stages, and answers what a test decides."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "hub")
+
+    def hosted(self) -> HostedTier:
+        stages = (HostedStage(compute_s=0.0002, measured=True),) * N_STAGES
+        return replace(
+            super().hosted(),
+            model=ModelName(CUTTABLE),
+            version="1.0.0",
+            variant="fp32",
+            artifact=ARTIFACT,
+            stages=stages,
+            macs=32,
+            max_items=8,
+        )
+
+    def hop(self, first: int, last: int) -> Hop:
+        """Return what is told of a run of stages [first, last)."""
+        return Hop(
+            node_id=self.id,
+            node=self.name,
+            tier=DeviceClass.HUB,
+            variant="fp32",
+            compute_s=0.001,
+            stages=(first, last),
+        )
+
+    def rest(self, to: Member, *, first: int = 1, last: int = N_STAGES, **changes: Any) -> Partial:
+        """Return the rest of a plan as an honest peer would send it, but for the changes."""
+        leg = Leg(node_id=to.id, node=to.name, first=first, last=last)
+        return replace(Partial(artifact=ARTIFACT, legs=(leg,)), **changes)
+
+    def hand_over(
+        self, to: Member, rest: Partial | None = None, *, request_id: str = "r1", **changes: Any
+    ) -> tuple[Infer, tuple[bytes, ...]]:
+        """Return what hands over what crosses before the second stage, but for the changes."""
+        tensors = changes.pop("crossing", crossing())
+        headers, parts = encode_tensors(tensors)
+        message = Infer(
+            request_id=request_id,
+            model=CUTTABLE,
+            tensors=headers,
+            deadline_s=2.0,
+            start_tier=DeviceClass.HUB,
+            via=(self.id,),
+            partial=rest or self.rest(to),
+        )
+        return replace(message, **changes), tuple(bytes(part) for part in parts)
+
+
+def crossing(items: int = 1, level: int = 3) -> dict[str, NDArray[Any]]:
+    """Return what crosses before the second stage, by the graph's own names."""
+    inputs = question(items, level)
+    return {"x": 2.0 * inputs["ecg"].astype(np.float32), "bias": inputs["gain"]}
