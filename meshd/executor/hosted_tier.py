@@ -11,7 +11,8 @@ from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedStage, HostedTier, Way
 from meshd.executor.input_contract import BATCH
 from meshd.executor.stage_times import Timing
-from model_registry.encoding import Codec, Encoding
+from model_registry.codec import seconds
+from model_registry.encoding import Encoding
 from model_registry.manifest import Manifest
 from model_registry.split import Cut
 from model_registry.tensor import Axis, Tensor
@@ -87,13 +88,7 @@ def may_travel(manifest: Manifest, cut: Cut) -> bool:
 
 
 def _way(encoding: Encoding, n_bytes: int) -> Way:
-    return Way(codec=encoding.codec, ratio=encoding.ratio, seconds=_seconds(encoding.codec, n_bytes))
-
-
-def _seconds(codec: Codec, n_bytes: int) -> float:
-    from model_registry.codec import seconds  # noqa: PLC0415 - most models name no encodings.
-
-    return seconds(codec, n_bytes)
+    return Way(codec=encoding.codec, ratio=encoding.ratio, seconds=seconds(encoding.codec, n_bytes))
 
 
 def max_items(manifest: Manifest, tier: Tier) -> int:
@@ -112,7 +107,7 @@ def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
         yield Way(
             codec=codec,
             ratio=link_bytes / sum(sizes.values()),
-            seconds=sum(_seconds(codec, sizes[name]) for name in ratios),
+            seconds=sum(seconds(codec, sizes[name]) for name in ratios),
         )
 
 
