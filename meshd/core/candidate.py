@@ -49,7 +49,7 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
 
     Seconds are means; ``deviation_s`` is one standard deviation of their sum. ``joules`` counts every node touched,
     ``weighted_joules`` the same with the wall socket at a discount. ``cost`` is on the scale of joules:
-    weighted_joules + price of the seconds + price of a missed deadline times its probability.
+    weighted_joules + price of the seconds, those of others included + price of a missed deadline times its probability.
     """
 
     queue_s: float
@@ -62,6 +62,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     weighted_joules: float
     miss_probability: float
     cost: float
+    delay_s: float = 0.0
+    """By how much it is expected to delay others, over all of them: its seconds on each node times who is there."""
 
     @property
     def first_s(self) -> float:
@@ -72,6 +74,11 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     def total_s(self) -> float:
         """Return the expected seconds until the final answer."""
         return self.first_s + self.escalation_s
+
+    @property
+    def burden_s(self) -> float:
+        """Return the seconds that everybody waits for it together, the asker and those whom it delays."""
+        return self.total_s + self.delay_s
 
 
 NOT_PRICED = Prediction(
@@ -109,6 +116,11 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     def allowed(self) -> bool:
         """Tell whether no hard rule forbids it."""
         return self.reason is None
+
+    @property
+    def is_split(self) -> bool:
+        """Tell whether several nodes would share a run that has not begun; the rest of one that has is none."""
+        return bool(self.shares) or (len(self.legs) > 1 and self.legs[0].first == 0)
 
     @property
     def label(self) -> str:

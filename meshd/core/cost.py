@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from math import erfc, hypot, sqrt
+from collections.abc import Sequence
+from math import erfc, sqrt
 
 from msgspec import Struct
 
 from meshd.core.candidate import Prediction
-from meshd.core.mesh_view import Link, MeshView, NodeView
+from meshd.core.course import Course
+from meshd.core.encodings import Passage
+from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
+from meshd.core.node_view import NodeView
 from meshd.core.request import Request
 from meshd.core.settings import Settings
 
@@ -35,78 +39,176 @@ class Onward(Struct, frozen=True, kw_only=True):
 NOTHING_ONWARD = Onward()
 
 
+class Here(Struct, frozen=True, kw_only=True):
+    """What a request of some urgency would meet on this node."""
+
+    is_full: bool
+    wait_s: float
+    alive: int = 0
+    """Stages that run or wait here."""
+
+
+class Part(Struct, frozen=True, kw_only=True, gc=False):
+    """Stages [first, last) on one node, and the way of their input to it."""
+
+    node: NodeView
+    hosted: HostedTier
+    first: int
+    last: int
+    passage: Passage | None = None
+    """None where the input is there already."""
+
+
 class CostModel:
     """Predicts the candidates of one request at one moment; pure arithmetic, no decisions."""
 
     def __init__(
-        self,
-        view: MeshView,
-        settings: Settings,
-        request: Request,
-        *,
-        wait_here_s: float,
-        remaining_s: float,
-        now: float,
+        self, view: MeshView, settings: Settings, request: Request, here: Here, *, remaining_s: float, now: float
     ) -> None:
-        self._view = view
+        self.view = view
+        self.request = request
+        self.here = here
+        self.now = now
         self._settings = settings
-        self._request = request
-        self._wait_here_s = wait_here_s
         self._remaining_s = remaining_s
-        self._now = now
-        own = view.own
-        self._sending_joules = own.profile.power.radio_joules(request.input_bytes, view.radio_wakes(now))
-        self._sending_weighted = self._sending_joules * self._weight(own)
+        self._wakes = view.radio_wakes(now)
 
-    def predict(self, node: NodeView, hosted: HostedTier, onward: Onward) -> Prediction:
-        """Return what it takes to start the request with this tier on this node."""
-        request, settings, link, now = self._request, self._settings, node.link, self._now
-        rate = self._view.escalation_rate(hosted, now)
-        item = node.compute_s(hosted, now)
-        compute_s = item.mean * request.batch
-        load_s = 0.0 if hosted.artifact in node.telemetry.warm else hosted.load_s
-        queue_s, transfer_s, link_deviation_s = self._wait_here_s, 0.0, 0.0
-        if link is not None:
-            queue_s = _wait_there_s(node, link, item.mean, now)
-            transfer_s = link.transfer_s(request.input_bytes)
-            link_deviation_s = link.deviation_s(request.input_bytes, now)
+    def whole(self, node: NodeView, hosted: HostedTier, onward: Onward) -> tuple[Prediction, str]:
+        """Return what it takes to start the request with this tier on this node, and the codec of its input."""
+        course, codec = self.whole_course(node, hosted, self.request.batch)
+        return self.priced(course, hosted, onward), codec
+
+    def whole_course(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Course, str]:
+        """Return the course of so many of the request's items that one node runs whole."""
+        course, codec = Course(), "raw"
+        if node.link is not None:
+            passage = self.input_passage(node, hosted, items)
+            codec = passage.codec
+            self._travel(course, self.view.own, node, passage, node.link.spread(passage.n_bytes, self.now))
+        item_s = node.item_s(hosted)
+        deviation_s = node.item_deviation_s(hosted, self.now) * items
+        course.queue_s = self.wait_s(node, item_s)
+        course.compute(item_s * items, deviation_s, self.crowd(node))
+        self._account(course, node, hosted, hosted.macs * items)
+        return course, codec
+
+    def whole_bound(self, node: NodeView, hosted: HostedTier) -> float:
+        """Return what a whole run costs at least, apart from what is the same for all nodes of a tier.
+
+        It is computed for a thousand nodes where only the best few are priced: no encoding, no risk, no objects.
+        """
+        items = self.request.batch
+        item_s = node.item_s(hosted)
+        seconds = self.wait_s(node, item_s) + self.load_s(node, hosted) + item_s * items * (1.0 + self.crowd(node))
+        power = node.profile.power
+        joules = hosted.macs * items / power.macs_per_s * power.active_watts
+        if node.link is not None:
+            n_bytes = self.request.input_bytes
+            seconds += node.link.transfer_s(n_bytes)
+            joules += n_bytes * power.radio_joules_per_byte
+        return joules * self.weight(node) + seconds * self._settings.latency_price_watts
+
+    def legs(self, parts: Sequence[Part], onward: Onward) -> Prediction:
+        """Return what stages over several nodes take, one after the other.
+
+        Who waits at a node when the request is planned is worked off while the parts before it run.
+        """
+        items, course = self.request.batch, Course()
+        before = self.view.own
+        for part in parts:
+            node, hosted = part.node, part.hosted
+            spans = node.times.spans(hosted)
+            part_s = spans.seconds[part.first][part.last] * items
+            wait_s = max(0.0, self.wait_s(node, part_s / items) - course.until_s)
+            if part.passage is not None:
+                spread = node.link.spread(part.passage.n_bytes, self.now) if node.link is not None else 0.0
+                self._travel(course, before, node, part.passage, spread)
+            deviation_s = node.times.deviation_s(hosted, part.first, part.last, self.now) * items
+            course.queue_s += wait_s
+            macs = hosted.macs * (spans.work[part.last] - spans.work[part.first]) * items
+            course.compute(part_s, deviation_s, self.crowd(node))
+            self._account(course, node, hosted, macs)
+            before = node
+        return self.priced(course, parts[-1].hosted, onward)
+
+    def priced(self, course: Course, hosted: HostedTier, onward: Onward) -> Prediction:
+        """Return a course with what may follow it, on the scale of joules."""
+        settings = self._settings
+        rate = self.view.escalation_rate(hosted, self.now)
         escalation_s = rate * onward.seconds
-        total_s = queue_s + load_s + compute_s + transfer_s + escalation_s
-        deviation_s = hypot(item.deviation(now) * request.batch, link_deviation_s, rate * onward.deviation_s)
+        total_s = course.until_s + escalation_s
+        deviation_s = sqrt(course.variance + (rate * onward.deviation_s) ** 2)
         miss = _probability_above(self._remaining_s, total_s, deviation_s)
-        joules, weighted = self._joules(node, hosted)
-        weighted += rate * onward.weighted_joules
+        weighted = course.weighted_joules + rate * onward.weighted_joules
+        seconds_cost = settings.latency_price_watts * (total_s + course.delay_s)
         return Prediction(
-            queue_s=queue_s,
-            load_s=load_s,
-            compute_s=compute_s,
-            transfer_s=transfer_s,
+            queue_s=course.queue_s,
+            load_s=course.load_s,
+            compute_s=course.compute_s,
+            transfer_s=course.transfer_s,
             escalation_s=escalation_s,
             deviation_s=deviation_s,
-            joules=joules + rate * onward.joules,
+            joules=course.joules + rate * onward.joules,
             weighted_joules=weighted,
             miss_probability=miss,
-            cost=weighted + settings.latency_price_watts * total_s + settings.miss_price_joules * miss,
+            cost=weighted + seconds_cost + settings.miss_price_joules * miss,
+            delay_s=course.delay_s,
         )
 
-    def _joules(self, node: NodeView, hosted: HostedTier) -> tuple[float, float]:
-        """Return joules on all nodes touched, plain and weighted by where they come from."""
-        power, request = node.profile.power, self._request
-        there = power.compute_joules(hosted.macs * request.batch)
-        if node.link is None:
-            return there, there * self._weight(node)
-        there += power.radio_joules(request.input_bytes, not node.telemetry.radio_awake)
-        return self._sending_joules + there, self._sending_weighted + there * self._weight(node)
+    def input_passage(self, node: NodeView, hosted: HostedTier, items: int) -> Passage:
+        """Return the best way of so many items of the request's input to a peer."""
+        request = self.request
+        n_bytes = request.input_bytes if items == request.batch else request.input_bytes * items / request.batch
+        return self.view.passage(node, hosted, 0, n_bytes=n_bytes, items=items)
 
-    def _weight(self, node: NodeView) -> float:
+    def wait_s(self, node: NodeView, item_s: float) -> float:
+        """Return the wait here; at a peer what it said, less the time since, or what we sent if that is more."""
+        if node.link is None:
+            return self.here.wait_s
+        said_s = node.telemetry.backlog_s - (self.now - node.heard_s)
+        return max(0.0, said_s, node.link.outstanding * item_s / node.profile.slots)
+
+    def crowd(self, node: NodeView) -> float:
+        """Return by how much each second on a node delays others there: how many there are, for each slot.
+
+        They stand for those who come next: who is before us in the queue is not delayed, but where there is a queue
+        now there will be one behind us.
+        """
+        if node.link is None:
+            return self.here.alive / node.profile.slots
+        telemetry, alive = node.telemetry, node.link.outstanding
+        if telemetry.backlog_s > self.now - node.heard_s:
+            alive = max(alive, telemetry.queued + telemetry.running)
+        return alive / node.profile.slots
+
+    def load_s(self, node: NodeView, hosted: HostedTier) -> float:
+        """Return what it takes to load a model there."""
+        return 0.0 if hosted.artifact in node.telemetry.warm else hosted.load_s
+
+    def weight(self, node: NodeView) -> float:
+        """Return what a joule there counts."""
         on_mains = node.profile.power.battery_joules is None or node.telemetry.charging
         return self._settings.mains_joule_weight if on_mains else 1.0
 
+    def seconds_price(self, seconds: float) -> float:
+        """Return what seconds cost on the scale of joules."""
+        return seconds * self._settings.latency_price_watts
 
-def _wait_there_s(node: NodeView, link: Link, compute_s: float, now: float) -> float:
-    """Return the wait at a peer: what it said, less the time since; or what we know we sent, if that is more."""
-    said_s = max(0.0, node.telemetry.backlog_s - (now - node.heard_s))
-    return max(said_s, link.outstanding * compute_s / node.profile.slots)
+    def radio_joules(self, node: NodeView, n_bytes: float) -> float:
+        """Return what sending or receiving costs a node."""
+        wakes = self._wakes if node.link is None else not node.telemetry.radio_awake
+        return node.profile.power.radio_joules(int(n_bytes), wakes)
+
+    def _travel(self, course: Course, sender: NodeView, receiver: NodeView, passage: Passage, spread: float) -> None:
+        course.transfer_s += passage.seconds
+        course.variance += (passage.seconds * spread) ** 2
+        for end in (sender, receiver):
+            course.spend(self.radio_joules(end, passage.n_bytes), self.weight(end))
+
+    def _account(self, course: Course, node: NodeView, hosted: HostedTier, macs: float) -> None:
+        """Add what a run means for the node: its loading, its joules, and the others there."""
+        course.load_s += self.load_s(node, hosted)
+        course.spend(node.profile.power.compute_joules(int(macs)), self.weight(node))
 
 
 def _probability_above(limit_s: float, mean_s: float, deviation_s: float) -> float:

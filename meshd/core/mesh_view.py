@@ -3,81 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import hypot
+from heapq import nsmallest
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from meshd.core.answer import Answer, Hop
+from meshd.core.candidate import Prediction
+from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
+from meshd.core.events import PeerAnswered
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
+from meshd.core.link import Link
 from meshd.core.membership import Change, Membership
-from meshd.core.node import DeviceClass, HostedTier, NodeProfile, Telemetry
+from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry
+from meshd.core.node_view import NodeView, Passages, short
+from meshd.core.plan import RAW
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
 
 _FIRST_RTT_S = 0.02
 """Round trip believed of a link before the first answer: a home's Wi-Fi, at the slow end."""
 
-_SHORTEST_TRANSFER_S = 1e-6
-"""Clocks tell no less; without a floor one exchange of no length would make a link free for good."""
+_TOLD_BYTES = 100_000
+"""Links are told by what an exchange of this size takes: between the smallest and the largest that cross a cut."""
+
+_MOST_PASSAGES = 64
+"""Tables of passages kept for one peer, one for each variant and size of batch."""
+
 
 _RADIO_TAIL_S = 1.0
 """How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
 few seconds; an assumption until a platform reports it."""
-
-
-class Link(Struct, kw_only=True):
-    """The directed pair from this node to a peer."""
-
-    rtt_s: Estimate
-    byte_s: Estimate
-    """Seconds per byte beyond the round trip. Times average well; one lucky rate would outweigh a hundred others."""
-    outstanding: int = 0
-    """Requests of ours that are there now; younger than any telemetry."""
-
-    def transfer_s(self, n_bytes: int) -> float:
-        """Return the expected seconds to move this many bytes, both directions together."""
-        return self.rtt_s.mean + n_bytes * self.byte_s.mean
-
-    def deviation_s(self, n_bytes: int, now: float) -> float:
-        """Return the standard deviation of :meth:`transfer_s`."""
-        return hypot(self.rtt_s.deviation(now), n_bytes * self.byte_s.deviation(now))
-
-    def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
-        """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``.
-
-        One sum cannot tell round trip from bandwidth. The error is shared out as a Kalman filter would, both parts
-        being equally unsure relative to their size: a small exchange corrects the round trip, a large one the
-        bandwidth.
-        """
-        n_bytes = max(n_bytes, 1)
-        rtt_s, bytes_s = max(self.rtt_s.mean, _SHORTEST_TRANSFER_S), n_bytes * self.byte_s.mean
-        error_s = max(transfer_s, _SHORTEST_TRANSFER_S) - rtt_s - bytes_s
-        share = rtt_s**2 / (rtt_s**2 + bytes_s**2)
-        self.rtt_s = self.rtt_s.updated(max(0.0, rtt_s + share * error_s), now)
-        self.byte_s = self.byte_s.updated(max(0.0, bytes_s + (1.0 - share) * error_s) / n_bytes, now)
-
-
-class NodeView(Struct, kw_only=True):
-    """A node with the latest of what it said of itself."""
-
-    profile: NodeProfile
-    telemetry: Telemetry
-    heard_s: float
-    link: Link | None
-    """None for this node itself."""
-    learned: dict[ArtifactHash, Estimate] = {}
-    """Seconds for one item, as measured."""
-
-    def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
-        """Return what one item takes there: learned, or as announced."""
-        known = self.learned.get(hosted.artifact)
-        return known if known is not None else Estimate.prior(hosted.compute_s, now)
-
-    def learned_of(self, hosted: tuple[HostedTier, ...]) -> dict[ArtifactHash, Estimate]:
-        """Return what was learned of these models; the rest is gone, and not worth its memory."""
-        return {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}
 
 
 class MeshView:
@@ -85,9 +41,11 @@ class MeshView:
 
     def __init__(self, own: NodeProfile, settings: Settings, now: float) -> None:
         self.membership = Membership(settings, now)
-        self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None)
+        self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None, codecs=frozenset(own.codecs))
         self._peers: dict[NodeId, NodeView] = {}
+        self.encodings = Encodings()
         self._hosts: dict[ModelName, Sequence[tuple[NodeView, HostedTier]]] = {}
+        self._partners: dict[ModelName, dict[ArtifactHash, list[tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
         self._radio_used_s = float("-inf")
@@ -111,6 +69,18 @@ class MeshView:
                 self._hosts[model] = known
         return known
 
+    def partners_of(self, model: ModelName, artifact: ArtifactHash) -> Sequence[tuple[NodeView, HostedTier]]:
+        """Return the peers that host the very same artifact, cut in stages."""
+        known = self._partners.get(model)
+        if known is None:
+            known = {}
+            for node, hosted in self.hosts_of(model):
+                if node.link is not None and hosted.stages:
+                    known.setdefault(hosted.artifact, []).append((node, hosted))
+            if known:
+                self._partners[model] = known
+        return known.get(artifact, ())
+
     def keeps_input(self, model: ModelName) -> bool:
         """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""
         return model in self._kept_inputs
@@ -118,9 +88,9 @@ class MeshView:
     def models_changed(self, hosted: tuple[HostedTier, ...]) -> None:
         """Take in what this node hosts from now on."""
         self.own.profile = replace(self.own.profile, hosted=hosted)
-        self.own.learned = self.own.learned_of(hosted)
+        self.own.hosts(hosted)
         self._kept_inputs = _kept_inputs(hosted)
-        self._hosts.clear()
+        self._hosts_changed()
 
     def is_reborn(self, profile: NodeProfile) -> bool:
         """Tell whether a peer has started anew since it was last met: it knows of nothing that was sent before."""
@@ -134,10 +104,11 @@ class MeshView:
             return []
         known = self._peers.get(profile.node_id)
         link = known.link if known is not None and known.link is not None else self._new_link(profile, now)
-        learned = known.learned_of(profile.hosted) if known is not None else {}
-        self._peers[profile.node_id] = NodeView(
-            profile=profile, telemetry=telemetry, heard_s=now, link=link, learned=learned
-        )
+        peer = known or NodeView(profile=profile, telemetry=telemetry, heard_s=now, link=link)
+        peer.profile, peer.codecs = profile, frozenset(profile.codecs)
+        peer.hosts(profile.hosted)
+        self._peers[profile.node_id] = peer
+        self._take_in(peer, telemetry, now)
         self._forget_strangers()
         return changes
 
@@ -145,8 +116,7 @@ class MeshView:
         """Take in a life sign, with fresh telemetry where it carried some."""
         peer = self._peers.get(node_id)
         if peer is not None and telemetry is not None:
-            peer.telemetry = telemetry
-            peer.heard_s = now
+            self._take_in(peer, telemetry, now)
         return self.membership.heard(node_id, now)
 
     def link_to(self, node_id: NodeId) -> Link:
@@ -162,20 +132,100 @@ class MeshView:
         """
         for position, hop in enumerate(answer.route):
             if hop.node_id == node_id and (hosted := self._hosted_at(hop, answer.model)):
-                self.learn_compute(hop.node_id, hosted, hop.compute_s / batch, now)
-                escalated = position < len(answer.route) - 1 or answer.degraded
-                self.learn_escalation(hosted, escalated=escalated, now=now)
+                first, last = hop.stages or (0, len(hosted.stages))
+                self.learn_stages(node_id, hosted, first, last, hop.compute_s / batch, now)
+                if last == len(hosted.stages):
+                    escalated = answer.degraded or any(later.tier != hop.tier for later in answer.route[position + 1 :])
+                    self.learn_escalation(hosted, escalated=escalated, now=now)
 
     def learn_rtt(self, node_id: NodeId, rtt_s: float | None, now: float) -> None:
         """Take in a round trip that a heartbeat and its echo measured."""
         if rtt_s is not None and node_id in self._peers:
-            link = self.link_to(node_id)
-            link.rtt_s = link.rtt_s.updated(rtt_s, now)
+            self.link_to(node_id).echoed(rtt_s, now)
 
     def learn_compute(self, node_id: NodeId, hosted: HostedTier, item_s: float, now: float) -> None:
-        """Take in one measured execution, in seconds for one item."""
+        """Take in one measured execution of the whole, in seconds for one item."""
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
         node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now)
+        node.times.ran_whole(hosted, item_s, now)
+
+    def learn_stages(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
+        self, node_id: NodeId, hosted: HostedTier, first: int, last: int, item_s: float, now: float
+    ) -> None:
+        """Take in one measured execution of the stages [first, last), in seconds for one item."""
+        if (first, last) == (0, len(hosted.stages)):
+            self.learn_compute(node_id, hosted, item_s, now)
+            return
+        node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
+        node.times.ran(hosted, first, last, item_s, now)
+
+    def learn_exchange(  # noqa: PLR0917 - one exchange has so many sides
+        self,
+        answered: PeerAnswered,
+        hosted: HostedTier,
+        stage: int,
+        codec: str,
+        n_bytes: int,
+        transfer_s: float,
+        now: float,
+        *,
+        items: int = 1,
+    ) -> None:
+        """Take in how long a link took for what crosses before a stage, and how far a codec shrank its ``n_bytes``.
+
+        ``transfer_s`` is what the peer's own time leaves of the whole exchange, encoding here included.
+        """
+        link = self.link_to(answered.node_id)
+        link.measured(answered.transferred_bytes, transfer_s - answered.codec_s, now)
+        if answered.sent_bytes <= 0 or n_bytes <= 0:
+            return
+        reply_bytes = max(0, answered.transferred_bytes - answered.sent_bytes)
+        self.encodings.learn_reply(hosted.artifact, reply_bytes / items)
+        if codec != RAW:
+            ratio, item_s = answered.sent_bytes / n_bytes, answered.codec_s / items
+            self.encodings.learn(hosted, stage, codec, ratio=ratio, encoding_s=item_s, now=now)
+
+    def learn_overdue(self, node_id: NodeId, n_bytes: int, waited_s: float, expected: Prediction, now: float) -> None:
+        """Take in that nothing has come from a peer for so long: unless its own work takes the time, the link does.
+
+        Without this a link that became slow would look fast for ever, for nothing that is sent over it ever ends.
+        """
+        at_least_s = waited_s - (expected.total_s - expected.transfer_s)
+        self.link_to(node_id).overdue(n_bytes, at_least_s, now)
+
+    def passages(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Passage | None, ...]:
+        """Return the best way of what crosses before each stage to a peer; none before the first.
+
+        ``hosted`` is this node's own: what is cut here is what travels.
+        """
+        link = node.link
+        assert link is not None, "nothing travels to this node itself"
+        key, versions = (hosted.artifact, items), (link.version, self.encodings.version)
+        known = node.passages.get(key)
+        if known is None or known.versions != versions:
+            if len(node.passages) >= _MOST_PASSAGES:
+                node.passages.clear()
+            known = Passages(versions=versions, by_stage=self._ways_to(node, hosted, items))
+            node.passages[key] = known
+        return known.by_stage
+
+    def passage(self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int) -> Passage:
+        """Return the best way to a peer for tensors of ``n_bytes`` that cross before a stage."""
+        link = node.link
+        assert link is not None, "nothing travels to this node itself"
+        ways = hosted.stages[stage - 1].ways if stage else hosted.ways
+        return self.encodings.best(
+            link, hosted, stage, n_bytes=n_bytes, items=items, ways=ways, codecs=node.codecs & self.own.codecs
+        )
+
+    def link_report(self) -> tuple[PeerLink, ...]:
+        """Return what to tell others of this node's best links; only of such as were measured."""
+        measured = [
+            PeerLink(node=short(node.profile.node_id), rtt_s=link.rtt_s.mean, byte_s=_told_byte_s(link))
+            for node in self._peers.values()
+            if (link := node.link) and link.is_measured and self.membership.is_usable(node.profile.node_id)
+        ]
+        return tuple(nsmallest(MOST_TOLD_LINKS, measured, key=lambda told: told.rtt_s + _TOLD_BYTES * told.byte_s))
 
     def escalation_rate(self, hosted: HostedTier, now: float) -> float:
         """Return the share of this tier's answers that escalate: observed, or from its manifest."""
@@ -204,13 +254,34 @@ class MeshView:
 
     def _new_link(self, profile: NodeProfile, now: float) -> Link:
         slower_bps = min(self.own.profile.power.radio_bps, profile.power.radio_bps)
-        return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=Estimate.prior(8.0 / slower_bps, now))
+        return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / slower_bps)
+
+    def _ways_to(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Passage | None, ...]:
+        crossing = (
+            self.passage(node, hosted, stage, n_bytes=hosted.stages[stage - 1].out_bytes * items, items=items)
+            for stage in range(1, len(hosted.stages))
+        )
+        return (None, *crossing)
+
+    def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
+        peer.telemetry = telemetry
+        peer.heard_s = now
+        if telemetry.links is not None:
+            peer.links = {told.node: told for told in telemetry.links}
+
+    def _hosts_changed(self) -> None:
+        self._hosts.clear()
+        self._partners.clear()
 
     def _forget_strangers(self) -> None:
-        self._hosts.clear()
+        self._hosts_changed()
         for stranger in [node_id for node_id in self._peers if node_id not in self.membership]:
             del self._peers[stranger]
 
 
 def _kept_inputs(hosted: tuple[HostedTier, ...]) -> frozenset[ModelName]:
     return frozenset(tier.model for tier in hosted if not tier.raw_input_may_leave)
+
+
+def _told_byte_s(link: Link) -> float:
+    return max(0.0, link.transfer_s(_TOLD_BYTES) - link.rtt_s.mean) / _TOLD_BYTES

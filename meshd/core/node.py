@@ -110,6 +110,20 @@ class NodeProfile(Struct, frozen=True, kw_only=True):
     """Encodings of tensors that it can undo, beside raw ones."""
 
 
+class PeerLink(Struct, frozen=True, kw_only=True, gc=False):
+    """The way from the node that tells of it to one of its peers, as it was measured there."""
+
+    node: Annotated[Word, Meta(max_length=16)]
+    """The first sixteen digits of the peer's id: enough to tell nodes of one home apart, at a quarter of the bytes."""
+    rtt_s: Seconds
+    byte_s: Seconds
+    """Seconds per byte beyond the round trip."""
+
+
+MOST_TOLD_LINKS = 8
+"""A chain over three nodes goes over a link that its first node cannot measure; it needs the few best of them."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True):
     """A sample of a node's state; rides on every heartbeat and every reply."""
 
@@ -123,3 +137,5 @@ class Telemetry(Struct, frozen=True, kw_only=True):
     charging: bool = False
     radio_awake: bool = True
     free_memory_bytes: Count | None = None
+    links: Annotated[tuple[PeerLink, ...], Meta(max_length=MOST_TOLD_LINKS)] | None = None
+    """The best links to others; none where it does not say: only heartbeats do."""

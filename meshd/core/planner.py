@@ -1,31 +1,37 @@
-"""Every way to run a request from here: candidates with predictions, and the hard rules that mask some of them."""
+"""Every way to run a request from here that may be worth it: candidates with predictions, some masked by hard rules."""
 
 from __future__ import annotations
 
-from msgspec import Struct
-from msgspec.structs import replace
+from collections.abc import Iterable, Sequence
+from heapq import nsmallest
+from itertools import groupby
 
 from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
-from meshd.core.cost import NOTHING_ONWARD, CostModel, Onward
+from meshd.core.cost import NOTHING_ONWARD, CostModel, Here, Onward
 from meshd.core.life import Life
-from meshd.core.mesh_view import MeshView, NodeView
-from meshd.core.node import DeviceClass, HostedTier
-from meshd.core.privacy import why_not_send
-from meshd.core.request import Priority
-from meshd.core.settings import Settings
-
-_INPUT_STAYS = Reason(mask=Mask.PRIVACY, sentence="the model's manifest keeps its input on the node")
-_QUEUE_FULL = Reason(mask=Mask.QUEUE_FULL, sentence="the queue of this node is full")
-_RUN_IT_HERE = Reason(
-    mask=Mask.DELEGATED, sentence="a peer asked for it to be run here; only that peer sends it elsewhere"
+from meshd.core.masking import (
+    mask_late,
+    mask_less_accurate,
+    mask_no_gain,
+    mask_other_plans,
+    mask_other_tiers,
 )
+from meshd.core.mesh_view import MeshView
+from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.node_view import NodeView
+from meshd.core.request import Priority
+from meshd.core.rules import Rules
+from meshd.core.settings import Settings
+from meshd.core.sharing import Sharer, same_artifact
+from meshd.core.splitting import Splitter
 
+__all__ = ["Here", "Planner"]
 
-class Here(Struct, frozen=True, kw_only=True):
-    """What a request of some urgency would meet on this node."""
+_MOST_OF_A_TIER = 32
+"""Nodes of one tier that are offered, the cheapest first: no policy needs the thousandth best hub."""
 
-    is_full: bool
-    wait_s: float
+_Host = tuple[NodeView, HostedTier]
+_Ruled = tuple[NodeView, HostedTier, Reason | None]
 
 
 class Planner:
@@ -37,108 +43,121 @@ class Planner:
 
     def observe(self, life: Life, *, above: DeviceClass | None, here: Here, now: float) -> Observation:
         """Return the decision to take for a request; ``above`` is the tier whose answer escalated, if one did."""
-        remaining_s = life.remaining_s(now)
-        candidates = _mask_late(self._offer(life, above, here, now), remaining_s)
-        if life.request.priority is Priority.EMERGENCY:
-            candidates = _mask_less_accurate(candidates)
+        request, remaining_s = life.request, life.remaining_s(now)
+        rules = Rules(self._view, self._settings, life, above=above, is_full=here.is_full)
+        cost = CostModel(self._view, self._settings, request, here, remaining_s=remaining_s, now=now)
+        candidates = _Offer(self._view, rules, cost, life).candidates()
+        if request.plan and not request.delegated:
+            candidates = mask_other_plans(candidates, request.plan)
+        if life.only_tier is not None:
+            candidates = mask_other_tiers(candidates, life.only_tier)
+        candidates = mask_late(candidates, remaining_s)
+        if request.priority is Priority.EMERGENCY:
+            candidates = mask_less_accurate(candidates)
+        if not request.plan:
+            candidates = mask_no_gain(candidates)
         return Observation(
-            request_id=life.request.request_id,
+            request_id=request.request_id,
             decision=life.decision,
             remaining_s=remaining_s,
-            priority=life.request.priority,
+            priority=request.priority,
             above=above,
             candidates=tuple(candidates),
         )
 
-    def _offer(self, life: Life, above: DeviceClass | None, here: Here, now: float) -> list[Candidate]:
+
+class _Offer:
+    """The candidates of one request at one moment."""
+
+    def __init__(self, view: MeshView, rules: Rules, cost: CostModel, life: Life) -> None:
+        self._view = view
+        self._rules = rules
+        self._cost = cost
+        self._life = life
+        self._request = life.request
+        self._ladder = _Ladder()
+
+    def candidates(self) -> list[Candidate]:
+        """Return the rest of what has begun first, then whole runs, the weakest tier first, then what is split."""
+        hosts = self._view.hosts_of(self._request.model)
+        if self._request.partial is not None:
+            return self._rest()
+        wholes = self._wholes(hosts)
+        rest = self._rest()
+        return rest + wholes + ([] if rest else self._splits(hosts) + self._shares(wholes, hosts))
+
+    def _rest(self) -> list[Candidate]:
+        reached = self._life.reached
+        if reached is None or self._rules.too_weak(reached.tier):
+            return []
+        return self._splitter(reached.tier).rest(reached)
+
+    def _wholes(self, hosts: Sequence[_Host]) -> list[Candidate]:
         """Predict strongest tiers first, for a weaker one pays in part for the soonest above it that may run.
 
         The escalation is priced as if it started here. A peer that escalates has a link of its own, which this node
         cannot see; its own answers correct the figure.
         """
-        cost = CostModel(
-            self._view,
-            self._settings,
-            life.request,
-            wait_here_s=here.wait_s,
-            remaining_s=life.remaining_s(now),
-            now=now,
-        )
-        ladder = _Ladder()
         candidates: list[Candidate] = []
-        for node, hosted in reversed(self._view.hosts_of(life.request.model)):
-            reason = self._forbids(node, hosted, life, above, here)
-            prediction = NOT_PRICED  # Most of a decision's time goes into prices, and nobody may choose these.
-            if reason is None or reason.mask is Mask.DELEGATED:
-                prediction = cost.predict(node, hosted, ladder.above(hosted.tier.rank))
-                ladder.offer(hosted.tier.rank, prediction)
-            candidates.append(
-                Candidate(
-                    node_id=node.profile.node_id,
-                    node=node.profile.name,
-                    here=node.link is None,
-                    tier=hosted,
-                    prediction=prediction,
-                    reason=reason,
-                )
-            )
+        for _, tier_hosts in groupby(reversed(hosts), key=lambda host: host[1].tier):
+            ruled = [(node, hosted, self._rules.forbids(node, hosted)) for node, hosted in tier_hosts]
+            candidates += [self._whole(*host) for host in self._thinned(ruled)]
         candidates.reverse()
         return candidates
 
-    def _forbids(
-        self, node: NodeView, hosted: HostedTier, life: Life, above: DeviceClass | None, here: Here
-    ) -> Reason | None:
-        """Return the first hard rule that forbids running this tier there."""
-        if weak := _too_weak(hosted, life, above):
-            return Reason(mask=Mask.TOO_WEAK, sentence=weak)
-        if node.link is None:
-            return self._forbids_here(hosted, life, here)
-        return self._forbids_sending(node, hosted, life)
+    def _thinned(self, ruled: list[_Ruled]) -> Iterable[_Ruled]:
+        """Leave the cheapest nodes of a tier; of what is masked as many, and this node in any case."""
+        if len(ruled) <= _MOST_OF_A_TIER:
+            return ruled
+        named = self._request.plan
+        allowed = [host for host in ruled if host[2] is None]
+        masked = [host for host in ruled if host[2] is not None]
+        kept = nsmallest(_MOST_OF_A_TIER, allowed, key=self._bound) + masked[:_MOST_OF_A_TIER]
+        ids = {id(host) for host in kept}
+        return [host for host in ruled if id(host) in ids or host[0].link is None or host[0].profile.name == named]
 
-    def _forbids_here(self, hosted: HostedTier, life: Life, here: Here) -> Reason | None:
-        request = life.request
-        if request.delegated and not hosted.raw_input_may_leave:
-            return _INPUT_STAYS
-        if request.delegated and self._is_below_floor(self._view.own, request.priority):
-            return self._below_floor(self._view.own)
-        if here.is_full:
-            return _QUEUE_FULL
-        if broken := life.broken.get(hosted.artifact):
-            return Reason(mask=Mask.SHUNNED, sentence=f"it failed this request here before: {broken}")
-        return None
+    def _bound(self, host: _Ruled) -> float:
+        """Return what a whole run costs but for what it may miss: what is equal for all nodes of a tier is left out."""
+        node, hosted, _ = host
+        return self._cost.whole_bound(node, hosted)
 
-    def _forbids_sending(self, node: NodeView, hosted: HostedTier, life: Life) -> Reason | None:
-        request, node_id = life.request, node.profile.node_id
-        if rule := why_not_send(request.privacy, node.profile.device_class):
-            return Reason(mask=Mask.PRIVACY, sentence=rule)
-        if not hosted.raw_input_may_leave or self._view.keeps_input(request.model):
-            return _INPUT_STAYS
-        if node_id in request.via:
-            return Reason(mask=Mask.VISITED, sentence=f"{node.profile.name} has had this request before")
-        if request.delegated and not life.itinerary.hops:
-            return _RUN_IT_HERE
-        if not self._view.membership.is_usable(node_id):
-            return Reason(mask=Mask.NOT_ALIVE, sentence=self._why_unusable(node))
-        if self._is_below_floor(node, request.priority):
-            return self._below_floor(node)
-        if shunned := life.shunned.get(node_id):
-            return Reason(mask=Mask.SHUNNED, sentence=f"it failed this request before: {shunned}")
-        return None
+    def _whole(self, node: NodeView, hosted: HostedTier, reason: Reason | None) -> Candidate:
+        prediction, codec = NOT_PRICED, "raw"
+        if reason is None or reason.mask is Mask.DELEGATED:  # Nobody may choose the others, so they are not priced.
+            prediction, codec = self._cost.whole(node, hosted, self._ladder.above(hosted.tier.rank))
+            self._ladder.offer(hosted.tier.rank, prediction)
+        return Candidate(
+            node_id=node.profile.node_id,
+            node=node.profile.name,
+            here=node.link is None,
+            tier=hosted,
+            prediction=prediction,
+            reason=reason,
+            codec=codec,
+        )
 
-    def _why_unusable(self, node: NodeView) -> str:
-        member = self._view.membership[node.profile.node_id]
-        session = "" if member.connected else ", and there is no session to it"
-        return f"{node.profile.name} is {member.standing}{session}"
+    def _splits(self, hosts: Sequence[_Host]) -> list[Candidate]:
+        """Return splits of what this node hosts itself: a head runs here."""
+        found: list[Candidate] = []
+        for node, hosted in hosts:
+            if node.link is None and hosted.stages and not self._rules.too_weak(hosted):
+                splitter, named = self._splitter(hosted), self._request.plan
+                found += splitter.named(named) if named else splitter.offer()
+        return found
 
-    def _is_below_floor(self, node: NodeView, priority: Priority) -> bool:
-        fraction = node.telemetry.battery_fraction
-        if fraction is None or node.telemetry.charging or priority is Priority.EMERGENCY:
-            return False
-        return fraction < self._settings.battery_floor
+    def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:
+        if self._request.batch < 2 or self._request.delegated or self._life.parent is not None:
+            return []
+        allowed = {(candidate.node_id, candidate.tier.artifact) for candidate in wholes if candidate.allowed}
+        runnable = [host for host in hosts if (host[0].profile.node_id, host[1].artifact) in allowed]
+        found: list[Candidate] = []
+        for group in same_artifact(runnable):
+            sharer, named = Sharer(self._cost, self._ladder.above(group[0][1].tier.rank)), self._request.plan
+            found += sharer.named(group, named) if named else sharer.offer(group)
+        return found
 
-    def _below_floor(self, node: NodeView) -> Reason:
-        floor = f"{self._settings.battery_floor:.0%}"
-        return Reason(mask=Mask.BATTERY, sentence=f"the battery of {node.profile.name} is below its floor of {floor}")
+    def _splitter(self, hosted: HostedTier) -> Splitter:
+        return Splitter(self._cost, self._rules, hosted, self._ladder.above(hosted.tier.rank))
 
 
 class _Ladder:
@@ -156,51 +175,3 @@ class _Ladder:
         """Take in one way to run a tier."""
         if rank not in self._rungs or prediction.total_s < self._rungs[rank].seconds:
             self._rungs[rank] = Onward.of(prediction)
-
-
-def _too_weak(hosted: HostedTier, life: Life, above: DeviceClass | None) -> str | None:
-    wanted = life.request.min_tier
-    if wanted is not None and hosted.tier.rank < wanted.rank:
-        return f"the request asks for tier {wanted} or above"
-    if above is not None and hosted.tier.rank <= above.rank:
-        return f"tier {above} has answered and asks for a larger one"
-    start = life.request.start_tier
-    if start is not None and hosted.tier.rank < start.rank:
-        return f"the peer that sent it starts at tier {start}"
-    return None
-
-
-def _mask_late(candidates: list[Candidate], remaining_s: float) -> list[Candidate]:
-    """Mask what would be late even if all went well; if that is everything, the soonest stays allowed.
-
-    To go well is also not to escalate: what a smaller tier says in time is better than nothing. Predictions can be
-    wrong, and a node that refuses all work for being slow would never learn that it is fast again.
-    """
-    if not any(candidate.reason is None and _best_s(candidate) > remaining_s for candidate in candidates):
-        return candidates
-    allowed = (candidate for candidate in candidates if candidate.allowed)
-    soonest = min(allowed, key=lambda candidate: candidate.prediction.first_s)
-    return [
-        candidate if candidate is soonest or not candidate.allowed else _unless_late(candidate, remaining_s)
-        for candidate in candidates
-    ]
-
-
-def _best_s(candidate: Candidate) -> float:
-    return candidate.prediction.first_s - 2.0 * candidate.prediction.deviation_s
-
-
-def _unless_late(candidate: Candidate, remaining_s: float) -> Candidate:
-    best_s = _best_s(candidate)
-    if best_s <= remaining_s:
-        return candidate
-    sentence = f"it would take {best_s * 1e3:.0f} ms at best, and {remaining_s * 1e3:.0f} ms are left"
-    return replace(candidate, reason=Reason(mask=Mask.DEADLINE, sentence=sentence))
-
-
-def _mask_less_accurate(candidates: list[Candidate]) -> list[Candidate]:
-    """Leave an emergency only the most accurate of what is feasible, by the accuracy in the manifests."""
-    best = max((c.tier.accuracy for c in candidates if c.allowed), default=0.0)
-    sentence = "an emergency takes the most accurate feasible variant"
-    worse = Reason(mask=Mask.LESS_ACCURATE, sentence=sentence)
-    return [replace(c, reason=worse) if c.allowed and c.tier.accuracy < best else c for c in candidates]

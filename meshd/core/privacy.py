@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from meshd.core.node import DeviceClass
+from collections.abc import Sequence
+
+from meshd.core.node import DeviceClass, HostedStage
 from meshd.core.request import Privacy
 
 
@@ -16,3 +18,18 @@ def why_not_send(privacy: Privacy, receiver: DeviceClass) -> str | None:
     if privacy is Privacy.HOUSEHOLD and receiver is DeviceClass.UPSTREAM:
         return "privacy 'household': the input never reaches an upstream"
     return None
+
+
+def why_not_send_activations(privacy: Privacy, receiver: DeviceClass, *, input_stays: bool) -> str | None:
+    """Return the rule that forbids sending what crosses a cut; activations may be turned back into their input.
+
+    Where the manifest keeps the input on its node, a cut that it opens is open to the household and to nobody else.
+    """
+    if input_stays and privacy is Privacy.PUBLIC:
+        privacy = Privacy.HOUSEHOLD
+    return why_not_send(privacy, receiver)
+
+
+def open_cuts(stages: Sequence[HostedStage]) -> frozenset[int]:
+    """Return the stages before which the tensors that cross may leave a node."""
+    return frozenset(number for number, stage in enumerate(stages[:-1], start=1) if stage.may_travel)

@@ -7,6 +7,9 @@ from meshd.core.answer import Failure
 from meshd.core.candidate import Mask, Observation
 from meshd.core.life import Life
 
+_MOST_PLACES = 8
+"""Named in a refusal: a sentence is no list."""
+
 
 def failure(error: type[errors.MeshError], message: str) -> Failure:
     """Return a failure with an error's code."""
@@ -28,6 +31,8 @@ def no_way(life: Life, observation: Observation) -> Failure:
     model = life.request.model
     if not observation.candidates:
         return failure(errors.UnknownModel, f"no node of the mesh hosts a model {model!r}; `meshd models` lists all")
+    if life.request.plan and all(c.reason and c.reason.mask is Mask.NOT_THE_PLAN for c in observation.candidates):
+        return _unknown_plan(life.request.plan, observation)
     told = "; ".join(f"{c.label}: {c.reason.sentence}" for c in observation.candidates if c.reason)
     masks = {c.reason.mask for c in observation.candidates if c.reason}
     if Mask.PRIVACY in masks and masks <= {Mask.PRIVACY, Mask.TOO_WEAK}:
@@ -35,3 +40,9 @@ def no_way(life: Life, observation: Observation) -> Failure:
     if Mask.QUEUE_FULL in masks:
         return failure(errors.Overloaded, f"{model}: {told}")
     return failure(errors.NoCandidate, f"{model}: nothing may run it now. {told}")
+
+
+def _unknown_plan(plan: str, observation: Observation) -> Failure:
+    places = ", ".join(sorted({f"'{candidate.place}'" for candidate in observation.candidates})[:_MOST_PLACES])
+    told = f"there is no way to run it as '{plan}' now; it could run as {places}; `meshd plan` lists all ways"
+    return failure(errors.NoCandidate, told)

@@ -1,0 +1,36 @@
+"""What running a request on a chosen way takes, added up part by part."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Course(Struct, kw_only=True, gc=False):
+    """Seconds and joules until the first answer."""
+
+    queue_s: float = 0.0
+    load_s: float = 0.0
+    compute_s: float = 0.0
+    transfer_s: float = 0.0
+    delay_s: float = 0.0
+    """By how much others are delayed."""
+    variance: float = 0.0
+    """Of the seconds."""
+    joules: float = 0.0
+    weighted_joules: float = 0.0
+
+    @property
+    def until_s(self) -> float:
+        """Return the expected seconds until the answer is here."""
+        return self.queue_s + self.load_s + self.compute_s + self.transfer_s
+
+    def compute(self, seconds: float, deviation_s: float, crowd: float) -> None:
+        """Add seconds on a node where each of them delays a crowd."""
+        self.compute_s += seconds
+        self.variance += deviation_s**2
+        self.delay_s += seconds * crowd
+
+    def spend(self, joules: float, weight: float) -> None:
+        """Add what a node spends, and what that counts."""
+        self.joules += joules
+        self.weighted_joules += joules * weight

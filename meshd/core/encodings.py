@@ -1,0 +1,108 @@
+"""How much encoding shrinks what travels, and the best way over a link."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TypeVar
+
+from msgspec import Struct
+
+from meshd.core.estimate import Estimate
+from meshd.core.ids import ArtifactHash
+from meshd.core.link import Link
+from meshd.core.node import HostedTier, Way
+from meshd.core.plan import RAW
+
+_MOST_KNOWN = 512
+"""Models times stages times codecs; the one that was used longest ago is forgotten first."""
+
+_Key = tuple[str, int, str]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Passage(Struct, frozen=True, kw_only=True, gc=False):
+    """One way of tensors over a link, with what it is expected to take."""
+
+    codec: str
+    n_bytes: float
+    """As encoded, without the answer."""
+    seconds: float
+    """There and back, encoding and decoding included."""
+
+
+class Encodings:
+    """What was learned of encodings and of the size of answers."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._ratios: OrderedDict[_Key, Estimate] = OrderedDict()
+        self._encoding_s: OrderedDict[_Key, Estimate] = OrderedDict()
+        self._replies: OrderedDict[ArtifactHash, float] = OrderedDict()
+
+    def ratio(self, hosted: HostedTier, stage: int, way: Way) -> float:
+        """Return the bytes on the link per byte of what crosses before a stage: learned, or as announced."""
+        known = self._ratios.get(_key(hosted, stage, way.codec))
+        return known.mean if known is not None else way.ratio
+
+    def item_s(self, hosted: HostedTier, stage: int, way: Way) -> float:
+        """Return what encoding and decoding one item takes: as announced, or more where encoding was seen to."""
+        known = self._encoding_s.get(_key(hosted, stage, way.codec))
+        return max(way.seconds, known.mean) if known is not None else way.seconds
+
+    def reply_bytes(self, artifact: ArtifactHash) -> float:
+        """Return the size of an answer for one item; 0 until one came."""
+        return self._replies.get(artifact, 0.0)
+
+    def learn(self, hosted: HostedTier, stage: int, codec: str, *, ratio: float, encoding_s: float, now: float) -> None:
+        """Take in how far one sending was shrunk, and the seconds for one item that it took here."""
+        key = _key(hosted, stage, codec)
+        _learn(self._ratios, key, ratio, now)
+        _learn(self._encoding_s, key, encoding_s, now)
+        self.version += 1
+
+    def learn_reply(self, artifact: ArtifactHash, item_bytes: float) -> None:
+        """Take in the size of one answer; outputs of a model hardly differ in size, so the last one counts."""
+        if self._replies.get(artifact) != item_bytes:
+            self._replies[artifact] = item_bytes
+            self.version += 1
+        _forget_oldest(self._replies, artifact)
+
+    def best(
+        self,
+        link: Link,
+        hosted: HostedTier,
+        stage: int,
+        *,
+        n_bytes: float,
+        items: int,
+        ways: tuple[Way, ...],
+        codecs: frozenset[str],
+    ) -> Passage:
+        """Return the way of least seconds for tensors of ``n_bytes`` that cross before a stage; raw is always one."""
+        reply_bytes = items * self._replies.get(hosted.artifact, 0.0)
+        codec, best_bytes, best_s = RAW, n_bytes, link.transfer_s(n_bytes + reply_bytes)
+        for way in ways:
+            if way.codec in codecs:
+                encoded_bytes = n_bytes * self.ratio(hosted, stage, way)
+                seconds = link.transfer_s(encoded_bytes + reply_bytes) + items * self.item_s(hosted, stage, way)
+                if seconds < best_s:
+                    codec, best_bytes, best_s = way.codec, encoded_bytes, seconds
+        return Passage(codec=codec, n_bytes=best_bytes, seconds=best_s)
+
+
+def _key(hosted: HostedTier, stage: int, codec: str) -> _Key:
+    """Tell encodings apart: the input is the same for every tier of a model, a cut belongs to its artifact."""
+    return (hosted.artifact if stage else hosted.model, stage, codec)
+
+
+def _learn(known: OrderedDict[_Key, Estimate], key: _Key, sample: float, now: float) -> None:
+    before = known.get(key) or Estimate.prior(sample, now)
+    known[key] = before.updated(sample, now)
+    _forget_oldest(known, key)
+
+
+def _forget_oldest(known: OrderedDict[K, V], used: K) -> None:
+    known.move_to_end(used)
+    if len(known) > _MOST_KNOWN:
+        known.popitem(last=False)

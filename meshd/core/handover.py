@@ -1,0 +1,61 @@
+"""What the receiver of the rest of a plan looks at before it takes it: the sender may be wrong, or hostile."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from meshd import errors
+from meshd.core.answer import Failure
+from meshd.core.node import HostedTier, NodeProfile
+from meshd.core.plan import Leg, Partial
+from meshd.core.privacy import open_cuts, why_not_send_activations
+from meshd.core.refusal import failure
+from meshd.core.request import Privacy
+
+
+def tier_of(partial: Partial, own: NodeProfile) -> HostedTier | None:
+    """Return what this node hosts of the variant that the plan is for; none if it has another or none."""
+    return next((hosted for hosted in own.hosted if hosted.artifact == partial.artifact and hosted.stages), None)
+
+
+def why_not_continue(partial: Partial, own: NodeProfile, *, privacy: Privacy, keeps_input: bool) -> Failure | None:
+    """Return why this node does not go on with a plan that began elsewhere; none if it does.
+
+    ``keeps_input`` tells whether a manifest here keeps the model's input on its node.
+    """
+    hosted = tier_of(partial, own)
+    if hosted is None:
+        told = f"this node hosts no parts of artifact {partial.artifact[:12]}, so the plan has no meaning here"
+        return failure(errors.StageMismatch, told)
+    if flaw := _flaw(partial.legs, hosted, own):
+        return failure(errors.StageMismatch, flaw)
+    return _why_private(partial, hosted, own, privacy, keeps_input=keeps_input)
+
+
+def _flaw(legs: tuple[Leg, ...], hosted: HostedTier, own: NodeProfile) -> str | None:
+    """Return what is wrong with the row of legs: it has to begin here and to reach the last stage without a gap."""
+    n_stages = len(hosted.stages)
+    if legs[0].node_id != own.node_id:
+        return f"the next part of the plan is for {legs[0].node}, not for this node"
+    if legs[0].first < 1 or legs[-1].last != n_stages:
+        return f"the plan covers parts {legs[0].first} to {legs[-1].last}; what may be handed over are 1 to {n_stages}"
+    if any(leg.first >= leg.last for leg in legs):
+        return "a part of the plan is empty"
+    if any(before.last != behind.first for before, behind in pairwise(legs)):
+        return "the parts of the plan do not follow each other"
+    if len({leg.node_id for leg in legs}) < len(legs):
+        return "the plan returns to a node that it has left"
+    return None
+
+
+def _why_private(
+    partial: Partial, hosted: HostedTier, own: NodeProfile, privacy: Privacy, *, keeps_input: bool
+) -> Failure | None:
+    stays = keeps_input or not hosted.raw_input_may_leave
+    if rule := why_not_send_activations(privacy, own.device_class, input_stays=stays):
+        return failure(errors.RefusedByPrivacy, f"{rule}; the sender should never have sent it")
+    closed = [leg.first for leg in partial.legs if leg.first not in open_cuts(hosted.stages)]
+    if closed:
+        told = f"what crosses before part {closed[0]} stays on its node, says the manifest here"
+        return failure(errors.RefusedByPrivacy, f"{told}; the sender should never have sent it")
+    return None

@@ -1,0 +1,173 @@
+"""What this node knows of the way to a peer: its round trip, and how long exchanges of which size took.
+
+The time of an exchange is no straight line in its size. A shaped link lets its first kilobytes pass at full speed, and
+TCP begins slowly: a line through small exchanges says nothing of large ones. So exchanges are kept by their size, each
+class with its own mean, and what lies between two of them is read off the line between them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import sqrt
+
+from msgspec import Struct
+
+from meshd.core.estimate import Estimate
+
+_SHORTEST_TRANSFER_S = 1e-6
+"""Clocks tell no less; without a floor one exchange of no length would make a link free for good."""
+
+_LARGE_BYTES = 32_768
+"""Only exchanges of at least so many bytes tell of bandwidth: token buckets at home hold 5 to 32 KiB."""
+
+_PACKET_BYTES = 1_500
+"""An exchange of one packet is a round trip and nothing else."""
+
+_WEIGHT = 0.3
+"""Share of a new sample once a class has a few: five replace five sixths."""
+
+_SURPRISE = 2.0
+"""An exchange that takes more than so many times as long as predicted, or as many times less, is a surprise: two in a
+row mean another link than before. One alone may have met a pause of the other process."""
+
+_UNMEASURED = 0.5
+"""Relative standard deviation where no exchange was measured."""
+
+_SPREAD_WEIGHT = 0.2
+_STALE_AFTER_S = 30.0
+"""An age at which the spread has doubled, as with every estimate."""
+
+
+class _Exchange(Struct, kw_only=True, gc=False):
+    """The mean of the exchanges of one class of size."""
+
+    n_bytes: float
+    seconds: float
+    samples: int = 1
+
+
+class Link(Struct, kw_only=True):
+    """The directed pair from this node to a peer."""
+
+    rtt_s: Estimate
+    byte_s: float
+    """Seconds per byte beyond the largest exchange that was measured; as announced before one was."""
+    outstanding: int = 0
+    """Requests of ours that are there now; younger than any telemetry."""
+    version: int = 0
+    """Grows whenever predictions change."""
+    measured_s: float = float("-inf")
+    """When an exchange was measured last."""
+    exchanges: dict[int, _Exchange] = {}
+    """By class of size: each is four times the one below."""
+    sizes: list[float] = []
+    times_s: list[float] = []
+    """The curve through the exchanges, the smallest first; both begin with an exchange of nothing."""
+    surprises: int = 0
+    """In a row; negative where they were shorter than predicted."""
+    squared_error: float = _UNMEASURED**2
+    """Mean square of the relative errors of the predictions."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Tell whether an exchange or an echo has told of it."""
+        return bool(self.sizes) or self.rtt_s.samples > 0
+
+    def transfer_s(self, n_bytes: float) -> float:
+        """Return the expected seconds to move this many bytes, both directions together."""
+        sizes = self.sizes
+        if not sizes:
+            return self.rtt_s.mean + n_bytes * self.byte_s
+        times_s = self.times_s
+        if n_bytes >= sizes[-1]:
+            return times_s[-1] + (n_bytes - sizes[-1]) * self.byte_s
+        above = bisect_right(sizes, n_bytes)
+        share = (n_bytes - sizes[above - 1]) / (sizes[above] - sizes[above - 1])
+        return times_s[above - 1] + share * (times_s[above] - times_s[above - 1])
+
+    def spread(self, n_bytes: float, now: float) -> float:
+        """Return the standard deviation of :meth:`transfer_s` as a share of it; it grows with age, up to a bound."""
+        if not self.sizes or n_bytes > 4.0 * self.sizes[-1]:
+            return _UNMEASURED
+        grown = 1.0 + max(0.0, now - self.measured_s) / _STALE_AFTER_S
+        return min(_UNMEASURED, sqrt(self.squared_error) * grown)
+
+    def deviation_s(self, n_bytes: float, now: float) -> float:
+        """Return the standard deviation of :meth:`transfer_s`."""
+        return self.transfer_s(n_bytes) * self.spread(n_bytes, now)
+
+    def echoed(self, rtt_s: float, now: float) -> None:
+        """Learn from the echo of a heartbeat."""
+        self.rtt_s = self.rtt_s.updated(rtt_s, now)
+        self._draw()
+
+    def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
+        """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``, both directions together."""
+        n_bytes, transfer_s = max(n_bytes, 1), max(transfer_s, _SHORTEST_TRANSFER_S)
+        relative = transfer_s / max(self.transfer_s(n_bytes), _SHORTEST_TRANSFER_S)
+        self.measured_s = now
+        if n_bytes <= _PACKET_BYTES:
+            self.rtt_s = self.rtt_s.updated(transfer_s, now)
+        self._take_in(n_bytes, transfer_s, relative)
+        self._draw()
+
+    def overdue(self, n_bytes: int, at_least_s: float, now: float) -> None:
+        """Learn from an exchange that has not ended after ``at_least_s``; nothing where that was to be expected."""
+        if at_least_s > self.transfer_s(n_bytes):
+            self.measured(n_bytes, at_least_s, now)
+
+    def _take_in(self, n_bytes: int, transfer_s: float, relative: float) -> None:
+        size_class = n_bytes.bit_length() // 2
+        known = self.exchanges.get(size_class)
+        if not 1.0 / _SURPRISE <= relative <= _SURPRISE:
+            self._surprised(size_class, n_bytes, transfer_s, relative)
+            return
+        self.surprises = 0
+        if known is None:
+            self.exchanges[size_class] = _Exchange(n_bytes=n_bytes, seconds=transfer_s)
+            return
+        self.squared_error += _SPREAD_WEIGHT * (min((relative - 1.0) ** 2, 1.0) - self.squared_error)
+        known.samples += 1
+        weight = max(_WEIGHT, 1.0 / known.samples)
+        known.n_bytes += weight * (n_bytes - known.n_bytes)
+        known.seconds += weight * (transfer_s - known.seconds)
+
+    def _surprised(self, size_class: int, n_bytes: int, transfer_s: float, relative: float) -> None:
+        """Go half of the way at the first surprise, and all of it at the second in a row.
+
+        Half of the way is meant in orders of magnitude. A large exchange that surprises twice tells of another link
+        than the one that the other classes were measured on; a small one speaks for its own size only.
+        """
+        direction = 1 if relative > 1.0 else -1
+        was = self.surprises
+        self.surprises = was + direction if was * direction >= 0 else direction
+        self.squared_error = _UNMEASURED**2
+        confirmed = abs(self.surprises) > 1
+        if confirmed and n_bytes >= _LARGE_BYTES:
+            self.exchanges = {}
+        elif not confirmed and size_class in self.exchanges:
+            transfer_s /= sqrt(relative)
+        self.exchanges[size_class] = _Exchange(n_bytes=n_bytes, seconds=transfer_s)
+
+    def _draw(self) -> None:
+        """Draw the curve through what was measured."""
+        self.version += 1
+        points = sorted((e.n_bytes, e.seconds) for e in self.exchanges.values())
+        if not points:
+            return
+        self.sizes, self.times_s = [0.0], [min(self.rtt_s.mean, points[0][1])]
+        for n_bytes, seconds in points:
+            self.sizes.append(n_bytes)
+            self.times_s.append(max(seconds, self.times_s[-1]))
+        if self.sizes[-1] >= _LARGE_BYTES:
+            self.byte_s = self._slope()
+
+    def _slope(self) -> float:
+        """Return the seconds per byte of large exchanges: between two of them, or of the only one."""
+        largest, seconds = self.sizes[-1], self.times_s[-1]
+        alone = (seconds - self.times_s[0]) / largest
+        large = [(n, s) for n, s in zip(self.sizes, self.times_s, strict=True) if _LARGE_BYTES <= n <= largest / 3.0]
+        if not large:
+            return alone
+        n_bytes, before_s = large[-1]
+        return max((seconds - before_s) / (largest - n_bytes), alone / 2.0)

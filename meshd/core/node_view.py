@@ -1,0 +1,68 @@
+"""A node as this one sees it: what it said of itself, and what using it has taught."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from meshd.core.encodings import Passage
+from meshd.core.estimate import Estimate
+from meshd.core.ids import ArtifactHash, NodeId
+from meshd.core.link import Link
+from meshd.core.node import HostedTier, NodeProfile, PeerLink, Telemetry
+from meshd.core.spans import StageTimes
+
+_ANNOUNCED_SPREAD = 0.5
+"""Relative standard deviation of what a node announces and nobody has measured."""
+
+
+def short(node_id: NodeId) -> str:
+    """Return what telemetry calls a node."""
+    return node_id[:16]
+
+
+class Passages(Struct, frozen=True, kw_only=True, gc=False):
+    """The best way for what crosses before each stage, at one state of what is known of link and encodings."""
+
+    versions: tuple[int, int]
+    by_stage: tuple[Passage | None, ...]
+    """Of the stage at this place and all behind it; none for the first, whose input is the request's."""
+
+
+class NodeView(Struct, kw_only=True):
+    """A node with the latest of what it said of itself."""
+
+    profile: NodeProfile
+    telemetry: Telemetry
+    heard_s: float
+    link: Link | None
+    """None for this node itself."""
+    learned: dict[ArtifactHash, Estimate] = {}
+    """Seconds for one item, as measured."""
+    times: StageTimes = field(default_factory=StageTimes)
+    """The same for ranges of stages."""
+    links: dict[str, PeerLink] = {}
+    """What it tells of its own links, by the beginning of the other's id."""
+    codecs: frozenset[str] = frozenset()
+    """What it can undo."""
+    passages: dict[tuple[ArtifactHash, int], Passages] = {}
+
+    def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
+        """Return what one item takes there: learned, or as announced."""
+        known = self.learned.get(hosted.artifact)
+        return known if known is not None else Estimate.prior(hosted.compute_s, now)
+
+    def item_s(self, hosted: HostedTier) -> float:
+        """Return the mean of :meth:`compute_s`."""
+        known = self.learned.get(hosted.artifact)
+        return known.mean if known is not None else hosted.compute_s
+
+    def item_deviation_s(self, hosted: HostedTier, now: float) -> float:
+        """Return the standard deviation of :meth:`compute_s`."""
+        known = self.learned.get(hosted.artifact)
+        return known.deviation(now) if known is not None else hosted.compute_s * _ANNOUNCED_SPREAD
+
+    def hosts(self, hosted: tuple[HostedTier, ...]) -> None:
+        """Take in what it hosts; what was learned of the rest is not worth its memory."""
+        self.learned = {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}
+        self.times.keep(hosted)
+        self.passages.clear()

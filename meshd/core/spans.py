@@ -1,0 +1,94 @@
+"""How long any range of a variant's stages takes on one node: measured, or as announced at the node's pace."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from meshd.core.estimate import Estimate
+from meshd.core.ids import ArtifactHash
+from meshd.core.node import HostedTier
+
+_MEASURED_SPREAD = 0.15
+"""Relative standard deviation of a sum of stages that the node itself has measured, one by one."""
+_BELIEVED_SPREAD = 0.5
+"""The same of a share of the whole that only the manifest tells."""
+
+
+class Spans(Struct, frozen=True, kw_only=True, gc=False):
+    """Means for one item; a range [first, last) stands at ``[first][last]``."""
+
+    seconds: tuple[tuple[float, ...], ...]
+    work: tuple[float, ...]
+    """Share of the whole that lies before each stage, and behind the last: 0 to 1."""
+
+
+class StageTimes:
+    """What was learned of ranges of stages on one node, and the tables that are read off it."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[tuple[ArtifactHash, int, int], Estimate] = {}
+        self._paces: dict[ArtifactHash, Estimate] = {}
+        self._tables: dict[ArtifactHash, Spans] = {}
+
+    def spans(self, hosted: HostedTier) -> Spans:
+        """Return the means of all ranges of a variant that can be cut."""
+        table = self._tables.get(hosted.artifact)
+        if table is None:
+            table = self._tables[hosted.artifact] = self._computed(hosted)
+        return table
+
+    def deviation_s(self, hosted: HostedTier, first: int, last: int, now: float) -> float:
+        """Return the standard deviation of what [first, last) takes for one item."""
+        if known := self._ranges.get((hosted.artifact, first, last)):
+            return known.deviation(now)
+        measured = all(stage.measured for stage in hosted.stages[first:last])
+        spread = _MEASURED_SPREAD if measured else _BELIEVED_SPREAD
+        return self.spans(hosted).seconds[first][last] * spread
+
+    def ran_whole(self, hosted: HostedTier, item_s: float, now: float) -> None:
+        """Learn the node's pace from one run of the whole."""
+        if hosted.stages:
+            self._learn_pace(hosted, item_s, hosted.compute_s, now)
+
+    def ran(self, hosted: HostedTier, first: int, last: int, item_s: float, now: float) -> None:
+        """Learn from one run of the stages [first, last); of a range that it has not, nothing."""
+        if not 0 <= first < last <= len(hosted.stages):
+            return
+        key = (hosted.artifact, first, last)
+        known = self._ranges.get(key) or Estimate.prior(self.spans(hosted).seconds[first][last], now)
+        announced_s = sum(stage.compute_s for stage in hosted.stages[first:last])
+        self._learn_pace(hosted, item_s, announced_s, now)
+        self._ranges[key] = known.updated(item_s, now)
+
+    def keep(self, hosted: tuple[HostedTier, ...]) -> None:
+        """Forget what is no longer hosted; what is announced of the rest may have changed."""
+        kept = {tier.artifact for tier in hosted}
+        self._ranges = {key: known for key, known in self._ranges.items() if key[0] in kept}
+        self._paces = {artifact: pace for artifact, pace in self._paces.items() if artifact in kept}
+        self._tables.clear()
+
+    def _learn_pace(self, hosted: HostedTier, item_s: float, announced_s: float, now: float) -> None:
+        self._tables.pop(hosted.artifact, None)
+        if announced_s > 0.0:
+            known = self._paces.get(hosted.artifact) or Estimate.prior(1.0, now)
+            self._paces[hosted.artifact] = known.updated(item_s / announced_s, now)
+
+    def _computed(self, hosted: HostedTier) -> Spans:
+        """Return the table: a range that was run by what it took, any other by its stages at the node's pace."""
+        pace = self._paces.get(hosted.artifact)
+        factor = pace.mean if pace is not None else 1.0
+        stages_s = [stage.compute_s * factor for stage in hosted.stages]
+        before_s = [0.0]
+        for stage_s in stages_s:
+            before_s.append(before_s[-1] + stage_s)
+        n_stages, whole_s = len(stages_s), before_s[-1]
+        rows = tuple(
+            tuple(self._known(hosted, first, last, before_s[last] - before_s[first]) for last in range(n_stages + 1))
+            for first in range(n_stages)
+        )
+        work = tuple(part_s / whole_s if whole_s > 0.0 else k / n_stages for k, part_s in enumerate(before_s))
+        return Spans(seconds=rows, work=work)
+
+    def _known(self, hosted: HostedTier, first: int, last: int, else_s: float) -> float:
+        known = self._ranges.get((hosted.artifact, first, last))
+        return known.mean if known is not None else max(0.0, else_s)
