@@ -52,6 +52,7 @@ class Split(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     """All places of one variant, first to last, and the stages between them."""
 
     cuts: Annotated[tuple[Cut, ...], Meta(min_length=1, max_length=MOST_CUTS)]
+    """First to last."""
     stages: Annotated[tuple[Sha256, ...], Meta(min_length=2, max_length=MOST_CUTS + 1)]
     """Hash of each stage as it is taken out of the file: two nodes that differ in it do not work together."""
     samples: Label = ""
