@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Sequence
+from math import inf, isfinite
 
 from meshd.core.node import HostedTier
 
@@ -26,6 +27,21 @@ def escalates(tier: HostedTier, score: float | None) -> bool:
     if not tier.calibrated:
         return True
     return score >= tier.escalate_low and (tier.escalate_high is None or score < tier.escalate_high)
+
+
+def most_doubtful(tier: HostedTier, scores: Sequence[float | None]) -> float | None:
+    """Return the score that most wants escalation of those of a batch's parts, as one node would of the whole batch.
+
+    That is the one deepest inside the band, or the one nearest to it; the highest for a tier without a rule, whose
+    score is what an alarm reads.
+    """
+    known = [score for score in scores if score is not None]
+    if not known:
+        return None
+    if tier.score_output is None:
+        return max(known)
+    high = inf if tier.escalate_high is None else tier.escalate_high
+    return max(known, key=lambda score: min(score - tier.escalate_low, high - score))
 
 
 def confidence(score: float | None) -> float | None:

@@ -30,11 +30,12 @@ class Explanation(Struct, kw_only=True):
     request: Request
     choices: list[Choice] = []
     outcome: Outcome | None = None
-
-    @property
-    def n_candidates(self) -> int:
-        """Return how many candidates it tells of."""
-        return sum(len(choice.observation.candidates) for choice in self.choices)
+    children: list[Explanation] = []
+    """Stories of the parts of a fork."""
+    n_candidates: int = 0
+    """How many candidates it tells of, its children included."""
+    whole: Explanation | None = None
+    """The story that it is a part of."""
 
 
 class Explanations:
@@ -54,12 +55,22 @@ class Explanations:
         self._forget_oldest()
         return story
 
+    def branch(self, parent: Explanation, request: Request) -> Explanation:
+        """Open the story of a child below its parent's; it takes no place of its own."""
+        story = Explanation(request=request, whole=parent)
+        parent.children.append(story)
+        return story
+
     def add(self, story: Explanation, choice: Choice) -> None:
         """Continue a story."""
         story.choices.append(choice)
-        if self._stories.get(story.request.request_id) is story:
-            self._n_candidates += len(choice.observation.candidates)
-            self._forget_oldest()
+        n_candidates = len(choice.observation.candidates)
+        whole = story.whole or story
+        whole.n_candidates += n_candidates
+        if self._stories.get(whole.request.request_id) is whole:
+            self._n_candidates += n_candidates
+            if self._n_candidates > _MOST_CANDIDATES:
+                self._forget_oldest()
 
     def get(self, request_id: RequestId) -> Explanation | None:
         """Return a story, finished or not; none when it is forgotten or never was."""

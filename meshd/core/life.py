@@ -1,6 +1,7 @@
 """The life of one request, as a table.
 
-rules of this file:
+Rules of this file:
+
 - a state changes only through `Life.advance`, and only along the table;
 - ANSWERED and FAILED are terminal and are entered once, which is what makes "exactly one outcome" true;
 - a report about an attempt that is not the current one changes nothing.
@@ -9,15 +10,18 @@ rules of this file:
 from __future__ import annotations
 
 from enum import StrEnum
+from math import inf
 
 from msgspec import Struct
 
 from meshd.core.answer import Answer, Failure
 from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
-from meshd.core.ids import ArtifactHash, NodeId
+from meshd.core.fork import Fork
+from meshd.core.ids import ArtifactHash, NodeId, RequestId
 from meshd.core.itinerary import Itinerary
 from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.plan import Leg
 from meshd.core.request import Request
 
 
@@ -31,7 +35,9 @@ class State(StrEnum):
     """Planned here, waits for a slot."""
     RUNNING = "running"
     AWAITING = "awaiting"
-    """Dispatched to a peer."""
+    """Dispatched to a peer, whole or from some stage on."""
+    FORKED = "forked"
+    """Its children are under way."""
     ANSWERED = "answered"
     FAILED = "failed"
 
@@ -42,10 +48,13 @@ class Step(StrEnum):
     ADMIT = "admit"
     PLAN_HERE = "plan_here"
     PLAN_THERE = "plan_there"
+    FORK = "fork"
     START = "start"
+    HAND_ON = "hand_on"
+    """The first stages ran here; the rest goes to a peer."""
     ESCALATE = "escalate"
     LOSE = "lose"
-    """The attempt came to nothing; choose again."""
+    """The attempt came to nothing, or no further than to some stage; choose again."""
     ANSWER = "answer"
     FAIL = "fail"
 
@@ -55,6 +64,7 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
     State.CHOOSING: {
         Step.PLAN_HERE: State.QUEUED,
         Step.PLAN_THERE: State.AWAITING,
+        Step.FORK: State.FORKED,
         Step.ANSWER: State.ANSWERED,
         Step.FAIL: State.FAILED,
     },
@@ -65,6 +75,7 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.FAIL: State.FAILED,
     },
     State.RUNNING: {
+        Step.HAND_ON: State.AWAITING,
         Step.ESCALATE: State.CHOOSING,
         Step.LOSE: State.CHOOSING,
         Step.ANSWER: State.ANSWERED,
@@ -76,19 +87,35 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.ANSWER: State.ANSWERED,
         Step.FAIL: State.FAILED,
     },
+    State.FORKED: {
+        Step.ESCALATE: State.CHOOSING,
+        Step.LOSE: State.CHOOSING,
+        Step.ANSWER: State.ANSWERED,
+        Step.FAIL: State.FAILED,
+    },
     State.ANSWERED: {},
     State.FAILED: {},
 }
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """One try to run the request somewhere."""
+    """One try to run the request somewhere, or the part of it that is under way now."""
 
     number: int
+    """Never used twice on a node, so that it names one set of tensors."""
     candidate: Candidate
     since_s: float
     until_s: float
     """When patience with it ends."""
+    there: NodeId | None = None
+    """The peer that was asked; none: it is tried here."""
+    legs: tuple[Leg, ...] = ()
+    """What is left of a plan over several nodes, the leg under way first; empty where it is run whole."""
+
+    @property
+    def leg(self) -> Leg | None:
+        """Return the leg under way; none where it is run whole."""
+        return self.legs[0] if self.legs else None
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -96,6 +123,8 @@ class Given(Struct, frozen=True, kw_only=True):
 
     answer: Answer
     attempt: int
+    child: RequestId | None = None
+    """Whose tensors they are, where that attempt was a hedge."""
 
 
 class Reached(Struct, frozen=True, kw_only=True):
@@ -122,7 +151,19 @@ class Life(Struct, kw_only=True):
     """Number of the latest plan asked for, never used twice on a node; an answer to an older one is stale."""
     choice: Choice | None = None
     """What that decision is about."""
+    look_s: float = inf
+    """When to see whether the policy or a peer keeps it waiting."""
+    armed_s: float = inf
+    """When its timer goes off."""
     attempt: Attempt | None = None
+    fork: Fork | None = None
+    """Its children, once it has been forked; that happens once at most."""
+    parent: RequestId | None = None
+    """Whose child it is."""
+    only_tier: DeviceClass | None = None
+    """The one tier that may answer: outputs of a share are joined with those of its siblings."""
+    has_one_try: bool = False
+    """Set for one of two that race: the other goes on, so this one looks for no other way."""
     given: Given | None = None
     """Best answer so far: what is returned, as degraded, when nothing larger can be reached."""
     reached: Reached | None = None
@@ -155,6 +196,11 @@ class Life(Struct, kw_only=True):
     def deadline_s(self) -> float:
         """Return the point in this node's time by which the answer is due."""
         return self.arrived_s + self.request.deadline_s
+
+    @property
+    def may_climb(self) -> bool:
+        """Tell whether a larger tier may be asked from here: that takes the raw input, and to be nobody's part."""
+        return self.request.partial is None and self.parent is None
 
     def remaining_s(self, now: float) -> float:
         """Return the seconds left; negative when the deadline is past."""

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from meshd.core.candidate import Candidate, Mask, Observation, Prediction
+from collections.abc import Collection
+from math import inf
+
+from meshd.core.candidate import Candidate, Mask, Observation
+from meshd.core.ids import NodeId
 from meshd.core.life import Life
+from meshd.core.plan import Leg
 from meshd.core.settings import Settings
 
 _MARGIN = 0.05
 """Share of the deadline kept back, at most _MARGIN_MOST_S, so that a degraded answer still arrives in time."""
 _MARGIN_MOST_S = 0.02
+
+_UNSURE = 2.0
+"""The rest of a plan is taken to need twice what was predicted when it has to be run here in a hurry: two standard
+deviations of a figure that nobody has measured."""
 
 
 def margin_s(deadline_s: float) -> float:
@@ -16,10 +25,15 @@ def margin_s(deadline_s: float) -> float:
     return min(_MARGIN * deadline_s, _MARGIN_MOST_S)
 
 
-def seconds_there(remaining_s: float, expected: Prediction) -> float:
+def end_s(life: Life) -> float:
+    """Return when a request has to end: at its deadline, or a little before it if an answer is at hand."""
+    return life.deadline_s if life.given is None else life.deadline_s - margin_s(life.request.deadline_s)
+
+
+def seconds_there(remaining_s: float, transfer_s: float) -> float:
     """Return the deadline to give a peer: its clock starts when the input has come, and the answer has to travel."""
     kept_back_s = margin_s(remaining_s)
-    return max(remaining_s - kept_back_s - expected.transfer_s, kept_back_s)
+    return max(remaining_s - kept_back_s - transfer_s, kept_back_s)
 
 
 def patience_s(settings: Settings, observation: Observation, chosen: Candidate) -> float:
@@ -42,19 +56,47 @@ def wait_s(settings: Settings, life: Life, chosen: Candidate) -> float:
     return patient_s if life.given is not None else min(patient_s, last_call_s(observation, chosen))
 
 
-def last_call_s(observation: Observation, chosen: Candidate) -> float:
+def wait_for_all_s(settings: Settings, life: Life, racing: Collection[Candidate]) -> float:
+    """Return how long to wait for the first of several that race: none is given up while another may still win."""
+    assert life.choice is not None, "a candidate was chosen"
+    observation = life.choice.observation
+    patient_s = max(patience_s(settings, observation, candidate) for candidate in racing)
+    soonest = min(racing, key=lambda candidate: candidate.prediction.total_s)
+    tried = {candidate.node_id for candidate in racing}
+    return min(patient_s, last_call_s(observation, soonest, tried=tried))
+
+
+def wait_for_rest_s(settings: Settings, life: Life, legs: tuple[Leg, ...], now: float) -> float:
+    """Return how long to wait for a peer that was given the rest of a plan.
+
+    The way out is to run that rest here, where the tensors still are. The floor grows with every leg behind the first,
+    so that a peer that waits for a frozen one gives up first, and may still run its rest itself.
+    """
+    expected_s = sum(leg.transfer_s + leg.compute_s for leg in legs)
+    patient_s = max(settings.patience_factor * expected_s, settings.patience_floor_s * len(legs))
+    if life.reached is None:
+        return patient_s
+    stages = life.reached.tier.stages[legs[0].first :]
+    rest_here_s = _UNSURE * life.request.batch * sum(stage.compute_s for stage in stages)
+    remaining_s = life.remaining_s(now)
+    limit_s = remaining_s - margin_s(remaining_s) - rest_here_s
+    return min(patient_s, limit_s) if limit_s >= expected_s else patient_s
+
+
+def last_call_s(observation: Observation, chosen: Candidate, *, tried: Collection[NodeId] = ()) -> float:
     """Return after how long there would be just enough time for another way; infinity if that is no limit.
 
     It is none where there is no other way, nor where waiting for the chosen one at all leaves no time for another.
     """
+    tried = tried or (chosen.node_id,)
     others = (
         candidate.prediction.first_s + 2.0 * candidate.prediction.deviation_s
         for candidate in observation.candidates
-        if candidate.node_id != chosen.node_id and _may_serve(candidate)
+        if candidate.node_id not in tried and _may_serve(candidate)
     )
     remaining_s = observation.remaining_s
     limit_s = remaining_s - margin_s(remaining_s) - min(others, default=remaining_s)
-    return limit_s if limit_s >= chosen.prediction.total_s else float("inf")
+    return limit_s if limit_s >= chosen.prediction.total_s else inf
 
 
 def _may_serve(candidate: Candidate) -> bool:

@@ -34,7 +34,9 @@ class Scheduler:
     def __init__(self, profile: NodeProfile, settings: Settings, now: float) -> None:
         self.view = MeshView(profile, settings, now)
         self._settings = settings
-        self._queue = RunQueue(profile.slots, settings.max_queued)
+        self._queue = RunQueue(
+            profile.slots, settings.max_queued, most_members=settings.max_batch, latency_s=settings.batch_latency_s
+        )
         self._commands: list[Command] = []
         self._conductor = Conductor(self.view, settings, self._queue, self._commands)
         self._beat_s = now
@@ -74,7 +76,7 @@ class Scheduler:
         self._now = now
         self._take_in(event, now)
         self._pass_time(now)
-        self._conductor.start_stages(now)
+        self._conductor.go_on(now)
         commands = self._commands.copy()
         self._commands.clear()
         return commands
@@ -89,15 +91,15 @@ class Scheduler:
             case events.PlanChosen():
                 conductor.plan(event, now)
             case events.StageFinished():
-                conductor.stage_finished(event, now)
+                conductor.reports.stage_finished(event, now)
             case events.StageFailed():
-                conductor.stage_failed(event, now)
+                conductor.reports.stage_failed(event, now)
             case events.PeerAnswered():
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
-                conductor.peer_answered(event, now)
+                conductor.reports.peer_answered(event, now)
             case events.PeerRefused():
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
-                conductor.peer_refused(event, now)
+                conductor.reports.peer_refused(event, now)
             case events.PeerConnected():
                 self._connected(event, now)
             case events.PeerHeard():
@@ -120,12 +122,12 @@ class Scheduler:
         is_reborn = self.view.is_reborn(met.profile)
         self._tell(self.view.connected(met.profile, met.telemetry, now))
         if is_reborn:
-            self._conductor.peer_lost(met.profile.node_id, failure(PeerLost, "it started anew"), now)
+            self._conductor.reports.peer_lost(met.profile.node_id, failure(PeerLost, "it started anew"), now)
 
     def _disconnected(self, gone: events.PeerDisconnected, now: float) -> None:
         self._tell(self.view.membership.disconnected(gone.node_id, left=gone.left))
         code = Draining if gone.left else PeerLost  # A peer that says goodbye did not die of what it held.
-        self._conductor.peer_lost(gone.node_id, failure(code, f"the session to it ended: {gone.reason}"), now)
+        self._conductor.reports.peer_lost(gone.node_id, failure(code, f"the session to it ended: {gone.reason}"), now)
 
     def _look_for_silence(self, now: float) -> None:
         changes = self.view.membership.check(now)
@@ -133,7 +135,7 @@ class Scheduler:
         for change in changes:
             if change.standing is not Standing.ALIVE:
                 silent = f"it became {change.standing} while it had the request"
-                self._conductor.peer_lost(change.node_id, failure(PeerLost, silent), now)
+                self._conductor.reports.peer_lost(change.node_id, failure(PeerLost, silent), now)
 
     def _tell(self, changes: list[Change]) -> None:
         self._commands += [StandingChanged(node_id=change.node_id, standing=change.standing) for change in changes]

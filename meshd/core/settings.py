@@ -41,3 +41,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An answer this many times later than predicted is looked for elsewhere."""
     patience_floor_s: Seconds = 0.25
     """Never give up on a peer sooner: scheduling jitter of a busy single-core device."""
+    hedge_emergencies: bool = True
+    """Whether an emergency runs on two equally accurate nodes at once: the first good answer wins."""
+    batch_latency_s: Seconds = 0.02
+    """Waiting requests for one model are run together for as long as that is predicted to take no longer than this."""
+    max_batch: Count = 16
+    """Most requests that are run together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from meshd.core.ids import RequestId
 from meshd.core.life import Life
@@ -13,33 +14,43 @@ _TIMERS_PER_LIFE = 16
 
 
 class Timers:
-    """A heap of times. None is ever taken back: whoever is woken looks whether there is still a reason."""
+    """A heap of times, one that counts for each request.
+
+    A request whose time moves later keeps its timer: whoever is woken looks whether there is a reason yet, and waits
+    on. Most requests end before their first timer, and cost one.
+    """
 
     def __init__(self, lives: Mapping[RequestId, Life]) -> None:
         self._lives = lives
-        self._heap: list[tuple[float, RequestId, int]] = []
+        self._heap: list[tuple[float, RequestId]] = []
 
     @property
     def next_s(self) -> float:
         """Return when the next one is due; infinity when nothing waits."""
-        return self._heap[0][0] if self._heap else float("inf")
+        while self._heap and not self._counts(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else inf
 
-    def wake_at(self, at_s: float, life: Life) -> None:
-        """Look at a request again then, for the sake of its present decision."""
-        heappush(self._heap, (at_s, life.request.request_id, life.decision))
+    def arm(self, at_s: float, life: Life) -> None:
+        """Look at a request again then, or sooner if that was said before."""
+        if at_s >= life.armed_s:
+            return
+        life.armed_s = at_s
+        heappush(self._heap, (at_s, life.request.request_id))
         if len(self._heap) > _TIMERS_PER_LIFE * (len(self._lives) + 4):
-            self._heap = [timer for timer in self._heap if self._has_reason(timer)]
+            self._heap = [timer for timer in self._heap if self._counts(timer)]
             heapify(self._heap)
 
-    def due(self, now: float) -> Iterator[tuple[Life, int]]:
-        """Yield each live request whose time has come, with the decision it was to be looked at for."""
+    def due(self, now: float) -> Iterator[Life]:
+        """Yield each live request whose time has come; it has no timer then."""
         while self._heap and self._heap[0][0] <= now:
-            _, request_id, decision = heappop(self._heap)
-            if life := self._lives.get(request_id):
-                yield life, decision
+            timer = heappop(self._heap)
+            if self._counts(timer):
+                life = self._lives[timer[1]]
+                life.armed_s = inf
+                yield life
 
-    def _has_reason(self, timer: tuple[float, RequestId, int]) -> bool:
-        """Tell whether a timer is for the deadline of a live request (decision 0) or for its present decision."""
-        _, request_id, decision = timer
+    def _counts(self, timer: tuple[float, RequestId]) -> bool:
+        at_s, request_id = timer
         life = self._lives.get(request_id)
-        return life is not None and decision in (0, life.decision)
+        return life is not None and life.armed_s == at_s

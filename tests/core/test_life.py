@@ -10,12 +10,14 @@ ALLOWED = {
     (State.NEW, Step.FAIL): State.FAILED,
     (State.CHOOSING, Step.PLAN_HERE): State.QUEUED,
     (State.CHOOSING, Step.PLAN_THERE): State.AWAITING,
+    (State.CHOOSING, Step.FORK): State.FORKED,
     (State.CHOOSING, Step.ANSWER): State.ANSWERED,
     (State.CHOOSING, Step.FAIL): State.FAILED,
     (State.QUEUED, Step.START): State.RUNNING,
     (State.QUEUED, Step.LOSE): State.CHOOSING,
     (State.QUEUED, Step.ANSWER): State.ANSWERED,
     (State.QUEUED, Step.FAIL): State.FAILED,
+    (State.RUNNING, Step.HAND_ON): State.AWAITING,
     (State.RUNNING, Step.ESCALATE): State.CHOOSING,
     (State.RUNNING, Step.LOSE): State.CHOOSING,
     (State.RUNNING, Step.ANSWER): State.ANSWERED,
@@ -24,6 +26,10 @@ ALLOWED = {
     (State.AWAITING, Step.LOSE): State.CHOOSING,
     (State.AWAITING, Step.ANSWER): State.ANSWERED,
     (State.AWAITING, Step.FAIL): State.FAILED,
+    (State.FORKED, Step.ESCALATE): State.CHOOSING,
+    (State.FORKED, Step.LOSE): State.CHOOSING,
+    (State.FORKED, Step.ANSWER): State.ANSWERED,
+    (State.FORKED, Step.FAIL): State.FAILED,
 }
 
 

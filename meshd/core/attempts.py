@@ -1,0 +1,182 @@
+"""Begins and ends what is tried for a request: in the queue of this node, or at a peer."""
+
+from __future__ import annotations
+
+from math import inf
+
+from meshd.core.books import Books
+from meshd.core.candidate import Candidate
+from meshd.core.commands import Dispatch, DropStage, Recall, RunStage
+from meshd.core.life import Attempt, Life, State, Step
+from meshd.core.node import Way
+from meshd.core.patience import seconds_there, wait_for_rest_s, wait_s
+from meshd.core.plan import RAW, Leg, Partial
+from meshd.core.privacy import why_not_send
+from meshd.core.run_queue import Token, Waiting
+
+
+class Attempts:
+    """What is under way; ``Life.attempt`` is set from the beginning of one to its end, and at no other time."""
+
+    def __init__(self, books: Books) -> None:
+        self._view = books.view
+        self._settings = books.settings
+        self._queue = books.queue
+        self._commands = books.commands
+        self._numbers = books.numbers
+
+    def queue_here(self, life: Life, candidate: Candidate, number: int, now: float) -> Token | None:
+        """Let a request wait for a slot; return who was pushed out for it, which may be this one."""
+        life.attempt = Attempt(
+            number=number, candidate=candidate, since_s=now, until_s=life.deadline_s, legs=candidate.legs
+        )
+        life.look_s = inf
+        life.advance(Step.PLAN_HERE)
+        return self._queue.push(
+            Waiting(
+                token=(life.request.request_id, number),
+                priority=life.request.priority,
+                deadline_s=life.deadline_s,
+                expected_s=_expected_here_s(candidate),
+                items=life.request.batch,
+                tier=None if candidate.legs else candidate.tier,
+            )
+        )
+
+    def started(self, life: Life, now: float) -> RunStage:
+        """Note that a request got a slot, and return what is to be run."""
+        attempt = life.attempt
+        assert attempt is not None, "a queued request has an attempt"
+        life.advance(Step.START)
+        life.itinerary.queue_s += now - attempt.since_s
+        request_id, tier, leg = life.request.request_id, attempt.candidate.tier, attempt.leg
+        if leg is None:
+            return RunStage(request_id=request_id, attempt=attempt.number, tier=tier)
+        return RunStage(
+            request_id=request_id,
+            attempt=attempt.number,
+            tier=tier,
+            first=leg.first,
+            last=leg.last,
+            of=_input_of(life, leg),
+        )
+
+    def send(self, life: Life, candidate: Candidate, number: int, now: float) -> None:
+        """Dispatch a request to a peer: whole, or the rest of it."""
+        until_s = life.deadline_s if life.has_one_try else now + wait_s(self._settings, life, candidate)
+        attempt = Attempt(
+            number=number,
+            candidate=candidate,
+            since_s=now,
+            until_s=until_s,
+            there=candidate.node_id,
+            legs=candidate.legs,
+        )
+        life.advance(Step.PLAN_THERE)
+        transfer_s = candidate.legs[0].transfer_s if candidate.legs else candidate.prediction.transfer_s
+        self._dispatch(life, attempt, transfer_s, now)
+
+    def hand_on(self, life: Life, ended: Attempt, now: float) -> None:
+        """Give the rest of a plan, of which this node has run its part, to the node that is next."""
+        legs = ended.legs[1:]
+        attempt = Attempt(
+            number=next(self._numbers),
+            candidate=ended.candidate,
+            since_s=now,
+            until_s=now + wait_for_rest_s(self._settings, life, legs, now),
+            there=legs[0].node_id,
+            legs=legs,
+        )
+        life.advance(Step.HAND_ON)
+        self._dispatch(life, attempt, legs[0].transfer_s, now)
+
+    def why_not_hand_on(self, life: Life, leg: Leg) -> str | None:
+        """Return why the rest of a plan may not go to the node that is next; none if it may.
+
+        The plan may have been made elsewhere, and a while ago: every rule is asked again.
+        """
+        assert life.reached is not None, "only what has come somewhere is passed on"
+        peer = self._view.peer(leg.node_id)
+        if peer is None or not self._view.membership.is_usable(leg.node_id):
+            return f"{leg.node}, which was to go on, is not there"
+        if leg.node_id in life.request.via or leg.node_id in life.shunned:
+            return f"{leg.node}, which was to go on, has had this request before"
+        if not life.reached.tier.stages[leg.first - 1].may_travel:
+            return f"what crosses before stage {leg.first} may not leave this node"
+        return why_not_send(life.request.privacy, peer.profile.device_class)
+
+    def use_radio(self, life: Life, n_bytes: float, now: float) -> None:
+        """Account for a way over this node's radio, in or out."""
+        wakes = self._view.radio_wakes(now)
+        life.itinerary.joules += self._view.own.profile.power.radio_joules(int(n_bytes), wakes)
+        self._view.radio_used(now)
+
+    def ended_there(self, life: Life) -> None:
+        """Note that a peer has nothing of this request any more."""
+        assert life.attempt is not None, "what has ended was an attempt"
+        assert life.attempt.there is not None, "it was at a peer"
+        link = self._view.link_to(life.attempt.there)
+        link.outstanding = max(0, link.outstanding - 1)
+        life.attempt = None
+
+    def call_back(self, life: Life) -> None:
+        """End whatever is under way for a request that has no children."""
+        attempt = life.attempt
+        if attempt is None:
+            return
+        request_id, number = life.request.request_id, attempt.number
+        if life.state is State.QUEUED:
+            self._queue.withdraw((request_id, number))
+        elif life.state is State.RUNNING:
+            self._commands.append(DropStage(request_id=request_id, attempt=number))
+        elif attempt.there is not None:
+            self._commands.append(Recall(request_id=request_id, attempt=number, node_id=attempt.there))
+            self.ended_there(life)
+        life.attempt = None
+
+    def _dispatch(self, life: Life, attempt: Attempt, transfer_s: float, now: float) -> None:
+        assert attempt.there is not None, "a dispatch has a receiver"
+        life.attempt = attempt
+        life.look_s = attempt.until_s
+        self._view.link_to(attempt.there).outstanding += 1
+        codec = attempt.leg.codec if attempt.leg else attempt.candidate.codec
+        self.use_radio(life, _encoded_bytes(life, attempt, codec), now)
+        tier = attempt.candidate.tier
+        self._commands.append(
+            Dispatch(
+                request_id=life.request.request_id,
+                attempt=attempt.number,
+                node_id=attempt.there,
+                start_tier=tier.tier,
+                deadline_s=seconds_there(life.remaining_s(now), transfer_s),
+                via=(*life.request.via, self._view.own.profile.node_id),
+                codec=codec,
+                partial=Partial(artifact=tier.artifact, legs=attempt.legs) if attempt.legs else None,
+                of=_input_of(life, attempt.leg),
+            )
+        )
+
+
+def _expected_here_s(candidate: Candidate) -> float:
+    """Return how long the slot of this node will be held."""
+    prediction = candidate.prediction
+    compute_s = candidate.legs[0].compute_s if candidate.legs else prediction.compute_s
+    return prediction.load_s + compute_s
+
+
+def _input_of(life: Life, leg: Leg | None) -> int | None:
+    """Return the attempt whose tensors go into a leg; none where that is the request's own input."""
+    return life.reached.attempt if leg and leg.first and life.reached else None
+
+
+def _encoded_bytes(life: Life, attempt: Attempt, codec: str) -> float:
+    """Return about how much is to be sent."""
+    leg, tier = attempt.leg, attempt.candidate.tier
+    if leg is None or life.reached is None:
+        return life.request.input_bytes * _ratio(tier.ways, codec)
+    ways = tier.stages[leg.first - 1].ways if leg.first <= len(tier.stages) else ()
+    return life.reached.n_bytes * _ratio(ways, codec)
+
+
+def _ratio(ways: tuple[Way, ...], codec: str) -> float:
+    return 1.0 if codec == RAW else next((way.ratio for way in ways if way.codec == codec), 1.0)

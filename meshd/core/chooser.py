@@ -1,0 +1,183 @@
+"""Finds a plan for a request, first and whenever one came to nothing, and begins it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from meshd import errors
+from meshd.core.answer import Failure
+from meshd.core.attempts import Attempts
+from meshd.core.books import Books
+from meshd.core.candidate import Candidate, Mask, Observation, Reason
+from meshd.core.commands import ChoosePlan
+from meshd.core.endings import Endings
+from meshd.core.explanation import Choice
+from meshd.core.forks import Forks
+from meshd.core.life import Attempt, Given, Life, Step
+from meshd.core.patience import end_s
+from meshd.core.planner import Here, Planner
+from meshd.core.policy import LeastExpectedCost
+from meshd.core.refusal import failure, no_way, too_late
+
+_POLICY_PATIENCE_S = 0.05
+"""A policy that has not answered by then is passed over: 500 times what a good one takes."""
+
+_DEATHS_TOO_MANY = 2
+"""A request that took two executors with it gets no third: it may be what kills them."""
+
+_FINAL = frozenset({errors.InvalidInput.code, errors.DuplicateRequest.code})
+"""Refusals of a whole request that any other node would repeat."""
+
+_DEADLY = frozenset({errors.ExecutionFailed.code, errors.PeerLost.code})
+"""Failures that may mean that the request took its executor with it."""
+
+_NO_RAW_INPUT = Reason(mask=Mask.NOT_THE_PLAN, sentence="only what crosses between two stages has come here")
+_OTHER_TIER = Reason(mask=Mask.NOT_THE_PLAN, sentence="the other parts of the batch run another tier")
+_NO_ROOM = Reason(mask=Mask.QUEUE_FULL, sentence="there is no room for the parts beside the requests that are alive")
+
+
+class Chooser:
+    """Leads requests through CHOOSING."""
+
+    def __init__(self, books: Books, attempts: Attempts, endings: Endings) -> None:
+        self._queue = books.queue
+        self._lives = books.lives
+        self._timers = books.timers
+        self._explanations = books.explanations
+        self._commands = books.commands
+        self._numbers = books.numbers
+        self._attempts = attempts
+        self._endings = endings
+        self._forks = Forks(books)
+        self._planner = Planner(books.view, books.settings)
+        self._heuristic = LeastExpectedCost()
+
+    def choose(self, life: Life, now: float) -> None:
+        """Ask the policy where a request should run, unless there is no time or no way left."""
+        if now >= end_s(life):
+            self._endings.settle(life, too_late(life), now)
+            return
+        life.decision = next(self._numbers)
+        observation = self.observe(life, now)
+        life.choice = Choice(observation=observation)
+        self._explanations.add(life.story, life.choice)
+        if not observation.offers_any:
+            self._endings.settle(life, no_way(life, observation), now)
+            return
+        life.look_s = now + _POLICY_PATIENCE_S
+        self.watch(life)
+        self._commands.append(ChoosePlan(observation=observation))
+
+    def observe(self, life: Life, now: float) -> Observation:
+        """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
+        priority = life.request.priority
+        here = Here(is_full=not self._queue.can_take(priority), wait_s=self._queue.wait_s(priority))
+        observation = self._fitting(life, self._planner.observe(life, above=life.looked_tier, here=here, now=now))
+        if life.flawed is not None and life.given is None and not observation.offers_any:
+            return self._fitting(life, self._planner.observe(life, above=None, here=here, now=now))
+        return observation
+
+    def follow(self, life: Life, index: int, policy: str, *, now: float, note: str = "") -> None:
+        """Begin the candidate that was chosen."""
+        assert life.choice is not None, "a choosing request has a choice"
+        life.choice.index, life.choice.policy, life.choice.note = index, policy, note
+        candidate = life.choice.observation.candidates[index]
+        if candidate.shares and not self._forks.may_fork(life, len(candidate.shares)):
+            self.choose(life, now)  # There was when it was offered; now it will not be.
+        elif candidate.shares:
+            self._begin_all(self._forks.share(life, candidate, now), now)
+        elif rival := self._forks.rival(life, candidate):
+            self._begin_all(self._forks.hedge(life, candidate, rival, now), now)
+            self.watch(life)
+        else:
+            self.begin(life, candidate, life.decision, now)
+
+    def follow_heuristic(self, life: Life, note: str, now: float) -> None:
+        """Choose by the rule that serves when the policy does not."""
+        assert life.choice is not None, "a choosing request has a choice"
+        index = self._heuristic.choose(life.choice.observation)
+        self.follow(life, index, self._heuristic.name, note=note, now=now)
+
+    def begin(self, life: Life, candidate: Candidate, number: int, now: float) -> None:
+        """Run a request here or dispatch it, whole or by legs."""
+        if not candidate.here:
+            self._attempts.send(life, candidate, number, now)
+            self.watch(life)
+            return
+        shed = self._attempts.queue_here(life, candidate, number, now)
+        if shed and (victim := self._lives.get(shed[0])):
+            self._push_out(victim, now)
+
+    def hand_on(self, life: Life, ended: Attempt, now: float) -> None:
+        """Give the rest of a plan to the next node, or find another way from here if that one may not have it."""
+        if why := self._attempts.why_not_hand_on(life, ended.legs[1]):
+            life.last_failure = failure(errors.PeerLost, why)
+            life.advance(Step.LOSE)
+            self.choose(life, now)
+            return
+        self._attempts.hand_on(life, ended, now)
+        self.watch(life)
+
+    def lose(self, life: Life, why: Failure, now: float, *, is_whole: bool = True) -> None:
+        """Choose again after an attempt came to nothing, and may have taken its executor with it."""
+        life.deaths += why.code in _DEADLY
+        self.look_again(life, why, now, is_whole=is_whole)
+
+    def look_again(self, life: Life, why: Failure, now: float, *, is_whole: bool = True) -> None:
+        """Choose again unless that is pointless: what any node would refuse whole, another plan may still do."""
+        life.last_failure = why
+        is_final = (is_whole and why.code in _FINAL) or life.deaths >= _DEATHS_TOO_MANY
+        if is_final or life.has_one_try:
+            self._endings.settle(life, why, now)
+            return
+        life.advance(Step.LOSE)
+        self.choose(life, now)
+
+    def escalate(self, life: Life, given: Given | None, now: float) -> None:
+        """Let a larger tier look again; it starts from the raw input."""
+        life.given = given or life.given
+        life.reached = None
+        life.advance(Step.ESCALATE)
+        self.choose(life, now)
+
+    def watch(self, life: Life) -> None:
+        """Have a request looked at when it has to end or has waited long enough, whichever is first."""
+        self._timers.arm(min(end_s(life), life.look_s), life)
+
+    def _begin_all(self, begun: list[tuple[Life, Candidate | None]], now: float) -> None:
+        for child, candidate in begun:
+            if candidate is None:
+                self.choose(child, now)
+            else:
+                self.begin(child, candidate, next(self._numbers), now)
+                self.watch(child)
+
+    def _push_out(self, victim: Life, now: float) -> None:
+        """Look elsewhere for a place for a request that more urgent ones pushed out of the queue."""
+        victim.attempt = None
+        if victim.has_one_try:
+            self._endings.fail(victim, failure(errors.Overloaded, "more urgent requests took its place in the queue"))
+            return
+        victim.advance(Step.LOSE)
+        self.choose(victim, now)
+
+    def _fitting(self, life: Life, observation: Observation) -> Observation:
+        """Mask what does not fit this request for reasons that lie in how it is conducted."""
+        if life.may_climb and not any(candidate.shares for candidate in observation.candidates):
+            return observation
+        candidates = tuple(self._fit(life, candidate) for candidate in observation.candidates)
+        return replace(observation, candidates=candidates)
+
+    def _fit(self, life: Life, candidate: Candidate) -> Candidate:
+        reason = self._unfit(life, candidate) if candidate.allowed else None
+        return replace(candidate, reason=reason) if reason else candidate
+
+    def _unfit(self, life: Life, candidate: Candidate) -> Reason | None:
+        is_rest = bool(candidate.legs) and candidate.legs[0].first > 0
+        if life.request.partial is not None and not is_rest:
+            return _NO_RAW_INPUT
+        if life.only_tier is not None and candidate.tier.tier is not life.only_tier:
+            return _OTHER_TIER
+        if candidate.shares and not self._forks.may_fork(life, len(candidate.shares)):
+            return _NO_ROOM
+        return None

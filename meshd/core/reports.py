@@ -1,0 +1,208 @@
+"""Takes in what came of attempts: of stages that ran here, of peers, and of children.
+
+A report about anything but the current attempt of a live request changes no request.
+"""
+
+from __future__ import annotations
+
+from meshd import errors
+from meshd.core import events
+from meshd.core.answer import Answer, Failure, Hop, Outcome
+from meshd.core.attempts import Attempts
+from meshd.core.books import Books
+from meshd.core.cascade import escalates, is_malformed
+from meshd.core.chooser import Chooser
+from meshd.core.endings import Endings
+from meshd.core.fork import Verdict
+from meshd.core.ids import NodeId, RequestId
+from meshd.core.itinerary import joined
+from meshd.core.life import Attempt, Given, Life, Reached, State
+from meshd.core.node import HostedTier
+from meshd.core.refusal import failure
+from meshd.core.run_queue import Run
+
+_LOOKED_ALREADY = "it has looked, and could not reach the larger tier that its answer asked for"
+
+
+class Reports:
+    """Leads requests out of RUNNING, AWAITING and FORKED."""
+
+    def __init__(self, books: Books, attempts: Attempts, chooser: Chooser, endings: Endings) -> None:
+        self._view = books.view
+        self._queue = books.queue
+        self._lives = books.lives
+        self._attempts = attempts
+        self._chooser = chooser
+        self._endings = endings
+
+    def stage_finished(self, done: events.StageFinished, now: float) -> None:
+        """Pass on what was reached, or judge the answer if that was the last stage."""
+        run = self._queue.ended((done.request_id, done.attempt))
+        life = self._under_way(done.request_id, done.attempt, State.RUNNING)
+        if life is None or life.attempt is None or run is None:
+            return
+        attempt, life.attempt = life.attempt, None
+        self._note_run(life, attempt, done, run, now)
+        leg = attempt.leg
+        if leg is not None and leg.last < len(attempt.candidate.tier.stages):
+            self._reach(life, attempt, done, now)
+        else:
+            self._judge(life, attempt, done, now)
+
+    def stage_failed(self, failed: events.StageFailed, now: float) -> None:
+        """Look for another way after a stage could not be run here."""
+        self._queue.ended((failed.request_id, failed.attempt))
+        life = self._under_way(failed.request_id, failed.attempt, State.RUNNING)
+        if life is not None and life.attempt is not None:
+            why = Failure(code=failed.code, message=failed.message)
+            attempt, life.attempt = life.attempt, None
+            self._break(life, attempt, why, now)
+
+    def peer_answered(self, answered: events.PeerAnswered, now: float) -> None:
+        """Accept a peer's answer; a degraded one only if no larger tier can be reached from here either."""
+        life = self._under_way(answered.request_id, answered.attempt, State.AWAITING)
+        if life is None or life.attempt is None or life.attempt.there != answered.node_id:
+            return
+        attempt = life.attempt
+        self._attempts.ended_there(life)
+        self._view.radio_used(now)
+        transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
+        self._view.link_to(answered.node_id).measured(answered.transferred_bytes, transfer_s, now)
+        self._view.learn_from(answered.node_id, answered.answer, life.request.batch, now)
+        if answered.answer.degraded and not attempt.legs:
+            life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)
+        answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
+        self._conclude(life, Given(answer=answer, attempt=answered.attempt), now)
+
+    def peer_refused(self, refused: events.PeerRefused, now: float) -> None:
+        """Look for another way after a peer ended a request without an answer."""
+        life = self._under_way(refused.request_id, refused.attempt, State.AWAITING)
+        if life is None or life.attempt is None or life.attempt.there != refused.node_id:
+            return
+        is_whole = not life.attempt.legs
+        self._attempts.ended_there(life)
+        life.shunned[refused.node_id] = refused.message
+        why = Failure(code=refused.code, message=refused.message)
+        self._chooser.lose(life, why, now, is_whole=is_whole)
+
+    def peer_lost(self, node_id: NodeId, why: Failure, now: float) -> None:
+        """Look for another way for every request that is out at a peer that is gone."""
+        out = [life for life in self._lives.values() if life.attempt is not None and life.attempt.there == node_id]
+        for life in out:
+            self._attempts.call_back(life)
+            life.shunned[node_id] = why.message
+            self._chooser.lose(life, why, now)
+
+    def tell_parents(self, now: float) -> None:
+        """Tell parents how their children ended, and end or go on with those that this decides."""
+        while self._endings.of_children:
+            child, outcome = self._endings.of_children.pop(0)
+            assert child.parent is not None, "only children have to be told of"
+            parent = self._lives.get(child.parent)
+            if parent is not None and parent.state is State.FORKED and child.request.request_id in _open(parent):
+                self._child_ended(parent, child, outcome, now)
+
+    def _note_run(self, life: Life, attempt: Attempt, done: events.StageFinished, run: Run, now: float) -> None:
+        """Account for what ran; a batch teaches once, with the last of its members, what one item took."""
+        own, tier, leg = self._view.own.profile, attempt.candidate.tier, attempt.leg
+        hop = Hop(
+            node_id=own.node_id,
+            node=own.name,
+            tier=tier.tier,
+            variant=tier.variant,
+            compute_s=done.compute_s,
+            score=None if is_malformed(tier, done.score) else done.score,
+            anomalous=done.anomalous,
+            stages=None if leg is None else (leg.first, leg.last),
+        )
+        share = 1.0 if leg is None else _share_of_stages(tier, leg.first, leg.last)
+        life.itinerary.ran_here(hop, joules=own.power.compute_joules(int(tier.macs * share) * life.request.batch))
+        if not run.members and leg is None:
+            self._view.learn_compute(own.node_id, tier, done.compute_s / run.items, now)
+
+    def _reach(self, life: Life, attempt: Attempt, done: events.StageFinished, now: float) -> None:
+        leg, tier = attempt.legs[0], attempt.candidate.tier
+        if done.malformed:
+            what = f"stages {leg.first} to {leg.last} of the {tier.tier} model gave a malformed output"
+            self._break(life, attempt, failure(errors.ExecutionFailed, what), now)
+            return
+        life.reached = Reached(tier=tier, stage=leg.last, attempt=attempt.number, n_bytes=done.out_bytes)
+        self._chooser.hand_on(life, attempt, now)
+
+    def _judge(self, life: Life, attempt: Attempt, done: events.StageFinished, now: float) -> None:
+        """Accept what the last stage gave, or let a larger tier look."""
+        tier = attempt.candidate.tier
+        malformed = done.malformed or is_malformed(tier, done.score)
+        escalated = malformed or escalates(tier, done.score)
+        self._view.learn_escalation(tier, escalated=escalated, now=now)
+        answer = life.itinerary.compose(tier, total_s=now - life.arrived_s, degraded=escalated)
+        if malformed:
+            self._distrust(life, attempt, now)
+        else:
+            self._conclude(life, Given(answer=answer, attempt=done.attempt), now)
+
+    def _conclude(self, life: Life, given: Given, now: float) -> None:
+        """End a request with an answer, unless the answer asks for a larger tier and one may be asked from here."""
+        if given.answer.degraded and life.may_climb:
+            self._chooser.escalate(life, given, now)
+        else:
+            self._endings.answer(life, given)
+
+    def _distrust(self, life: Life, attempt: Attempt, now: float) -> None:
+        """Let a larger tier look where one gave no sensible output."""
+        tier = attempt.candidate.tier
+        why = failure(errors.ExecutionFailed, f"the {tier.tier} model gave a malformed output")
+        if not life.may_climb:
+            self._break(life, attempt, why, now)
+            return
+        life.flawed = tier.tier
+        life.broken[tier.artifact] = why.message
+        life.last_failure = why
+        self._chooser.escalate(life, None, now)
+
+    def _break(self, life: Life, attempt: Attempt, why: Failure, now: float) -> None:
+        """Run a model that failed a request here no more for it."""
+        life.broken[attempt.candidate.tier.artifact] = why.message
+        self._chooser.lose(life, why, now, is_whole=not attempt.legs)
+
+    def _child_ended(self, parent: Life, child: Life, outcome: Outcome, now: float) -> None:
+        fork = parent.fork
+        assert fork is not None, "a forked request has children"
+        fork.ended(child.request.request_id, outcome)
+        if not isinstance(outcome, Answer):
+            fork.wasted_joules += child.itinerary.joules
+            parent.deaths += child.deaths
+            parent.shunned |= child.shunned
+            parent.broken |= child.broken
+        verdict = fork.verdict()
+        if isinstance(verdict, Verdict):
+            self._forked_answer(parent, verdict, now)
+        elif verdict is not None:
+            self._endings.call_back(parent)
+            parent.itinerary.joules += fork.wasted_joules
+            self._chooser.look_again(parent, verdict, now)
+
+    def _forked_answer(self, parent: Life, verdict: Verdict, now: float) -> None:
+        fork, attempt = parent.fork, parent.attempt
+        assert fork is not None, "a forked request has children"
+        assert attempt is not None, "and an attempt that they are"
+        self._endings.call_back(parent)
+        parent.itinerary.came_together(verdict.answers, wasted_joules=fork.wasted_joules)
+        tier = attempt.candidate.tier
+        answer = verdict.answers[0] if verdict.child else joined(tier, verdict.answers)
+        answer = parent.itinerary.compose_from(answer, total_s=now - parent.arrived_s)
+        self._conclude(parent, Given(answer=answer, attempt=fork.attempt, child=verdict.child), now)
+
+    def _under_way(self, request_id: RequestId, attempt: int, state: State) -> Life | None:
+        life = self._lives.get(request_id)
+        return life if life is not None and life.current(attempt, state) else None
+
+
+def _open(parent: Life) -> tuple[RequestId, ...]:
+    return parent.fork.children if parent.fork is not None else ()
+
+
+def _share_of_stages(tier: HostedTier, first: int, last: int) -> float:
+    """Return about how much of a tier's work lies in some stages: seconds are known of each, operations are not."""
+    whole_s = sum(stage.compute_s for stage in tier.stages)
+    return sum(stage.compute_s for stage in tier.stages[first:last]) / whole_s if whole_s else 1.0
