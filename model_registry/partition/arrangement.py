@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from model_registry.partition.graph import Graph
+from model_registry.convert.graph_walk import nodes
+from model_registry.partition.graph import Graph, initialisers
 from model_registry.partition.names import made_by, read_by, rename
 from model_registry.partition.network import Head
 from model_registry.tensor import Tensor
@@ -45,17 +46,28 @@ def arranged(model: onnx.ModelProto, graph: Graph, heads: Sequence[Head], tensor
 def _stages(model: onnx.ModelProto, graph: Graph, heads: Sequence[Head]) -> Iterator[Iterator[onnx.NodeProto]]:
     done: Head = frozenset()
     makers = {name: number for number in graph.copied for name in made_by(model.graph.node[number])}
+    mark = _mark(model)
     for number, head in enumerate((*heads, frozenset(graph.reads))):
-        yield _stage(model, sorted(head - done), makers, f"/{number}" if number else "")
+        yield _stage(model, sorted(head - done), makers, f"{mark}{number}" if number else "")
         done |= head
 
 
+def _mark(model: onnx.ModelProto) -> str:
+    """Return what parts a copy's name from its stage: no name of the graph holds it."""
+    named = {*initialisers(model), *(value.name for value in (*model.graph.input, *model.graph.output))}
+    named.update(name for node in nodes(model) for name in (*node.input, *node.output))
+    mark = "/"
+    while any(mark in name for name in named):
+        mark += "/"
+    return mark
+
+
 def _stage(
-    model: onnx.ModelProto, nodes: Sequence[int], makers: Mapping[str, int], suffix: str
+    model: onnx.ModelProto, numbers: Sequence[int], makers: Mapping[str, int], suffix: str
 ) -> Iterator[onnx.NodeProto]:
     """Yield the nodes of a stage, each behind the copies that it reads, whose names end in `suffix`."""
     names: dict[str, str] = {}
-    for number in nodes:
+    for number in numbers:
         yield from _copies(model, model.graph.node[number], makers, suffix, names)
         yield _renamed(model.graph.node[number], names)
 

@@ -44,6 +44,8 @@ class Order:
     most: int = DEFAULT_CUTS
     least_depth: int = 0
     quantised: bool = False
+    seconds_each: float = 0.5
+    """Spent on each measurement of time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ def cut(order: Order, progress: Progress) -> Parts:
     _check(model)
     progress.begin("watching it run node by node", 1)
     trace = _trace(model, order)
-    work_ns = node_work(model, graph, order.trials.usual())
+    work_ns = node_work(model, graph, order.trials.usual(), seconds=order.seconds_each)
     search = Search(
         model=model,
         graph=graph,
@@ -89,7 +91,7 @@ def cut(order: Order, progress: Progress) -> Parts:
     progress.begin("timing head and tail beside the whole", len(proven.heads))
     timed = []
     for place in proven.arrangement.places:
-        timed.append(proven.proof.timed(place))
+        timed.append(proven.proof.timed(place, seconds=order.seconds_each))
         progress.advance()
     content = proven.arrangement.content
     return Parts(

@@ -24,7 +24,6 @@ from model_registry.runtime.stage_file import stage_bytes
 from model_registry.tensor import Tensor
 
 Array = NDArray[Any]
-_TIMED_S = 0.5
 _FEWEST_ROUNDS, _MOST_ROUNDS = 9, 400
 
 
@@ -92,14 +91,14 @@ class Proof:
             return error.message
         return ""
 
-    def timed(self, place: int) -> Timed:
+    def timed(self, place: int, *, seconds: float) -> Timed:
         """Time head, tail and whole in turn: what disturbs the machine then disturbs all of them alike."""
         head, tail = self._part(0, place), self._part(place, None)
         given = self.trials.usual()
         between = {**given, **_run(head, given)}
         steps = [(head, given), (tail, between), (self._whole, given)]
         spent: list[list[float]] = [[] for _ in steps]
-        end_s = perf_counter() + _TIMED_S
+        end_s = perf_counter() + seconds
         while len(spent[0]) < _FEWEST_ROUNDS or (perf_counter() < end_s and len(spent[0]) < _MOST_ROUNDS):
             for took, (session, inputs) in zip(spent, steps, strict=True):
                 started = thread_time()

@@ -19,18 +19,17 @@ from model_registry.runtime.session import open_session
 
 Inputs = Mapping[str, NDArray[Any]]
 _EVENT = re.compile(r"^node:(\d+)_kernel_time$")
-_LONG_ENOUGH_S = 0.4
 _FEWEST_RUNS, _MOST_RUNS = 5, 100
 
 
-def node_work(model: onnx.ModelProto, graph: Graph, inputs: Inputs) -> dict[int, int]:
+def node_work(model: onnx.ModelProto, graph: Graph, inputs: Inputs, *, seconds: float) -> dict[int, int]:
     """Return the nanoseconds of each working node, which add up to what the whole takes once it is optimised.
 
     Below a millisecond the record alone claims up to twice the time, for it counts its own writing.
     """
     content = _numbered(model).SerializeToString()
     whole_s = _whole_s(model.SerializeToString(), inputs)
-    runs = min(max(int(_LONG_ENOUGH_S / whole_s), _FEWEST_RUNS), _MOST_RUNS)
+    runs = min(max(int(seconds / whole_s), _FEWEST_RUNS), _MOST_RUNS)
     spent = _spent(profile(content, inputs, runs=runs))
     scale = whole_s * 1e9 / max(sum(spent.get(node, 0.0) for node in graph.reads), 1e-9)
     return {node: max(1, round(spent.get(node, 0.0) * scale)) for node in graph.reads}
