@@ -1,6 +1,6 @@
 """Measure one round trip between two sessions in two processes: plain TCP, TLS, bare asyncio as the floor.
 
-Run: ``python docs/decisions/measure/round_trip.py [--bytes 8192] [--count 20000] [--json]``
+Run: ``python docs/decisions/measure/round_trip.py [--bytes 8192] [--small-back] [--loop uvloop] [--count 20000]``
 """
 
 from __future__ import annotations
@@ -15,16 +15,39 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from typing_extensions import override
 
+from meshd.core.answer import Answer, Energy, Hop, Timings
+from meshd.core.ids import ModelName, NodeId
+from meshd.core.node import DeviceClass
+from meshd.daemon.event_loop import new_event_loop
 from meshd.net.identity import Identity
 from meshd.net.session import Session
 from meshd.net.tls import client_context, server_context
-from meshd.wire.messages import Hello, Infer, Message
+from meshd.wire.messages import Hello, Infer, Message, Result
 from meshd.wire.tensors import decode_tensors, encode_tensors
+
+ANSWER = Answer(
+    model=ModelName("ecg-anomaly"),
+    version="1.0.0",
+    tier=DeviceClass.HUB,
+    variant="fp32",
+    score=0.25,
+    anomalous=False,
+    confidence=0.75,
+    degraded=False,
+    escalations=0,
+    route=(Hop(node_id=NodeId("a" * 64), node="hub", tier=DeviceClass.HUB, variant="fp32", compute_s=0.001),),
+    timings=Timings(total_s=0.002),
+    energy=Energy(joules=0.003),
+)
+SMALL = {"logits": np.zeros((1, 5), np.float32)}
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": new_event_loop}
 
 
 def hello() -> Hello:
@@ -43,8 +66,7 @@ class BareEcho(asyncio.BufferedProtocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it.
 
     @override
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -62,21 +84,22 @@ class BareEcho(asyncio.BufferedProtocol):
         self.transport.write(bytes(self.buffer))
 
 
-def echo(session: Session, message: Message, payload: memoryview) -> None:
-    """Answer an Infer with its own tensors, decoded and encoded again."""
+def echo(session: Session, message: Message, payload: memoryview, *, small: bool) -> None:
+    """Answer an Infer with its own tensors, decoded and encoded again, or with a small one."""
     assert isinstance(message, Infer)
-    headers, parts = encode_tensors(decode_tensors(message.tensors, payload))
-    session.send(Infer(request_id=message.request_id, model=message.model, tensors=headers, deadline_s=1.0), parts)
+    tensors = decode_tensors(message.tensors, payload)
+    headers, parts = encode_tensors(SMALL if small else tensors)
+    session.send(Result(request_id=message.request_id, answer=ANSWER, tensors=headers), parts)
 
 
-async def serve(kind: str, context: ssl.SSLContext | None, n_bytes: int, tell_port: int) -> None:
+async def serve(kind: str, context: ssl.SSLContext | None, n_bytes: int, tell_port: int, *, small: bool) -> None:
     """Answer one kind of connection for as long as the benchmark runs."""
 
     def protocol() -> asyncio.BaseProtocol:
         if kind.startswith("bare"):
             return BareEcho(n_bytes)
         session = Session(hello, dialled=False, trusts=lambda _found: True)
-        session.on_message = echo
+        session.on_message = partial(echo, small=small)
         return session
 
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=context)
@@ -111,7 +134,7 @@ async def time_session(port: int, context: ssl.SSLContext | None, n_bytes: int, 
     moments = []
 
     def turn(session: Session, message: Message, payload: memoryview) -> None:
-        assert isinstance(message, Infer)
+        assert isinstance(message, Result)
         decode_tensors(message.tensors, payload)
         moments.append(time.perf_counter())
         if len(moments) > count:
@@ -129,6 +152,7 @@ async def time_session(port: int, context: ssl.SSLContext | None, n_bytes: int, 
     await asyncio.get_running_loop().create_connection(lambda: session, "127.0.0.1", port, ssl=context)
     session.greet()
     await session.opened()
+    await session.afforded(n_bytes)
     ask(session)
     await done
     session.close()
@@ -143,18 +167,27 @@ def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def measure(
-    kind: str, server: ssl.SSLContext | None, client: ssl.SSLContext | None, n_bytes: int, count: int
+    kind: str,
+    server: ssl.SSLContext | None,
+    client: ssl.SSLContext | None,
+    *,
+    n_bytes: int,
+    count: int,
+    small: bool,
+    loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> dict[str, float]:
     """Return percentiles in microseconds of one kind, with the answering side in a child process."""
     port_reader, port_writer = os.pipe()
     child = os.fork()
     if child == 0:
-        asyncio.run(serve(kind, server, n_bytes, port_writer))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(serve(kind, server, n_bytes, port_writer, small=small))
         os._exit(0)
     try:
         port = int(os.read(port_reader, 16))
         timed = time_bare if kind.startswith("bare") else time_session
-        seconds = asyncio.run(timed(port, client, n_bytes, count))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            seconds = runner.run(timed(port, client, n_bytes, count))
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -168,13 +201,22 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bytes", type=int, default=8192)
+    parser.add_argument("--small-back", action="store_true", help="sessions answer with 20 bytes")
+    parser.add_argument("--loop", choices=LOOPS, default="asyncio")
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server, client = contexts(Path(folder))
     found = {
-        kind: measure(kind, *pair, arguments.bytes, arguments.count)
+        kind: measure(
+            kind,
+            *pair,
+            n_bytes=arguments.bytes,
+            count=arguments.count,
+            small=arguments.small_back,
+            loop=LOOPS[arguments.loop],
+        )
         for kind, pair in {
             "bare TCP": (None, None),
             "bare TLS": (server, client),
