@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
-
-import numpy as np
 
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedStage, HostedTier, Way
@@ -15,7 +12,6 @@ from model_registry.codec import seconds
 from model_registry.encoding import Encoding
 from model_registry.manifest import Manifest
 from model_registry.split import Cut
-from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Tier, Variant
 
 RANKING_METRICS = ("balanced_accuracy", "r2", "cosine")
@@ -99,7 +95,8 @@ def max_items(manifest: Manifest, tier: Tier) -> int:
 
 def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
     """Yield every codec that some input bears; inputs that do not bear it travel raw beside it."""
-    sizes = {tensor.name: _item_bytes(tensor, manifest.axes) for tensor in manifest.inputs}
+    one = {name: axis.min for name, axis in manifest.axes.items()} | {BATCH: 1}
+    sizes = {tensor.name: tensor.bytes_of(one) for tensor in manifest.inputs}
     codecs = dict.fromkeys(encoding.codec for tensor in manifest.inputs for encoding in tensor.encodings)
     for codec in codecs:
         ratios = {tensor.name: e.ratio for tensor in manifest.inputs for e in tensor.encodings if e.codec == codec}
@@ -109,13 +106,6 @@ def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
             ratio=link_bytes / sum(sizes.values()),
             seconds=sum(seconds(codec, sizes[name]) for name in ratios),
         )
-
-
-def _item_bytes(tensor: Tensor, axes: dict[str, Axis]) -> int:
-    """Return what one item takes at the smallest extents."""
-    extents = (1 if extent == BATCH else extent for extent in tensor.shape)
-    elements = prod(extent if isinstance(extent, int) else axes[extent].min for extent in extents)
-    return elements * np.dtype(tensor.dtype).itemsize
 
 
 def _rank(variant: Variant) -> float:
