@@ -8,7 +8,6 @@ from meshd.core.books import Books
 from meshd.core.candidate import Candidate
 from meshd.core.commands import Dispatch, DropStage, Recall, RunStage
 from meshd.core.life import Attempt, Life, State, Step
-from meshd.core.node import Way
 from meshd.core.patience import seconds_there, wait_for_rest_s, wait_s
 from meshd.core.plan import RAW, Leg, Partial
 from meshd.core.privacy import why_not_send
@@ -139,9 +138,8 @@ class Attempts:
         life.attempt = attempt
         life.look_s = attempt.until_s
         self._view.link_to(attempt.there).outstanding += 1
-        codec = attempt.leg.codec if attempt.leg else attempt.candidate.codec
-        self.use_radio(life, _encoded_bytes(life, attempt, codec), now)
-        tier = attempt.candidate.tier
+        tier, codec = attempt.candidate.tier, attempt.codec
+        self.use_radio(life, bytes_to_send(life, attempt.leg) * _ratio(attempt), now)
         self._commands.append(
             Dispatch(
                 request_id=life.request.request_id,
@@ -169,14 +167,13 @@ def _input_of(life: Life, leg: Leg | None) -> int | None:
     return life.reached.attempt if leg and leg.first and life.reached else None
 
 
-def _encoded_bytes(life: Life, attempt: Attempt, codec: str) -> float:
-    """Return about how much is to be sent."""
-    leg, tier = attempt.leg, attempt.candidate.tier
-    if leg is None or life.reached is None:
-        return life.request.input_bytes * _ratio(tier.ways, codec)
-    ways = tier.stages[leg.first - 1].ways if leg.first <= len(tier.stages) else ()
-    return life.reached.n_bytes * _ratio(ways, codec)
+def bytes_to_send(life: Life, leg: Leg | None) -> int:
+    """Return the bytes of what goes into a leg, or into the whole, as they are before any encoding."""
+    return life.reached.n_bytes if leg is not None and leg.first and life.reached else life.request.input_bytes
 
 
-def _ratio(ways: tuple[Way, ...], codec: str) -> float:
-    return 1.0 if codec == RAW else next((way.ratio for way in ways if way.codec == codec), 1.0)
+def _ratio(attempt: Attempt) -> float:
+    """Return about how many bytes are sent for each of the tensors."""
+    tier, leg = attempt.candidate.tier, attempt.leg
+    ways = tier.stages[leg.first - 1].ways if leg is not None and leg.first else tier.ways
+    return 1.0 if attempt.codec == RAW else next((way.ratio for way in ways if way.codec == attempt.codec), 1.0)

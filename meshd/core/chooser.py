@@ -10,12 +10,13 @@ from meshd.core.attempts import Attempts
 from meshd.core.books import Books
 from meshd.core.candidate import Candidate, Mask, Observation, Reason
 from meshd.core.commands import ChoosePlan
+from meshd.core.cost import Here
 from meshd.core.endings import Endings
 from meshd.core.explanation import Choice
 from meshd.core.forks import Forks
 from meshd.core.life import Attempt, Given, Life, Step
 from meshd.core.patience import end_s
-from meshd.core.planner import Here, Planner
+from meshd.core.planner import Planner
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.refusal import failure, no_way, too_late
 
@@ -70,8 +71,9 @@ class Chooser:
 
     def observe(self, life: Life, now: float) -> Observation:
         """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
-        priority = life.request.priority
-        here = Here(is_full=not self._queue.can_take(priority), wait_s=self._queue.wait_s(priority))
+        queue, priority = self._queue, life.request.priority
+        alive = queue.queued + queue.running
+        here = Here(is_full=not queue.can_take(priority), wait_s=queue.wait_s(priority), alive=alive)
         observation = self._fitting(life, self._planner.observe(life, above=life.looked_tier, here=here, now=now))
         if life.flawed is not None and life.given is None and not observation.offers_any:
             return self._fitting(life, self._planner.observe(life, above=None, here=here, now=now))

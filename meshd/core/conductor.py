@@ -16,7 +16,7 @@ from meshd import errors
 from meshd.core import events
 from meshd.core.admission import room_for, why_not_admit
 from meshd.core.answer import Failure
-from meshd.core.attempts import Attempts
+from meshd.core.attempts import Attempts, bytes_to_send
 from meshd.core.books import Books
 from meshd.core.candidate import NOT_PRICED, Candidate
 from meshd.core.chooser import Chooser
@@ -156,8 +156,12 @@ class Conductor:
         A peer that asked us is told at once what we have: it may know an elsewhere that we do not.
         """
         peers = self._keep_waiting(life)
-        assert life.attempt is not None, "what is waited for is an attempt"
-        waited_s = now - life.attempt.since_s
+        attempt = life.attempt
+        assert attempt is not None, "what is waited for is an attempt"
+        waited_s = now - attempt.since_s
+        if attempt.there is not None:
+            n_bytes = bytes_to_send(life, attempt.leg)
+            self._view.learn_overdue(attempt.there, n_bytes, waited_s, attempt.candidate.prediction, now)
         shunned, why = life.shunned, f"no answer within {waited_s * 1e3:.0f} ms"
         life.shunned = shunned | dict.fromkeys(peers, why)
         if peers and self._chooser.observe(life, now).offers_any:

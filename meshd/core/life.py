@@ -18,7 +18,7 @@ from meshd.core.answer import Answer, Failure
 from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.fork import Fork
-from meshd.core.ids import ArtifactHash, NodeId, RequestId
+from meshd.core.ids import ArtifactHash, NodeId, RequestId, Word
 from meshd.core.itinerary import Itinerary
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.plan import Leg
@@ -111,6 +111,11 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """The peer that was asked; none: it is tried here."""
     legs: tuple[Leg, ...] = ()
     """What is left of a plan over several nodes, the leg under way first; empty where it is run whole."""
+
+    @property
+    def codec(self) -> Word:
+        """Return how what it needs travels to a peer."""
+        return self.legs[0].codec if self.legs else self.candidate.codec
 
     @property
     def leg(self) -> Leg | None:

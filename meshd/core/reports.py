@@ -8,7 +8,7 @@ from __future__ import annotations
 from meshd import errors
 from meshd.core import events
 from meshd.core.answer import Answer, Failure, Hop, Outcome
-from meshd.core.attempts import Attempts
+from meshd.core.attempts import Attempts, bytes_to_send
 from meshd.core.books import Books
 from meshd.core.cascade import escalates, is_malformed
 from meshd.core.chooser import Chooser
@@ -67,8 +67,7 @@ class Reports:
         self._attempts.ended_there(life)
         self._view.radio_used(now)
         transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
-        self._view.link_to(answered.node_id).measured(answered.transferred_bytes, transfer_s, now)
-        self._view.learn_from(answered.node_id, answered.answer, life.request.batch, now)
+        self._learn_from_peer(life, attempt, answered, transfer_s, now)
         if answered.answer.degraded and not attempt.legs:
             life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
@@ -117,8 +116,21 @@ class Reports:
         )
         share = 1.0 if leg is None else _share_of_stages(tier, leg.first, leg.last)
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(int(tier.macs * share) * life.request.batch))
-        if not run.members and leg is None:
-            self._view.learn_compute(own.node_id, tier, done.compute_s / run.items, now)
+        if run.members:
+            return
+        item_s = done.compute_s / run.items
+        if leg is None:
+            self._view.learn_compute(own.node_id, tier, item_s, now)
+        else:
+            self._view.learn_stages(own.node_id, tier, leg.first, leg.last, item_s, now)
+
+    def _learn_from_peer(
+        self, life: Life, attempt: Attempt, answered: events.PeerAnswered, transfer_s: float, now: float
+    ) -> None:
+        tier, stage = attempt.candidate.tier, attempt.leg.first if attempt.leg else 0
+        n_bytes, items = bytes_to_send(life, attempt.leg), life.request.batch
+        self._view.learn_exchange(answered, tier, stage, attempt.codec, n_bytes, transfer_s, now, items=items)
+        self._view.learn_from(answered.node_id, answered.answer, items, now)
 
     def _reach(self, life: Life, attempt: Attempt, done: events.StageFinished, now: float) -> None:
         leg, tier = attempt.legs[0], attempt.candidate.tier

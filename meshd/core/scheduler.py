@@ -155,5 +155,6 @@ class Scheduler:
             self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
-            self._commands.append(Announce(telemetry=self.telemetry()))
+            telemetry = replace(self.telemetry(), links=self.view.link_report())
+            self._commands.append(Announce(telemetry=telemetry))
         self._conductor.wake(now)
