@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from meshd.core.answer import Hop
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedStage, HostedTier
 from meshd.core.plan import Leg, Partial
-from meshd.wire.messages import Infer
-from meshd.wire.tensors import encode_tensors
+from meshd.wire.messages import Infer, Message, Refusal, Result
+from meshd.wire.tensors import decode_tensors, encode_tensors
 from model_registry import manifest as manifests
 from model_registry.manifest import Manifest
 from tests.daemon.conftest import MakeMember
@@ -23,6 +24,7 @@ from tests.daemon.mesh import Member, introduced, join, until
 from tests.daemon.puppet import Puppet
 from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
 
+M = TypeVar("M", Result, Refusal)
 CUTTABLE = "cuttable"
 N_STAGES = 3
 ARTIFACT = ArtifactHash(sha256(cuttable_model()).hexdigest())
@@ -71,6 +73,7 @@ class PartPuppet(Puppet):
     def __init__(self, name: str) -> None:
         super().__init__(name, "hub")
 
+    @override
     def hosted(self) -> HostedTier:
         stages = (HostedStage(compute_s=0.0002, measured=True),) * N_STAGES
         return replace(
@@ -83,6 +86,24 @@ class PartPuppet(Puppet):
             macs=32,
             max_items=8,
         )
+
+    async def answer_of(self, request_id: str) -> tuple[Result, dict[str, NDArray[Any]]]:
+        """Wait for the answer to a request and return it with its tensors."""
+        message, payload = await self._end_of(request_id, Result)
+        return message, decode_tensors(message.tensors, memoryview(payload))
+
+    async def refusal_of(self, request_id: str) -> Refusal:
+        """Wait for the refusal of a request."""
+        return (await self._end_of(request_id, Refusal))[0]
+
+    async def _end_of(self, request_id: str, kind: type[M]) -> tuple[M, bytes]:
+        def ends() -> list[tuple[Message, bytes]]:
+            return [(m, p) for m, p in self.received if isinstance(m, Result | Refusal) and m.request_id == request_id]
+
+        await until(lambda: bool(ends()), f"the end of {request_id}")
+        message, payload = ends()[0]
+        assert isinstance(message, kind), message
+        return message, payload
 
     def hop(self, first: int, last: int) -> Hop:
         """Return what is told of a run of stages [first, last)."""

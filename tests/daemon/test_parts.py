@@ -1,20 +1,64 @@
 """One request over several nodes: the same bits as on one, whatever becomes of the others meanwhile."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from meshd.client.result import Result
+from meshd.core.candidate import Observation
+from meshd.core.plan import Leg, Partial
+from meshd.core.policy import LeastExpectedCost
+from meshd.errors import InvalidInput, NoCandidate
 from tests.daemon.conftest import MakeMember
-from tests.daemon.mesh import Member
-from tests.daemon.parts import CUTTABLE, acquainted, answer_to, part_member, question
+from tests.daemon.mesh import Member, until
+from tests.daemon.parts import (
+    ARTIFACT,
+    CUTTABLE,
+    N_STAGES,
+    PartPuppet,
+    acquainted,
+    answer_to,
+    crossing,
+    part_member,
+    question,
+)
+from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
 
 
-async def band_and_kitchen(member: MakeMember, folder: Path) -> tuple[Member, Member]:
-    band, kitchen = part_member(member, folder, "band"), part_member(member, folder, "kitchen")
+async def band_and_kitchen(member: MakeMember, folder: Path, **options: Any) -> tuple[Member, Member]:
+    band, kitchen = part_member(member, folder, "band", **options), part_member(member, folder, "kitchen")
     await acquainted(band, kitchen)
     return band, kitchen
+
+
+class Splits(LeastExpectedCost):
+    """A policy that splits wherever it may, and goes on from where a part has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_choice: Callable[[], object] = lambda: None
+
+    @override
+    def choose(self, observation: Observation) -> int:
+        self.on_choice()
+        for index, candidate in enumerate(observation.candidates):
+            if candidate.allowed and candidate.legs:
+                return index
+        return super().choose(observation)
+
+
+async def splitting_band_and_kitchen(member: MakeMember, folder: Path) -> tuple[Member, Member, Splits]:
+    """Return nodes that hold a model whose input stays where it is, while activations may travel."""
+    form = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
+    policy = Splits()
+    band = part_member(member, folder, "band", form=form, policy=policy)
+    kitchen = part_member(member, folder, "kitchen", form=form)
+    await acquainted(band, kitchen)
+    return band, kitchen, policy
 
 
 def check_answer(result: Result, items: int = 1) -> None:
@@ -33,9 +77,141 @@ async def test_a_head_here_and_a_tail_there_answer_as_the_whole_does(
     member: MakeMember, tmp_path: Path, place: int
 ) -> None:
     band, kitchen = await band_and_kitchen(member, tmp_path)
-    result = await band.client().infer(
-        question(4), model=CUTTABLE, plan=f"band 0-{place}, kitchen {place}-3", privacy="household"
-    )
+    result = await band.client().infer(question(4), model=CUTTABLE, plan=f"band 0-{place}, kitchen {place}-3")
     check_answer(result, 4)
     assert route(result) == [("band", (0, place)), ("kitchen", (place, 3))]
     assert [m.partial is not None for m in kitchen.asked_by_peers()] == [True]
+
+
+async def test_the_next_node_of_a_chain_passes_on_what_is_left(member: MakeMember, tmp_path: Path) -> None:
+    phone, tower = part_member(member, tmp_path, "phone"), part_member(member, tmp_path, "tower")
+    await acquainted(phone, tower)
+    band = PartPuppet("band")
+    await band.meet(phone)
+    band.say(*band.hand_over(phone, chain(phone, tower), crossing=crossing(4)))
+    result, outputs = await band.answer_of("r1")
+    assert [(hop.node, hop.stages) for hop in result.answer.route] == [("phone", (1, 2)), ("tower", (2, 3))]
+    np.testing.assert_equal(outputs, answer_to(question(4)))
+    (asked,) = tower.asked_by_peers()
+    assert (asked.via, asked.partial and [leg.first for leg in asked.partial.legs]) == ((band.id, phone.id), [2])
+
+
+async def test_a_chain_whose_last_node_is_gone_ends_where_it_is(member: MakeMember, tmp_path: Path) -> None:
+    phone, tower = part_member(member, tmp_path, "phone"), part_member(member, tmp_path, "tower")
+    await acquainted(phone, tower)
+    tower.node.intake.take = lambda *_args, **_kw: tower.sessions[phone.id].abort()  # type: ignore[method-assign]
+    band = PartPuppet("band")
+    await band.meet(phone)
+    band.say(*band.hand_over(phone, chain(phone, tower)))
+    result, outputs = await band.answer_of("r1")
+    assert [(hop.node, hop.stages) for hop in result.answer.route] == [("phone", (1, 2)), ("phone", (2, 3))]
+    np.testing.assert_equal(outputs, answer_to(question()))
+
+
+def chain(one: Member, two: Member) -> Partial:
+    """Return the second stage on one node and the third on another."""
+    legs = (Leg(node_id=one.id, node=one.name, first=1, last=2), Leg(node_id=two.id, node=two.name, first=2, last=3))
+    return Partial(artifact=ARTIFACT, legs=legs)
+
+
+async def test_shares_of_a_batch_come_together_in_order(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    result = await band.client().infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2")
+    check_answer(result, 4)
+    assert route(result) == [("band", None), ("kitchen", None)]
+    assert [m.tensors[0].shape for m in kitchen.asked_by_peers()] == [(2, SAMPLES)]
+
+
+async def test_the_one_plan_that_was_named_is_followed_or_refused(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    result = await band.client().infer(question(), model=CUTTABLE, plan="kitchen")
+    assert route(result) == [("kitchen", None)]
+    with pytest.raises(NoCandidate):
+        await band.client().infer(question(), model=CUTTABLE, plan="attic")
+    assert len(kitchen.asked_by_peers()) == 1
+
+
+async def test_nothing_of_a_request_is_held_once_it_has_ended(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    peaks: list[int] = []
+    kitchen.overhears = lambda _message: peaks.append(band.ledger.live_bytes)
+    inputs = question(4)
+    await band.client().infer(inputs, model=CUTTABLE, plan="band 0-1, kitchen 1-3")
+    crossing_bytes = 4 * (16 * 4 + 4)
+    assert max(peaks) == sum(array.nbytes for array in inputs.values()) + crossing_bytes
+    assert (band.ledger.live_bytes, kitchen.ledger.live_bytes) == (0, 0)
+
+
+async def test_a_child_holds_no_tensors_that_its_parent_holds(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    peaks: list[int] = []
+    kitchen.overhears = lambda _message: peaks.append(band.ledger.live_bytes)
+    inputs = question(4)
+    await band.client().infer(inputs, model=CUTTABLE, plan="band x2, kitchen x2")
+    assert max(peaks) == sum(array.nbytes for array in inputs.values())
+
+
+async def test_a_lost_tail_is_run_here_from_where_the_head_ended(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen, _ = await splitting_band_and_kitchen(member, tmp_path)
+    kitchen.node.intake.take = lambda *_args, **_kw: kitchen.sessions[band.id].abort()  # type: ignore[method-assign]
+    result = await band.client().infer(question(), model=CUTTABLE)
+    check_answer(result)
+    (first, head), (second, tail) = route(result)
+    assert (first, second) == ("band", "band")
+    assert head is not None
+    assert (head[0], tail) == (0, (head[1], N_STAGES))
+
+
+async def test_a_node_that_leaves_between_plan_and_dispatch_is_done_without(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen, policy = await splitting_band_and_kitchen(member, tmp_path)
+    policy.on_choice = band.sessions[kitchen.id].abort
+    result = await band.client().infer(question(), model=CUTTABLE)
+    check_answer(result)
+    assert {node for node, _ in route(result)} == {"band"}
+    assert kitchen.asked_by_peers() == []
+
+
+async def test_an_emergency_runs_on_two_nodes_and_takes_the_first_answer(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    result = await band.client().infer(question(), model=CUTTABLE, priority="emergency")
+    check_answer(result)
+    await until(lambda: len(kitchen.asked_by_peers()) == 1)
+
+
+async def test_explain_tells_of_legs_with_what_was_predicted_and_what_came(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    client = band.client()
+    await client.infer(question(), model=CUTTABLE, plan="band 0-1, kitchen 1-3")
+    story = await client.query("explain")
+    (decision,) = story["decisions"]
+    chosen = decision["candidates"][decision["chosen"]]
+    assert [(leg["node"], leg["first"], leg["last"], leg["codec"]) for leg in chosen["legs"]] == [
+        ("band", 0, 1, "raw"),
+        ("kitchen", 1, 3, "raw"),
+    ]
+    assert all(leg["actual_compute_s"] > 0.0 for leg in chosen["legs"])
+    assert [leg["predicted_transfer_s"] > 0.0 for leg in chosen["legs"]] == [False, True]
+    assert {c["mask"] for c in decision["candidates"] if c is not chosen} == {"not_the_plan"}
+    assert [hop["stages"] for hop in story["route"]] == [[0, 1], [1, 3]]
+    assert story["plan"] == "band 0-1, kitchen 1-3"
+
+
+async def test_explain_tells_of_shares_and_of_each_of_them(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    client = band.client()
+    await client.infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2")
+    story = await client.query("explain")
+    chosen = story["decisions"][0]["candidates"][story["decisions"][0]["chosen"]]
+    assert [(share["node"], share["items"]) for share in chosen["shares"]] == [("band", 2), ("kitchen", 2)]
+    assert all(share["actual_compute_s"] > 0.0 for share in chosen["shares"])
+    assert [(part["batch"], part["outcome"]) for part in story["parts"]] == [(2, "answered")] * 2
+
+
+async def test_a_client_may_not_hand_over_the_rest_of_a_plan(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    client = band.client()
+    message, parts = PartPuppet("liar").hand_over(band, via=())
+    client.expect(message.request_id)
+    await client.session.opened()
+    assert client.session.send(message, parts)
+    assert isinstance(await client.outcome(message.request_id), InvalidInput)
