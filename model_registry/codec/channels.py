@@ -69,9 +69,10 @@ def decode(content: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
 def quietest_axis(real: Array) -> int:
     """Return the axis along which scales of their own leave the least noise: 1 in most networks, the last in others.
 
-    The noise of rounding to steps of `s` has the power s*s/12 (Bennett 1948). A scale for every few elements is none.
+    The noise of rounding to steps of `s` has the power s*s/12 (Bennett 1948). Scales for fewer than 64 elements each
+    would weigh more than they help.
     """
-    axes = [axis for axis in sorted({min(1, real.ndim - 1), real.ndim - 1}) if real.shape[axis] <= real.size // 16]
+    axes = [axis for axis in sorted({min(1, real.ndim - 1), real.ndim - 1}) if real.shape[axis] <= real.size // 64]
     if len(axes) < 2:
         return axes[0] if axes else 0
     with np.errstate(all="ignore"):

@@ -25,13 +25,13 @@ class _Cost(NamedTuple):
 # Encoding and decoding together, one thread of the machine of docs/decisions/0018-codecs.md; docs/decisions/measure/
 # encodings.py prints this table anew.
 _COSTS: dict[Codec, _Cost] = {
-    "uint8": _Cost(40, 1.2),
-    "fp16": _Cost(10, 1.3),
-    "int8": _Cost(40, 0.5),
-    "jpeg": _Cost(40, 2.6),
-    "flac": _Cost(150, 10.0),
+    "uint8": _Cost(20, 1.2),
+    "fp16": _Cost(15, 1.2),
+    "int8": _Cost(35, 0.3),
+    "jpeg": _Cost(35, 2.2),
+    "flac": _Cost(120, 8.2),
 }
-YARDSTICK_US = 20.0
+YARDSTICK_US = 13.2
 """What :func:`yardstick_us` took there."""
 _YARDSTICK_ELEMENTS = 1 << 16
 
