@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from meshd.core.answer import Hop
+from meshd.core.candidate import Observation
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedStage, HostedTier
 from meshd.core.plan import Leg, Partial
+from meshd.core.policy import LeastExpectedCost
 from meshd.wire.messages import Infer, Message, Refusal, Result
 from meshd.wire.tensors import decode_tensors, encode_tensors
 from model_registry import manifest as manifests
@@ -58,6 +61,11 @@ async def acquainted(*members: Member) -> None:
             join(one, other)
     await introduced(*members)
     await until(lambda: all(_knows_stages(one, members) for one in members), "knowledge of stages")
+
+
+async def with_stages(one: Member) -> None:
+    """Wait until a node may run stages."""
+    await until(lambda: any(hosted.stages for hosted in one.node.scheduler.profile.hosted), "stages that may be run")
 
 
 def _knows_stages(one: Member, members: tuple[Member, ...]) -> bool:
@@ -143,3 +151,19 @@ def crossing(items: int = 1, level: int = 3) -> dict[str, NDArray[Any]]:
     """Return what crosses before the second stage, by the graph's own names."""
     inputs = question(items, level)
     return {"x": 2.0 * inputs["ecg"].astype(np.float32), "bias": inputs["gain"]}
+
+
+class Splits(LeastExpectedCost):
+    """A policy that splits wherever it may, and goes on from where a part has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_choice: Callable[[], object] = lambda: None
+
+    @override
+    def choose(self, observation: Observation) -> int:
+        self.on_choice()
+        for index, candidate in enumerate(observation.candidates):
+            if candidate.allowed and candidate.legs:
+                return index
+        return super().choose(observation)

@@ -1,17 +1,13 @@
 """One request over several nodes: the same bits as on one, whatever becomes of the others meanwhile."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typing_extensions import override
 
 from meshd.client.result import Result
-from meshd.core.candidate import Observation
 from meshd.core.plan import Leg, Partial
-from meshd.core.policy import LeastExpectedCost
 from meshd.errors import InvalidInput, NoCandidate
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, until
@@ -20,6 +16,7 @@ from tests.daemon.parts import (
     CUTTABLE,
     N_STAGES,
     PartPuppet,
+    Splits,
     acquainted,
     answer_to,
     crossing,
@@ -33,22 +30,6 @@ async def band_and_kitchen(member: MakeMember, folder: Path, **options: Any) -> 
     band, kitchen = part_member(member, folder, "band", **options), part_member(member, folder, "kitchen")
     await acquainted(band, kitchen)
     return band, kitchen
-
-
-class Splits(LeastExpectedCost):
-    """A policy that splits wherever it may, and goes on from where a part has ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.on_choice: Callable[[], object] = lambda: None
-
-    @override
-    def choose(self, observation: Observation) -> int:
-        self.on_choice()
-        for index, candidate in enumerate(observation.candidates):
-            if candidate.allowed and candidate.legs:
-                return index
-        return super().choose(observation)
 
 
 async def splitting_band_and_kitchen(member: MakeMember, folder: Path) -> tuple[Member, Member, Splits]:
