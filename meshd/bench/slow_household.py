@@ -6,6 +6,7 @@ Weak devices take control groups; where there are none, all are equally strong.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -13,16 +14,21 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from meshd.client import AsyncClient
+from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass
 from meshd.demo import cpu_limit, namespaces
 from meshd.demo.cpu_limit import CpuLimit
 from meshd.demo.device import Place
 from meshd.demo.household import Household
 from meshd.demo.spending import HOUSEHOLD
+from meshd.errors import SetupError
+from meshd.plan_document import PlanDocument, PlanQuestion
 
 Links = Literal["namespaces", "shaped"]
-CORES = {DeviceClass.WATCH: 0.1, DeviceClass.PHONE: 0.3}
+CORES = {DeviceClass.WATCH: 0.2, DeviceClass.PHONE: 0.5}
 """Shares of a core; the hub has all of one."""
+_POLL_S = 0.05
 _PATIENCE_S = 120.0
 """Weak devices start before they are weak; a first start tries every model three times on this one machine."""
 
@@ -52,7 +58,7 @@ async def slow_household(
     cores: Mapping[DeviceClass, float] = CORES,
     links: Links | None = None,
 ) -> AsyncIterator[tuple[Household, Links]]:
-    """Give a household that hosts the models ``names`` on all three devices, and say what makes its links slow.
+    """Give a household that hosts the models ``names``, all of them cut, on all devices; say what makes its links slow.
 
     Raises:
         SetupError: the daemons did not come together.
@@ -60,8 +66,29 @@ async def slow_household(
     with surroundings(rate_bps, links=links) as around:
         async with Household(folder, models=models, places=around.places) as household:
             await household.meet(names, patience_s=_PATIENCE_S)
+            await _until_cut(household, names)
             around.weaken(cores)
             yield household, around.links
+
+
+async def _until_cut(household: Household, names: Collection[str]) -> None:
+    """Wait until the stages of all these models were tried on all devices, which happens behind everything else."""
+    for name in names:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await _until_one_is_cut(household.client(DeviceClass.WATCH), ModelName(name))
+        except TimeoutError:
+            told = f"the stages of {name} were not ready on every device within {_PATIENCE_S:g} s."
+            raise SetupError(told, hint=f"`meshd status` says why; logs are in {household.folder}.") from None
+
+
+async def _until_one_is_cut(watch: AsyncClient, name: ModelName) -> None:
+    while not _is_cut(await watch.plan(PlanQuestion(model=name))):  # noqa: ASYNC110  It can only be asked.
+        await asyncio.sleep(_POLL_S)
+
+
+def _is_cut(document: PlanDocument) -> bool:
+    return all(tier.stages for host in document.hosts for tier in host.hosted)
 
 
 @contextmanager
@@ -88,8 +115,13 @@ def _limited(place: Place, limit: CpuLimit | None) -> Place:
     return Place(prefix=prefix, tables={**_ROOM, **place.tables})
 
 
-_ROOM: dict[str, dict[str, Any]] = {"models": {"memory_budget_bytes": 2**30}, "mqtt": {"embedded": False}}
-"""Weak in computing, yet no model has to leave another one's memory while plans are compared."""
+_ROOM: dict[str, dict[str, Any]] = {
+    "models": {"memory_budget_bytes": 2**30},
+    "mqtt": {"embedded": False},
+    "scheduler": {"latency_price_watts": 1_000.0},
+}
+"""Weak in computing, yet no model has to leave another one's memory; and only time counts, which is what is measured:
+at a joule a millisecond no battery weighs against it."""
 
 
 def _apart(rate_bps: float, ending: ExitStack) -> dict[DeviceClass, Place]:

@@ -95,6 +95,8 @@ def as_learned(node: NodeView, model: ModelName) -> NodeProfile:
 
 
 def _as_learned(node: NodeView, hosted: HostedTier) -> HostedTier:
+    if not hosted.stages:
+        return replace(hosted, compute_s=node.item_s(hosted))
     seconds = node.times.spans(hosted).seconds
     stages = tuple(replace(stage, compute_s=seconds[k][k + 1]) for k, stage in enumerate(hosted.stages))
     return replace(hosted, compute_s=node.item_s(hosted), stages=stages)
