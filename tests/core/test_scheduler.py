@@ -120,7 +120,7 @@ def test_a_heartbeat_leaves_every_interval_with_what_this_node_is_doing() -> Non
     step(made, arrived("b", deadline_s=60.0))
     assert made.handle(events.TimePassed(), 1.9) == []
 
-    told = Telemetry(queued=1, running=1, backlog_s=0.004, warm=warm(watch()).warm, radio_awake=False)
+    told = Telemetry(queued=1, running=1, backlog_s=0.004, warm=warm(watch()).warm, radio_awake=False, links=())
     assert made.handle(events.TimePassed(), 2.0) == [Announce(telemetry=told)]
     assert made.handle(events.TimePassed(), 3.9) == []
 
