@@ -45,6 +45,8 @@ class SplitOrder:
     """TIER, TIER/VARIANT or VARIANT; all unless given."""
     samples: Path | None = None
     most: int = DEFAULT_CUTS
+    seconds_each: float = 0.5
+    """Spent on each measurement of time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ def split_bundle(order: SplitOrder, progress: Progress) -> Outcome:
     """
     folder = order.bundle if order.bundle.is_dir() else order.bundle.parent
     before = manifests.load(folder / MANIFEST)
-    splitting = _Splitting(folder, before, read_samples(order.samples) if order.samples else None, order.most)
+    splitting = _Splitting(folder, before, read_samples(order.samples) if order.samples else None, order)
     divided: list[Divided] = []
     whole: dict[str, str] = {}
     for tier, variant in _chosen(before, order.variant):
@@ -116,7 +118,7 @@ class _Splitting:
     folder: Path
     before: Manifest
     samples: Samples | None
-    most: int
+    order: SplitOrder
 
     def divided(self, tier: Tier, variant: Variant, progress: Progress) -> Divided:
         """Cut one variant.
@@ -172,7 +174,8 @@ class _Splitting:
             axes=self.before.axes,
             trials=self._trials(variant.names),
             macs=variant.macs,
-            most=self.most,
+            most=self.order.most,
+            seconds_each=self.order.seconds_each,
             least_depth=self.before.private_depth or 0,
             quantised=variant.precision in {"int8", "int4"},
         )
@@ -219,7 +222,9 @@ def _variant(variant: Variant, parts: Parts, split: Split) -> Variant:
     artifact = hashlib.sha256(parts.content).hexdigest()
     stem = _MARK.sub("", path.stem)
     already = variant.split is not None
+    found = parts.from_original
     done = f"fused and ordered for cutting by onnxruntime {onnxruntime.__version__}"
+    done += "" if found.none else f", which changes answers by {found.error:.1g} of the largest"
     return replace(
         variant,
         file=str(path.with_name(f"{stem}-{artifact[:8]}{path.suffix}")),

@@ -38,12 +38,21 @@ def prepared(
         model = inliner.inline_local_functions(model)
     given, wanted = [_fixed(t, axes) for t in inputs], [_fixed(t, axes) for t in outputs]
     with quiet():
-        fixed = name_axes(model, given, wanted).SerializeToString()
+        fixed = name_axes(_asked_for(model, wanted), given, wanted).SerializeToString()
     fused = optimised(fixed, folding=True)
     if len(fused) > _WORTH * len(content):
         fused = optimised(fixed, folding=False)
     folded = _with_small_constants(onnx.load_model_from_string(fused))
     return name_axes(_without_dead(packed(folded)), given, wanted, inferring=False)
+
+
+def _asked_for(model: onnx.ModelProto, outputs: Iterable[Tensor]) -> onnx.ModelProto:
+    """Leave out outputs that nobody asks for: they would cross for nothing."""
+    names = {tensor.name for tensor in outputs}
+    kept = [value for value in model.graph.output if value.name in names]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    return model
 
 
 def _fixed(tensor: Tensor, axes: Mapping[str, Axis]) -> Tensor:

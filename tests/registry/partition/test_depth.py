@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("onnx", reason="cutting needs the `convert` extra")
+
 from model_registry.partition.depth import DEEPEST, depths, fewest
 from model_registry.partition.graph import graph_of
 from tests.registry.partition.graphs import WIDTH, layers, model, node

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+
+pytest.importorskip("onnx", reason="cutting needs the `convert` extra")
+
+import numpy as np
 
 from model_registry.partition.difference import Difference, difference
 from model_registry.tensor import Tensor

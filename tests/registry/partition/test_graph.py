@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("onnx", reason="cutting needs the `convert` extra")
+
 from onnx import TensorProto, helper
 
 from model_registry.partition.graph import graph_of

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("networkx", reason="cutting needs the `convert` extra")
+
 from fractions import Fraction
 from itertools import pairwise
 

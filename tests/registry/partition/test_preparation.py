@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("onnx", reason="cutting needs the `convert` extra")
+
 from collections import Counter
 from typing import Any
 

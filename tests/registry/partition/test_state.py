@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+pytest.importorskip("onnx", reason="cutting needs the `convert` extra")
+
+
 from model_registry.partition.graph import graph_of
 from model_registry.partition.state import together
 from model_registry.tensor import Tensor
