@@ -1,7 +1,7 @@
 """Measure what record 0001 states: one typed codec against msgpack with pydantic, on one request's metadata.
 
 Needs two packages that meshd does not: `.venv/bin/pip install msgpack pydantic`.
-Run: `.venv/bin/python docs/decisions/measure/codecs.py`
+Run: `.venv/bin/python docs/decisions/measure/serialising.py`
 """
 
 import subprocess
