@@ -34,8 +34,7 @@ def encode_tensors(
     A tensor is encoded if `encodings` names it and its values allow that, and else goes raw.
 
     Raises:
-        InvalidInput: an array has no wire type (object, str), or its name, its rank or their number no room; or the
-            library of a codec is not installed here.
+        InvalidInput: an array has no wire type (object, str), or its name, its rank or their number no room.
     """
     if len(arrays) > MAX_TENSORS:
         raise InvalidInput(f"{len(arrays)} tensors were given and a message carries {MAX_TENSORS} at most.")
@@ -93,19 +92,13 @@ def _encoded(
     found = list(headers)
     for index, header in enumerate(headers):
         encoding = encodings.get(header.name)
-        encoded = None if encoding is None else _try(np.asarray(arrays[header.name], _DTYPES[header.dtype]), encoding)
-        if encoding is not None and encoded is not None:
-            contents[index] = encoded
-            found[index] = replace(header, codec=encoding.codec, encoded_bytes=len(encoded))
+        if encoding is None:
+            continue
+        encoded = codec.encode(np.asarray(arrays[header.name], _DTYPES[header.dtype]), encoding)
+        if encoded is not None:
+            contents[index] = encoded.content
+            found[index] = replace(header, codec=encoding.codec, encoded_bytes=len(encoded.content))
     return tuple(found), contents
-
-
-def _try(array: Array, encoding: Encoding) -> memoryview | None:
-    try:
-        encoded = codec.encode(array, encoding)
-    except CodecMissing as error:
-        raise InvalidInput(error.message, hint=error.hint) from error
-    return None if encoded is None else encoded.content
 
 
 def _decoded(header: TensorHeader, content: memoryview, room_bytes: int) -> Array:

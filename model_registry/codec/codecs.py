@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 
 from model_registry.codec import channels, half, numbers, picture, signal
-from model_registry.codec.encoded import MOST_BYTES, Array, Encoded, byte_count
+from model_registry.codec.encoded import MOST_BYTES, Array, Encoded, check_room
 from model_registry.encoding import Encoding
 from model_registry.errors import Undecodable
 
@@ -28,16 +29,18 @@ def available() -> tuple[str, ...]:
     return tuple(codec for codec in _CODECS if codec not in _OPTIONAL or _OPTIONAL[codec]())
 
 
+@cache
+def _here() -> frozenset[str]:
+    return frozenset(available())
+
+
 def encode(array: Array, encoding: Encoding) -> Encoded | None:
     """Return an array made smaller, or none where it is better sent raw.
 
     That is where nothing would be gained, where it is too large to be decoded, or where the codec has no form for it:
-    NaN, infinity, numbers off the declared grid, bits lost that the manifest promises to keep.
-
-    Raises:
-        CodecMissing: the library of the codec is not installed here.
+    NaN, infinity, numbers off the declared grid, bits lost that the manifest promises to keep, or no library here.
     """
-    if array.nbytes > MOST_BYTES:
+    if array.nbytes > MOST_BYTES or encoding.codec not in _here():
         return None
     with np.errstate(all="ignore"):  # What overflows is looked for, and goes raw.
         encoded = _CODECS[encoding.codec].encode(array, encoding)
@@ -51,7 +54,7 @@ def decode(content: memoryview, codec: str, dtype: str, shape: tuple[int, ...]) 
         Undecodable: the bytes are not that array, or it would be too large.
         CodecMissing: the library of the codec is not installed here.
     """
-    byte_count(dtype, shape)
+    check_room(dtype, shape)
     if codec not in _CODECS:
         raise Undecodable(f"There is no codec '{codec}'.")
     with np.errstate(all="ignore"):  # A stranger's numbers overflow as they like.

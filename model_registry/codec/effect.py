@@ -40,7 +40,6 @@ def measured(
 
     Raises:
         ValueError: there are no samples.
-        CodecMissing: the library of the codec is not installed here.
         RunFailed: the model gave up.
     """
     if not samples:

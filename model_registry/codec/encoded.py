@@ -28,16 +28,15 @@ class Encoded(NamedTuple):
     """Whether decoding gives back the very bits."""
 
 
-def byte_count(dtype: str, shape: Sequence[int]) -> int:
-    """Return how many bytes a decoded tensor takes.
+def check_room(dtype: str, shape: Sequence[int]) -> None:
+    """Make sure that a decoded tensor takes no more than any may; an axis of none does not excuse the others.
 
     Raises:
-        Undecodable: more than any may take.
+        Undecodable: it takes more.
     """
-    count = prod(shape) * np.dtype(dtype).itemsize
+    count = prod(max(1, extent) for extent in shape) * np.dtype(dtype).itemsize
     if count > MOST_BYTES:
         raise Undecodable(f"A tensor of {dtype}{list(shape)} takes {count:,} bytes; {MOST_BYTES:,} may be decoded.")
-    return count
 
 
 def within_ratio(decoded_bytes: int, content: memoryview) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from model_registry.codec.encoded import REAL, Array, Encoded, same_bits
@@ -26,6 +28,6 @@ def decode(content: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
         Undecodable: the bytes are more or fewer than the shape takes, or the dtype is not a wider one.
     """
     halves = np.frombuffer(content, "<f2") if len(content) % 2 == 0 else None
-    if dtype not in REAL or halves is None or halves.size != np.prod(shape, dtype=np.int64):
+    if dtype not in REAL or halves is None or halves.size != prod(shape):
         raise Undecodable(f"{len(content):,} bytes of half precision are no {dtype}{list(shape)}.")
     return halves.reshape(shape).astype(dtype)

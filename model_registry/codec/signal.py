@@ -6,6 +6,7 @@ Eight bytes of scale (0: int16 as they are), then a FLAC stream of STREAMINFO an
 from __future__ import annotations
 
 import struct
+from ctypes.util import find_library
 from importlib.util import find_spec
 from io import BytesIO
 from math import isfinite, prod
@@ -26,8 +27,8 @@ _RATE_HZ = 48_000  # A field that FLAC wants and nothing here reads.
 
 
 def available() -> bool:
-    """Tell whether this node has the library, without loading it."""
-    return find_spec("soundfile") is not None
+    """Tell whether this node has the library, without loading it; some wheels bring libsndfile, others look for it."""
+    return find_spec("soundfile") is not None and bool(find_spec("_soundfile_data") or find_library("sndfile"))
 
 
 def encode(array: Array, encoding: Encoding) -> Encoded | None:

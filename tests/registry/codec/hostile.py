@@ -44,6 +44,7 @@ def _plain() -> Iterator[Hostile]:
     yield Hostile("halves, two bytes more", "fp16", "float32", (8,), halves + b"\0\0")
     yield Hostile("halves of whole numbers", "fp16", "int32", (8,), halves)
     yield Hostile("halves of an endless axis beside none", "fp16", "float32", (0, 2**31, 2**31, 2**31), halves)
+    yield Hostile("no halves of an endless axis", "fp16", "float32", (0, 2**31, 2**31, 2**31), b"")
     yield Hostile("more than may be decoded", "fp16", "float32", (2**31, 2**31), halves)
     yield Hostile("an unknown codec", "zip", "float32", (8,), halves)
     channels = honest(
