@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 import onnxruntime
@@ -14,6 +15,7 @@ from model_registry.convert.errors import first_line
 from model_registry.errors import ModelUnreadable
 
 Array = NDArray[Any]
+_FEWEST_RUNS, _MOST_RUNS = 5, 100
 Level = Literal["none", "extended"]
 _LEVELS = {
     "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -47,14 +49,17 @@ def run_unoptimised(content: bytes, inputs: Mapping[str, Array], names: Sequence
     return outputs
 
 
-def profile(content: bytes, inputs: Mapping[str, Array], *, runs: int) -> str:
-    """Return onnxruntime's own record, as JSON, of so many runs node by node."""
+def profile(content: bytes, inputs: Mapping[str, Array], *, seconds: float) -> str:
+    """Return onnxruntime's own record, as JSON, of runs node by node for so long."""
     with tempfile.TemporaryDirectory() as folder:
         options = _options("none")
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = _opened(content, options)
-        for _ in range(runs):
+        end_s = perf_counter() + seconds
+        for number in range(_MOST_RUNS):
+            if number >= _FEWEST_RUNS and perf_counter() > end_s:
+                break
             session.run(None, dict(inputs))
         return Path(session.end_profiling()).read_text(encoding="utf-8")
 

@@ -19,7 +19,7 @@ from model_registry.runtime.session import open_session
 
 Inputs = Mapping[str, NDArray[Any]]
 _EVENT = re.compile(r"^node:(\d+)_kernel_time$")
-_FEWEST_RUNS, _MOST_RUNS = 5, 100
+_RUNS = 5
 
 
 def node_work(model: onnx.ModelProto, graph: Graph, inputs: Inputs, *, seconds: float) -> dict[int, int]:
@@ -29,8 +29,7 @@ def node_work(model: onnx.ModelProto, graph: Graph, inputs: Inputs, *, seconds: 
     """
     content = _numbered(model).SerializeToString()
     whole_s = _whole_s(model.SerializeToString(), inputs)
-    runs = min(max(int(seconds / whole_s), _FEWEST_RUNS), _MOST_RUNS)
-    spent = _spent(profile(content, inputs, runs=runs))
+    spent = _spent(profile(content, inputs, seconds=seconds))
     scale = whole_s * 1e9 / max(sum(spent.get(node, 0.0) for node in graph.reads), 1e-9)
     return {node: max(1, round(spent.get(node, 0.0) * scale)) for node in graph.reads}
 
@@ -57,7 +56,7 @@ def _whole_s(content: bytes, inputs: Inputs) -> float:
     names = [output.name for output in session.outputs]
     session.run(names, inputs)
     took = []
-    for _ in range(_FEWEST_RUNS):
+    for _ in range(_RUNS):
         started = perf_counter()
         session.run(names, inputs)
         took.append(perf_counter() - started)
