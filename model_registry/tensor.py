@@ -17,7 +17,7 @@ DType = Literal[
     "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 ]  # fmt: skip
-_ELEMENT_BYTES = {"bool": 1} | {dtype: int(dtype.lstrip("uinfloat")) // 8 for dtype in get_args(DType)[1:]}
+_ELEMENT_BYTES: dict[str, int] = {"bool": 1} | {dtype: int(dtype.lstrip("uinfloat")) // 8 for dtype in get_args(DType)[1:]}
 AxisName = Annotated[
     str,
     Meta(
