@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 _RAW: Mapping[str, Encoding] = MappingProxyType({})
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in get_args(DType)}
+_ELEMENT_BYTES = {name: dtype.itemsize for name, dtype in _DTYPES.items()}
 # Asking a dtype for its name costs a microsecond each time.
 _NAMES = {dtype.newbyteorder(order): name for name, dtype in _DTYPES.items() for order in "<>"}
 
@@ -52,7 +53,10 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
             their header says.
         InvalidInput: the library of a codec is not installed here.
     """
-    sizes = [_raw_bytes(header) if header.codec == "raw" else _encoded_bytes(header) for header in headers]
+    sizes = [
+        prod(header.shape) * _ELEMENT_BYTES[header.dtype] if header.codec == "raw" else _encoded_bytes(header)
+        for header in headers
+    ]
     if sum(sizes) != len(payload):
         raise ProtocolError(
             f"the tensors take {sum(sizes):,} bytes by their headers and the payload has {len(payload):,}."
@@ -70,10 +74,6 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
             room_bytes -= arrays[header.name].nbytes
         offset += size
     return arrays
-
-
-def _raw_bytes(header: TensorHeader) -> int:
-    return int(prod(header.shape) * _DTYPES[header.dtype].itemsize)
 
 
 def _encoded_bytes(header: TensorHeader) -> int:
@@ -103,7 +103,7 @@ def _encoded(
 
 def _decoded(header: TensorHeader, content: memoryview, room_bytes: int) -> Array:
     """Undo a codec; `room_bytes` is what is left of what all encoded tensors of a message may take together."""
-    if _raw_bytes(header) > room_bytes:
+    if prod(header.shape) * _ELEMENT_BYTES[header.dtype] > room_bytes:
         raise ProtocolError(f"the tensors take more than {MOST_BYTES:,} bytes once they are decoded.")
     try:
         return codec.decode(content, header.codec, header.dtype, header.shape)
