@@ -71,7 +71,8 @@ class InputContract:
 
     def smallest(self) -> dict[str, Array]:
         """Return inputs of zeros that keep the contract, every dynamic axis at its minimum."""
-        return {name: np.zeros(rule.smallest_shape, rule.dtype) for name, rule in self._rules.items()}
+        # Written, not only allocated: zeros that were never written all lie in one page, which no real input does.
+        return {name: np.full(rule.smallest_shape, 0, rule.dtype) for name, rule in self._rules.items()}
 
     @override
     def __str__(self) -> str:
