@@ -1,5 +1,9 @@
 """Documents of a small household, as a daemon would write them."""
 
+from typing import Any
+
+from msgspec.structs import replace
+
 from meshd.core.answer import Answer, Energy, Hop, Timings
 from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, Telemetry
@@ -9,6 +13,8 @@ from meshd.documents import (
     ExplainDocument,
     ExplainedCandidate,
     ExplainedDecision,
+    ExplainedLeg,
+    ExplainedShare,
     Host,
     MemoryState,
     Model,
@@ -159,3 +165,44 @@ ANSWER = Answer(
     timings=TIMINGS,
     energy=Energy(joules=0.0122),
 )
+
+
+def split_explained() -> ExplainDocument:
+    """Return a request whose first two stages ran on the watch and whose last one on the hub."""
+    wrist = ExplainedLeg(
+        node_id=WATCH,
+        node="wrist",
+        first=0,
+        last=2,
+        codec="raw",
+        predicted_compute_s=0.001,
+        predicted_transfer_s=0.0,
+        actual_compute_s=0.0012,
+    )
+    kitchen = ExplainedLeg(
+        node_id=HUB,
+        node="kitchen",
+        first=2,
+        last=3,
+        codec="int8",
+        predicted_compute_s=0.001,
+        predicted_transfer_s=0.002,
+        actual_compute_s=0.002,
+    )
+    hop = replace(HOP, stages=(2, 3))
+    return replace(_chosen(plan="hub tier on wrist 0-2, kitchen 2-3", legs=(wrist, kitchen)), route=(hop,))
+
+
+def shared_explained() -> ExplainDocument:
+    """Return a request whose eight items were to be shared, and of which nothing has come yet."""
+    share = ExplainedShare(node_id=HUB, node="kitchen", items=3, codec="raw", predicted_s=0.004)
+    part = replace(EXPLAIN, request_id=RequestId("r1/0"))
+    own = replace(share, node_id=WATCH, node="wrist", items=5)
+    chosen = _chosen(plan="hub tier on wrist x5, kitchen x3", shares=(own, share))
+    return replace(chosen, batch=8, parts=(part, part))
+
+
+def _chosen(**changes: Any) -> ExplainDocument:
+    (decision,) = EXPLAIN.decisions
+    masked, chosen = decision.candidates
+    return replace(EXPLAIN, decisions=(replace(decision, candidates=(masked, replace(chosen, **changes))),))

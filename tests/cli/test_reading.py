@@ -117,6 +117,7 @@ def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDa
         "answered by tier hub with score 0.970, ~12.2 mJ",
         "hub tier on kitchen: fp32, 2.00 ms, score 0.970",
         "3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
+        "4.00 ms predicted",
     ]
     assert daemon.asked[0].arguments == {"request_id": "r1"}  # type: ignore[union-attr]
 
@@ -144,6 +145,30 @@ def test_a_decision_that_led_to_another_look_says_so(meshd: Command, daemon: Fak
     (asked,) = samples.EXPLAIN.decisions
     daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, decisions=(asked, asked))
     assert meshd("explain").out.count("it ran, and asked for another look, score 0.970") == 1
+
+
+def test_a_plan_over_two_nodes_shows_what_each_did_and_was_expected_to(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = samples.split_explained()
+    lines = [line.rstrip() for line in meshd("explain").out.splitlines()]
+    assert lines[-9:] == [
+        "→  hub tier on wrist 0-2, kitchen 2-3  4.00 ms  ~12.0 mJ        10.8",
+        "     stages 0 to 1 on wrist: 1.00 ms predicted, took 1.20 ms",
+        "     stage 2 on kitchen: 2.00 ms to get there, sent as int8; 1.00 ms predicted,",
+        "took 2.00 ms",
+        "",
+        "answered by tier hub with score 0.970, ~12.2 mJ",
+        "  stage 2 of the hub tier on kitchen: fp32, 2.00 ms, score 0.970",
+        "  3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
+        "  4.00 ms predicted",
+    ]
+
+
+def test_shares_of_a_batch_are_told_one_by_one(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = samples.shared_explained()
+    out = meshd("explain").out
+    assert "3 items on kitchen: 4.00 ms predicted until it is back; computing never ran" in out
+    assert " · 8 items" in out
+    assert [line for line in out.splitlines() if line.startswith("part ")] == ["part 1 of 2", "part 2 of 2"]
 
 
 def test_a_request_that_failed_says_why(meshd: Command, daemon: FakeDaemon) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from meshd.cli.view.columns import columns
+from meshd.cli.view.parts_view import part_lines, sent_as, stages
 from meshd.cli.view.words import NOTHING, duration, energy, size
-from meshd.core.answer import Hop, Timings
+from meshd.core.answer import Hop
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
 
 
@@ -18,12 +22,22 @@ def explain_view(story: ExplainDocument) -> RenderableType:
     decisions = (
         _decision(number, decision, _came_of(story, decision, after)) for number, (decision, after) in numbered
     )
-    return Group(_request(story), *decisions, _outcome(story))
+    return Group(_request(story), *decisions, *_parts(story), _outcome(story))
+
+
+def _parts(story: ExplainDocument) -> Iterator[RenderableType]:
+    """Yield the stories of what ran beside each other for it."""
+    for number, part in enumerate(story.parts, start=1):
+        yield Text(f"\npart {number} of {len(story.parts)}", style="bold")
+        yield Padding(explain_view(part), (0, 0, 0, 2))
 
 
 def _request(story: ExplainDocument) -> Text:
     at_least = f" · at least tier {story.min_tier}" if story.min_tier else ""
     wishes = f"{story.priority} · {story.privacy} · {duration(story.deadline_s)} to answer{at_least}"
+    wishes += f" · {story.batch} items" if story.batch > 1 else ""
+    wishes += f" · as {story.plan}" if story.plan else ""
+    wishes += f" · from stage {story.first_stage} on" if story.first_stage else ""
     return Text.assemble((story.request_id, "bold"), f"  {story.model} · {size(story.input_bytes)} in · {wishes}")
 
 
@@ -39,7 +53,8 @@ def _decision(number: int, decision: ExplainedDecision, came_of: Text) -> Render
     )
     for index, candidate in enumerate(decision.candidates):
         table.add_row(*_candidate(candidate, chosen=index == decision.chosen))
-    return Group(title, table, came_of) if came_of else Group(title, table)
+    parts = () if decision.chosen is None else part_lines(decision.candidates[decision.chosen])
+    return Group(title, table, *parts, *((came_of,) if came_of else ()))
 
 
 def _came_of(story: ExplainDocument, decision: ExplainedDecision, after: ExplainedDecision | None) -> Text:
@@ -63,7 +78,10 @@ def _candidate(candidate: ExplainedCandidate, *, chosen: bool) -> tuple[str | Te
     reason = candidate.reason or candidate.mask or ""
     return (
         Text("→" if chosen else "", style="bold green"),
-        Text(candidate.plan, style="bold" if chosen else "" if candidate.allowed else "dim"),
+        Text(
+            f"{candidate.plan}{sent_as(candidate.codec)}",
+            style="bold" if chosen else "" if candidate.allowed else "dim",
+        ),
         duration(candidate.predicted_s),
         energy(candidate.predicted_joules, estimated=True),
         NOTHING if candidate.cost is None else f"{candidate.cost * 1e3:.3g}",
@@ -86,21 +104,31 @@ def _answered(story: ExplainDocument) -> Text:
     score = "" if story.score is None else f" with score {story.score:.3f}"
     spent = f", {energy(story.energy.joules, estimated=story.energy.estimated)}" if story.energy else ""
     answered = Text.assemble((f"\n{story.outcome}", style), f" by tier {story.tier}{score}", spent)
-    return answered.append("".join(f"\n  {_hop(hop)}" for hop in story.route)).append(_timings(story.timings))
+    return answered.append("".join(f"\n  {_hop(hop)}" for hop in story.route)).append(_timings(story))
 
 
 def _hop(hop: Hop) -> str:
-    return f"{hop.tier} tier on {hop.node}: {hop.variant}, {duration(hop.compute_s)}{_score(hop)}"
+    part = f"{stages(*hop.stages)} of the " if hop.stages else ""
+    return f"{part}{hop.tier} tier on {hop.node}: {hop.variant}, {duration(hop.compute_s)}{_score(hop)}"
 
 
 def _score(hop: Hop) -> str:
     return "" if hop.score is None else f", score {hop.score:.3f}"
 
 
-def _timings(timings: Timings | None) -> str:
+def _timings(story: ExplainDocument) -> str:
+    timings = story.timings
     if timings is None:
         return ""
     return (
         f"\n  {duration(timings.total_s)} in all: {duration(timings.queue_s)} queue, "
-        f"{duration(timings.compute_s)} compute, {duration(timings.transfer_s)} transfer"
+        f"{duration(timings.compute_s)} compute, {duration(timings.transfer_s)} transfer{_predicted(story)}"
     )
+
+
+def _predicted(story: ExplainDocument) -> str:
+    """Say what the last decision expected of itself; where there were several, it saw only the rest of the way."""
+    if len(story.decisions) != 1 or (index := story.decisions[0].chosen) is None:
+        return ""
+    predicted_s = story.decisions[0].candidates[index].predicted_s
+    return "" if predicted_s is None else f"\n  {duration(predicted_s)} predicted"

@@ -19,7 +19,7 @@ from model_registry.device_class import device_class
 
 _RATES_BPS = (1e5, 1e9)
 _RATIOS = (1.0, 100.0)
-_COLUMNS, _ROWS = 160, 100
+_COLUMNS, _ROWS = 128, 80
 _USUAL_RTT_S = 0.002
 """Of a home's Wi-Fi when nothing else is on the air; where no link was measured."""
 

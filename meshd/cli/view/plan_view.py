@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from meshd.cli.view.columns import columns
-from meshd.cli.view.words import NOTHING, duration, energy, size
+from meshd.cli.view.parts_view import sent_as, stages
+from meshd.cli.view.words import duration, energy, size
 from meshd.plan_document import KnownLink, PlanDocument, PlannedLook, PlannedWay
 
 
@@ -52,29 +53,35 @@ def _look(document: PlanDocument, look: PlannedLook) -> RenderableType:
     if not look.ways:
         return Group(supposed, Text("nobody who can be reached hosts this model", style="yellow"))
     table = columns(
-        *("", "plan", "tier", "encoded", "time", "compute", "transfer", "energy", "cost in mJ", "not chosen because"),
-        right=("time", "compute", "transfer", "energy", "cost in mJ"),
-        wrapping=("plan", "not chosen because"),
+        *("", "plan", "tier", "time", "compute", "transfer", "energy"),
+        right=("time", "compute", "transfer", "energy"),
     )
     for index, way in enumerate(look.ways):
         table.add_row(*_row(way, chosen=index == look.chosen))
-    return Group(supposed, table, *_why(document, look))
+    return Group(supposed, table, *_why(document, look), *_why_not(look))
 
 
 def _row(way: PlannedWay, *, chosen: bool) -> tuple[str | Text, ...]:
     style = "bold" if chosen else "dim" if way.mask else ""
     return (
         Text("→" if chosen else "", style="bold green"),
-        Text(way.place, style=style),
+        Text(_place(way), style=style),
         str(way.tier),
-        way.codec if way.codec != "raw" else NOTHING,
         duration(way.total_s),
         duration(way.compute_s),
         duration(way.transfer_s),
         energy(way.joules, estimated=True),
-        NOTHING if way.cost is None else f"{way.cost * 1e3:.3g}",
-        Text(f"{way.mask}: {way.reason}" if way.mask else "", style="yellow"),
     )
+
+
+def _place(way: PlannedWay) -> str:
+    return f"{way.place}{sent_as(way.codec)}"
+
+
+def _why_not(look: PlannedLook) -> Iterator[Text]:
+    for way in look.ways:
+        if way.mask is not None:
+            yield Text.assemble((f"not {_place(way)}: ", "dim"), (f"{way.mask}, {way.reason}", "yellow"))
 
 
 def _why(document: PlanDocument, look: PlannedLook) -> Iterator[Text]:
@@ -84,8 +91,8 @@ def _why(document: PlanDocument, look: PlannedLook) -> Iterator[Text]:
     chosen = look.ways[look.chosen]
     yield Text.assemble(("→ ", "bold green"), (chosen.place, "bold"), f": {_against(chosen, look)}")
     for leg in chosen.legs:
-        sent = f", sent {leg.codec} in {duration(leg.transfer_s)}" if leg.node != document.node else ""
-        yield Text(f"    stages {leg.first} to {leg.last} on {leg.node}: {duration(leg.compute_s)}{sent}")
+        sent = f"{duration(leg.transfer_s)} to get there{sent_as(leg.codec)}; " if leg.node != document.node else ""
+        yield Text(f"    {stages(leg.first, leg.last)} on {leg.node}: {sent}{duration(leg.compute_s)}")
     for share in chosen.shares:
         yield Text(f"    {share.items} items on {share.node}: {duration(share.seconds)}")
 

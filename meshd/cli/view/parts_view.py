@@ -1,0 +1,46 @@
+"""What several nodes did of one request: stages one after the other, or items side by side; predicted against taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from meshd.cli.view.words import duration
+from meshd.documents import ExplainedCandidate, ExplainedLeg, ExplainedShare
+
+_RAW = "raw"
+
+
+def sent_as(codec: str) -> str:
+    """Return how tensors travelled, for the end of a phrase; nothing where they were not encoded."""
+    return "" if codec == _RAW else f", sent as {codec}"
+
+
+def part_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
+    """Yield a line for each node of a plan that takes several."""
+    for number, leg in enumerate(chosen.legs):
+        yield Text(f"     {_leg(leg, travels=number > 0)}", style="dim")
+    for share in chosen.shares:
+        yield Text(f"     {_share(share)}", style="dim")
+
+
+def stages(first: int, last: int) -> str:
+    """Write [first, last) as people count: ``stage 3``, ``stages 0 to 2``."""
+    return f"stage {first}" if last == first + 1 else f"stages {first} to {last - 1}"
+
+
+def _leg(leg: ExplainedLeg, *, travels: bool) -> str:
+    way = f"{duration(leg.predicted_transfer_s)} to get there{sent_as(leg.codec)}; " if travels else ""
+    compute = f"{duration(leg.predicted_compute_s)} predicted, {_taken(leg.actual_compute_s)}"
+    return f"{stages(leg.first, leg.last)} on {leg.node}: {way}{compute}"
+
+
+def _share(share: ExplainedShare) -> str:
+    items = "1 item" if share.items == 1 else f"{share.items} items"
+    predicted = f"{duration(share.predicted_s)} predicted until it is back{sent_as(share.codec)}"
+    return f"{items} on {share.node}: {predicted}; computing {_taken(share.actual_compute_s)}"
+
+
+def _taken(seconds: float | None) -> str:
+    return "never ran" if seconds is None else f"took {duration(seconds)}"
