@@ -12,10 +12,14 @@ from model_registry.runtime.session import GraphTensor
 from model_registry.runtime.stage_session import open_section, taken_out
 from model_registry.section import Section, section_of, stage_model
 from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
+from tests.registry.runtime.graphs import Environment
 
 CONTENT = cuttable_model()
 MANIFEST = cuttable_manifest(CONTENT)
-ASKED = {"ecg": np.arange(2 * SAMPLES, dtype=np.int16).reshape(2, SAMPLES), "gain": np.array([1, 2], np.float32)}
+ASKED: Environment = {
+    "ecg": np.arange(2 * SAMPLES, dtype=np.int16).reshape(2, SAMPLES),
+    "gain": np.array([1, 2], np.float32),
+}
 
 
 def section(first: int, last: int, manifest: Manifest = MANIFEST) -> Section:
