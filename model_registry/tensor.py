@@ -17,7 +17,7 @@ DType = Literal[
     "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 ]  # fmt: skip
-_ELEMENT_BYTES: dict[str, int] = {"bool": 1} | {dtype: int(dtype.lstrip("uinfloat")) // 8 for dtype in get_args(DType)[1:]}
+_BITS = {dtype: int(dtype.lstrip("uinfloat")) for dtype in get_args(DType) if dtype != "bool"} | {"bool": 8}
 AxisName = Annotated[
     str,
     Meta(
@@ -62,7 +62,7 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     def bytes_of(self, extents: Mapping[str, int]) -> int:
         """Return how many bytes it has where the axes have these lengths."""
         elements = prod(extent if isinstance(extent, int) else extents[extent] for extent in self.shape)
-        return elements * _ELEMENT_BYTES[self.dtype]
+        return elements * (_BITS[self.dtype] // 8)
 
     def flaws(self, axes: Mapping[str, Axis]) -> Iterator[Flaw]:
         """Yield every extent that names no axis."""
