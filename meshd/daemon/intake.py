@@ -78,7 +78,10 @@ class Intake:
             partial=infer.partial,
             plan=infer.plan,
         )
-        self._ledger.open(Entry(request, extents, infer.tensors, payload, inputs, [asker]))
+        entry = Entry(request, extents, infer.tensors, payload, inputs, [asker])
+        if infer.partial is None:
+            entry.checked_by = self._catalogue.manifest(request.model)
+        self._ledger.open(entry)
         self._feed(RequestArrived(request=request))
 
     def _extents(self, infer: Infer, inputs: Tensors) -> Extents:

@@ -19,19 +19,23 @@ Question = tuple[str, tuple[TensorHeader, ...], Privacy, DeviceClass | None, Par
 """What must be the same for two askers to share an answer, beside the input's bytes."""
 
 
+_SMALL_BYTES = 32 * 2**10
+"""Up to here the reader of frames copies an input out of its buffer anyway, and keeping it costs less than hashing."""
+
+
 class KeptAnswer(Struct, frozen=True):
     """An answer that was given."""
 
     question: Question
-    digest: bytes
-    """SHA-256 of the input: the input itself would take the memory of a live request."""
+    input: bytes | memoryview
+    """A small one as it is; of a large one, which would take the memory of a live request, the SHA-256."""
     message: Message
     parts: Sequence[Buffer]
     n_bytes: int
 
     def is_same(self, infer: Infer, payload: memoryview) -> bool:
         """Tell whether another asker asks for exactly this."""
-        return (self.question, self.digest) == (question_of(infer), sha256(payload).digest())
+        return self.question == question_of(infer) and self.input == _remembered(payload)
 
 
 class KeptAnswers:
@@ -47,10 +51,11 @@ class KeptAnswers:
         self, request_id: RequestId, question: Question, payload: memoryview, message: Message, parts: Sequence[Buffer]
     ) -> None:
         """Remember an answer."""
-        n_bytes = sum(memoryview(part).nbytes for part in parts)
+        remembered = _remembered(payload)
+        n_bytes = len(remembered) + sum(memoryview(part).nbytes for part in parts)
         if n_bytes > self._most_bytes:
             return
-        self._answers[request_id] = KeptAnswer(question, sha256(payload).digest(), message, parts, n_bytes)
+        self._answers[request_id] = KeptAnswer(question, remembered, message, parts, n_bytes)
         self._n_bytes += n_bytes
         while len(self._answers) > self._most or self._n_bytes > self._most_bytes:
             _, oldest = self._answers.popitem(last=False)
@@ -59,6 +64,11 @@ class KeptAnswers:
     def get(self, request_id: str) -> KeptAnswer | None:
         """Return the answer that was given under an id, while it is remembered."""
         return self._answers.get(RequestId(request_id))
+
+
+def _remembered(payload: memoryview) -> bytes | memoryview:
+    """Return what tells an input from another."""
+    return payload if len(payload) <= _SMALL_BYTES else sha256(payload).digest()
 
 
 def question_of(infer: Infer) -> Question:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
@@ -18,6 +18,7 @@ from meshd.daemon.kept_answers import KeptAnswers, Question, question_of
 from meshd.executor.stage import Stage
 from meshd.executor.tensor_rule import Extents
 from meshd.wire.messages import Infer, Message, TensorHeader
+from model_registry.manifest import Manifest
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -63,6 +64,8 @@ class Entry(Struct):
     """The input as it came; empty for a child, whose input is a view of its parent's."""
     inputs: Tensors
     askers: list[Asker]
+    checked_by: Manifest | None = None
+    """What the inputs were held against; none where no manifest was at hand, and for the rest of a plan."""
     outputs: dict[int, Outputs] = {}
     """Of attempts that gave an answer."""
     crossing: dict[int, Tensors] = {}
@@ -76,7 +79,6 @@ class Entry(Struct):
     """What those gave that have answered."""
     live_bytes: int = 0
     """Tensors held for this request, those of its parent not counted again."""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def question(self) -> Question:
@@ -113,6 +115,8 @@ class Ledger:
         """Tensors that the live requests hold."""
         self.kept = kept or KeptAnswers()
         self._live: dict[RequestId, Entry] = {}
+        self._awaited: list[set[RequestId]] = []
+        self._turned = asyncio.Event()
 
     def open(self, entry: Entry) -> None:
         """Hold a request from its arrival to its outcome."""
@@ -143,15 +147,23 @@ class Ledger:
         if entry:
             self.live_bytes -= entry.live_bytes
             entry.crossing, entry.out_at = {}, {}
-            entry.ended.set()
+            for awaited in self._awaited:
+                awaited.discard(request_id)
+                self._turned.set()
         if not self._live:
             self.idle.set()
         return entry
 
     async def turned_over(self) -> None:
         """Wait until every request that is alive now has ended."""
-        for entry in list(self._live.values()):
-            await entry.ended.wait()
+        awaited = set(self._live)
+        self._awaited.append(awaited)
+        try:
+            while awaited:
+                self._turned.clear()
+                await self._turned.wait()
+        finally:
+            self._awaited.remove(awaited)
 
     def asked_by(self, key: object) -> list[RequestId]:
         """Return the live requests that an asker waits for."""

@@ -40,21 +40,24 @@ class Runs:
         last = len(tier.stages) if command.last is None else command.last
         self._vitals.computed(_macs(tier, command.first, last) * entry.request.batch)
         done = partial(self._ended, entry, command.attempt, is_head=last < len(tier.stages))
-        inputs = entry.input_of(command.of)
         entry.stages[command.attempt] = self._executor.submit(
-            _key(tier), inputs, done, first=command.first, last=command.last
+            _key(tier),
+            entry.input_of(command.of),
+            done,
+            first=command.first,
+            last=command.last,
+            checked_by=entry.checked_by,
         )
 
     def _run_together(self, command: RunBatch) -> None:
-        members = []
-        for request_id, attempt in command.members:
-            entry = self._ledger[request_id]
-            self._vitals.computed(command.tier.macs * entry.request.batch)
-            members.append((entry.inputs, partial(self._ended, entry, attempt, is_head=False)))
-        self._executor.submit_together(_key(command.tier), members)
+        members = [(self._ledger[request_id], attempt) for request_id, attempt in command.members]
+        self._vitals.computed(command.tier.macs * sum(entry.request.batch for entry, _ in members))
+        asked = [(entry.inputs, partial(self._ended, entry, attempt, is_head=False)) for entry, attempt in members]
+        stages = self._executor.submit_together(_key(command.tier), asked)
+        for (entry, attempt), stage in zip(members, stages, strict=True):
+            entry.stages[attempt] = stage
 
     def _drop(self, command: DropStage) -> None:
-        """Call a run off if it has not begun; one that is shared with other requests goes on for them."""
         if stage := self._ledger[command.request_id].stages.get(command.attempt):
             stage.cancel()
 

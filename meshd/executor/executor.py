@@ -172,10 +172,10 @@ class Executor:
         """Run a model, or stages [first, last) of it, and hand the end to ``done``, exactly once.
 
         What a range takes and gives are the tensors that cross before and behind it, as the manifest's cuts list them.
-        Inputs that break the contract never reach the runtime; those of a request that were held against ``checked_by``
-        are not looked at again where that manifest is still the model's. ``done`` is called in the event loop's thread: before
-        this method returns when the session is warm and the run predicted to be short, later otherwise. Nothing is
-        raised: whatever goes wrong is an end too.
+        Inputs that break the contract never reach the runtime; they are not looked at again where they were held
+        against ``checked_by`` and that is still the model's manifest. ``done`` is called in the event loop's thread:
+        before this method returns when the session is warm and the run predicted to be short, later otherwise. Nothing
+        is raised: whatever goes wrong is an end too.
         """
         try:
             hosted = self._hosted(key)

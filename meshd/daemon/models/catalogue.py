@@ -116,10 +116,7 @@ class Catalogue:
             InvalidInput: they are not what the manifest demands.
         """
         takes = self._takes.get(model)
-        if takes is None:
-            return {}
-        takes.check(inputs)
-        return takes.extents(inputs)
+        return takes.checked(inputs) if takes else {}
 
     def checked_crossing(self, place: Place, tensors: Mapping[str, Array]) -> Extents:
         """Return how long each dynamic axis is in what a peer sent for the rest of a plan.
@@ -131,9 +128,8 @@ class Catalogue:
         manifest, cut = self._cut(place)
         takes = self._crossings.get(place)
         if takes is None:
-            takes = self._crossings[place] = InputContract(replace(manifest, inputs=cut.tensors), finite=False)
-        takes.check(tensors)
-        return takes.extents(tensors)
+            takes = self._crossings[place] = InputContract.crossing(manifest, cut)
+        return takes.checked(tensors)
 
     def encodings_of_input(self, model: ModelName, codec: str) -> dict[str, Encoding]:
         """Return how a codec is used on each input that bears it."""
