@@ -24,20 +24,23 @@ class Attempts:
         self._commands = books.commands
         self._numbers = books.numbers
 
-    def queue_here(self, life: Life, candidate: Candidate, number: int, now: float) -> Token | None:
-        """Let a request wait for a slot; return who was pushed out for it, which may be this one."""
-        life.attempt = Attempt(
-            number=number, candidate=candidate, since_s=now, until_s=life.deadline_s, legs=candidate.legs
-        )
+    def run_here(self, life: Life, candidate: Candidate, number: int, now: float) -> Token | None:
+        """Give a request a slot, or let it wait for one; return who was pushed out, which may be this one."""
+        request, deadline_s, expected_s = life.request, life.deadline_s, _expected_here_s(candidate)
+        life.attempt = Attempt(number=number, candidate=candidate, since_s=now, until_s=deadline_s, legs=candidate.legs)
         life.look_s = inf
         life.advance(Step.PLAN_HERE)
+        token = (request.request_id, number)
+        if self._queue.start_at_once(token, request.batch, expected_s):
+            self._commands.append(self.started(life, now))
+            return None
         return self._queue.push(
             Waiting(
-                token=(life.request.request_id, number),
-                priority=life.request.priority,
-                deadline_s=life.deadline_s,
-                expected_s=_expected_here_s(candidate),
-                items=life.request.batch,
+                token=token,
+                priority=request.priority,
+                deadline_s=deadline_s,
+                expected_s=expected_s,
+                items=request.batch,
                 tier=None if candidate.legs else candidate.tier,
             )
         )

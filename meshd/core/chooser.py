@@ -23,6 +23,9 @@ from meshd.core.refusal import failure, no_way, too_late
 _POLICY_PATIENCE_S = 0.05
 """A policy that has not answered by then is passed over: 500 times what a good one takes."""
 
+_NO_POLICY = "the only way"
+"""Told in place of a policy where there was nothing to choose: asking it would cost more than a small model takes."""
+
 _DEATHS_TOO_MANY = 2
 """A request that took two executors with it gets no third: it may be what kills them."""
 
@@ -62,12 +65,16 @@ class Chooser:
         observation = self.observe(life, now)
         life.choice = Choice(observation=observation)
         self._explanations.add(life.story, life.choice)
-        if not observation.offers_any:
+        allowed = [index for index, candidate in enumerate(observation.candidates) if candidate.reason is None]
+        if len(allowed) > 1:
+            life.look_s = now + _POLICY_PATIENCE_S
+            self.watch(life)
+            self._commands.append(ChoosePlan(observation=observation))
+        elif allowed:
+            self.follow(life, allowed[0], _NO_POLICY, now=now)
+            self.watch(life)
+        else:
             self._endings.settle(life, no_way(life, observation), now)
-            return
-        life.look_s = now + _POLICY_PATIENCE_S
-        self.watch(life)
-        self._commands.append(ChoosePlan(observation=observation))
 
     def observe(self, life: Life, now: float) -> Observation:
         """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
@@ -106,7 +113,7 @@ class Chooser:
             self._attempts.send(life, candidate, number, now)
             self.watch(life)
             return
-        shed = self._attempts.queue_here(life, candidate, number, now)
+        shed = self._attempts.run_here(life, candidate, number, now)
         if shed and (victim := self._lives.get(shed[0])):
             self._push_out(victim, now)
 

@@ -107,13 +107,16 @@ class Conductor:
 
     def go_on(self, now: float) -> None:
         """Tell parents of their children, then give free slots to waiting stages, to several of one model together."""
-        self.reports.tell_parents(now)
+        if self._endings.of_children:
+            self.reports.tell_parents(now)
         while tokens := self._queue.start(now):
             runs = [self._attempts.started(self._lives[request_id], now) for request_id, _ in tokens]
             self._commands.append(runs[0] if len(runs) == 1 else RunBatch(members=tokens, tier=runs[0].tier))
 
     def wake(self, now: float) -> None:
         """Look at every request whose timer has come."""
+        if now < self._timers.first_s:
+            return
         for life in self._timers.due(now):
             self._look_at(life, now)
             if life.request.request_id in self._lives:

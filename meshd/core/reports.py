@@ -114,9 +114,9 @@ class Reports:
             anomalous=done.anomalous,
             stages=None if leg is None else (leg.first, leg.last),
         )
-        share = 1.0 if leg is None else _share_of_stages(tier, leg.first, leg.last)
-        life.itinerary.ran_here(hop, joules=own.power.compute_joules(int(tier.macs * share) * life.request.batch))
-        if run.members:
+        macs = tier.macs if leg is None else int(tier.macs * _share_of_stages(tier, leg.first, leg.last))
+        life.itinerary.ran_here(hop, joules=own.power.compute_joules(macs * life.request.batch))
+        if run.left:
             return
         item_s = done.compute_s / run.items
         if leg is None:

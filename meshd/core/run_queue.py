@@ -31,8 +31,8 @@ class Waiting(Struct, frozen=True, kw_only=True):
 class Run(Struct, kw_only=True):
     """What holds one slot: a stage, or several that are run as one batch."""
 
-    members: set[Token]
-    """Those whose end has not been reported."""
+    left: int
+    """Members whose end has not been reported."""
     items: int
     expected_s: float
 
@@ -92,6 +92,13 @@ class RunQueue:
         """Tell whether a stage of this priority finds a place, if need be by pushing out a less urgent one."""
         return not self.is_full or _URGENCY[self._line[0][1].priority] > _URGENCY[priority]
 
+    def start_at_once(self, token: Token, items: int, expected_s: float) -> bool:
+        """Give a stage a slot without having it wait, if one is free and nobody waits for it; tell whether it did."""
+        if self._line or self._running >= self._slots:
+            return False
+        self._hold((token,), items, expected_s)
+        return True
+
     def push(self, waiting: Waiting) -> Token | None:
         """Queue a stage; return the least urgent one if that is one too many, which may be the new one itself."""
         self._arrivals += 1
@@ -111,10 +118,7 @@ class RunQueue:
         group = self._group(self._line[-1], now)
         tokens = tuple(self._remove(entry).token for entry in group)
         seconds = sum(waiting.expected_s for _, waiting in group)
-        run = Run(members=set(tokens), items=sum(waiting.items for _, waiting in group), expected_s=seconds)
-        self._runs.update(dict.fromkeys(tokens, run))
-        self._running += 1
-        self._running_s += seconds
+        self._hold(tokens, sum(waiting.items for _, waiting in group), seconds)
         return tokens
 
     def ended(self, token: Token) -> Run | None:
@@ -122,8 +126,8 @@ class RunQueue:
         run = self._runs.pop(token, None)
         if run is None:
             return None
-        run.members.discard(token)
-        if not run.members:
+        run.left -= 1
+        if not run.left:
             self._running -= 1
             self._running_s = self._running_s - run.expected_s if self._running else 0.0
         return run
@@ -143,6 +147,14 @@ class RunQueue:
             return 0.0
         before_s = sum(self._waiting_s[: _URGENCY[priority] + 1])
         return (self._running_s + before_s) / self._slots
+
+    def _hold(self, tokens: tuple[Token, ...], items: int, seconds: float) -> None:
+        """Let a run have a slot."""
+        run = Run(left=len(tokens), items=items, expected_s=seconds)
+        for token in tokens:
+            self._runs[token] = run
+        self._running += 1
+        self._running_s += seconds
 
     def _group(self, first: _Entry, now: float) -> list[_Entry]:
         """Return a stage with those behind it that may run in the same batch."""

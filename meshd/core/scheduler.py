@@ -39,7 +39,8 @@ class Scheduler:
         )
         self._commands: list[Command] = []
         self._conductor = Conductor(self.view, settings, self._queue, self._commands)
-        self._beat_s = now
+        self._beat_s = self._round_s = now
+        """When a heartbeat is due, and when that or a look for silence is."""
         self._now = now
 
     @property
@@ -69,7 +70,7 @@ class Scheduler:
 
     def next_deadline(self) -> float:
         """Return when TimePassed is due if nothing else happens."""
-        return min(self._beat_s, self.view.membership.next_check_s, self._conductor.next_timer_s)
+        return min(self._round_s, self._conductor.next_timer_s)
 
     def handle(self, event: events.Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds of any steady clock) and return what to do about it."""
@@ -151,10 +152,16 @@ class Scheduler:
         )
 
     def _pass_time(self, now: float) -> None:
+        if now >= self._round_s:
+            self._make_round(now)
+        self._conductor.wake(now)
+
+    def _make_round(self, now: float) -> None:
+        """Look for silence and send a heartbeat, whichever is due."""
         if now >= self.view.membership.next_check_s:
             self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
             telemetry = replace(self.telemetry(), links=self.view.link_report())
             self._commands.append(Announce(telemetry=telemetry))
-        self._conductor.wake(now)
+        self._round_s = min(self._beat_s, self.view.membership.next_check_s)

@@ -31,6 +31,11 @@ class Timers:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else inf
 
+    @property
+    def first_s(self) -> float:
+        """Return a time before which none is due; cheaper than :attr:`next_s`, and possibly too soon."""
+        return self._heap[0][0] if self._heap else inf
+
     def arm(self, at_s: float, life: Life) -> None:
         """Look at a request again then, or sooner if that was said before."""
         if at_s >= life.armed_s:

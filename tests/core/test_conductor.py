@@ -148,7 +148,7 @@ def test_a_policy_that_says_nothing_is_passed_over() -> None:
 
 
 def test_a_late_plan_and_a_plan_for_an_older_decision_change_nothing() -> None:
-    made = scheduler(watch(), hub())
+    made = scheduler(watch(), hub(), hub(name="hub-2"))
     (asked,) = made.handle(arrived(), 0.0)
     assert isinstance(asked, ChoosePlan)
     made.handle(TIME, 0.05)

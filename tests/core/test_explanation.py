@@ -42,7 +42,7 @@ def test_stories_are_forgotten_for_the_candidates_they_hold_but_never_the_one_be
 
 
 def test_a_live_request_goes_on_after_its_story_is_forgotten() -> None:
-    made = scheduler(watch(), settings=Settings(max_explained=1))
+    made = scheduler(watch(), hub(), settings=Settings(max_explained=1))
     (asked,) = made.handle(arrived("old"), 0.0)
     made.handle(arrived("new"), 0.0)
     assert isinstance(asked, ChoosePlan)
@@ -54,7 +54,7 @@ def test_a_live_request_goes_on_after_its_story_is_forgotten() -> None:
 
 
 def test_a_story_tells_what_was_on_offer_what_was_chosen_by_whom_and_what_came_of_it() -> None:
-    made = scheduler(watch())
+    made = scheduler(watch(), hub())
     (asked,) = made.handle(arrived(), 0.0)
     assert isinstance(asked, ChoosePlan)
     made.handle(chosen(asked, policy="learned"), 0.0)

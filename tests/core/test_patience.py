@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from meshd.core.candidate import Observation
-from meshd.core.commands import ChoosePlan
 from meshd.core.patience import last_call_s, margin_s, patience_s, seconds_there
 from meshd.core.request import Priority
 from meshd.core.settings import Settings
@@ -12,9 +11,11 @@ from tests.core.builders import HUB_TIER, arrived, hub, scheduler, watch
 
 
 def observation(**asked: Any) -> Observation:
-    (choose,) = scheduler(watch(), hub()).handle(arrived(**asked), 0.0)
-    assert isinstance(choose, ChoosePlan)
-    return choose.observation
+    made = scheduler(watch(), hub())
+    made.handle(arrived(**asked), 0.0)
+    story = made.explanations.latest()
+    assert story is not None
+    return story.choices[0].observation
 
 
 @pytest.mark.parametrize(("deadline_s", "expected"), [(0.1, 0.005), (0.4, 0.02), (60.0, 0.02)])
@@ -24,12 +25,12 @@ def test_a_twentieth_of_the_deadline_is_kept_back_and_at_most_20_ms(deadline_s: 
 
 def test_a_peer_gets_the_time_that_is_left_less_the_way_there_and_back() -> None:
     there = observation().candidates[1].prediction
-    assert seconds_there(1.0, there) == pytest.approx(1.0 - 0.02 - there.transfer_s)
+    assert seconds_there(1.0, there.transfer_s) == pytest.approx(1.0 - 0.02 - there.transfer_s)
 
 
 def test_a_peer_always_gets_some_time() -> None:
     there = observation().candidates[1].prediction
-    assert seconds_there(there.transfer_s / 2, there) > 0.0
+    assert seconds_there(there.transfer_s / 2, there.transfer_s) > 0.0
 
 
 def test_patience_lasts_several_times_as_long_as_predicted_and_never_less_than_its_floor() -> None:

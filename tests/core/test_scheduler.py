@@ -13,7 +13,9 @@ from meshd.core.request import Priority, Privacy
 from meshd.core.settings import Settings
 from tests.core.builders import (
     HUB_TIER,
+    PHONE_TIER,
     UPSTREAM_TIER,
+    WATCH_TIER,
     arrived,
     finished,
     hub,
@@ -126,7 +128,7 @@ def test_a_heartbeat_leaves_every_interval_with_what_this_node_is_doing() -> Non
 
 
 def test_time_is_due_at_the_next_heartbeat_check_or_timer_whichever_is_first() -> None:
-    made = scheduler(watch())
+    made = scheduler(watch(), hub())
     assert made.next_deadline() == 1.0
 
     made.handle(arrived(), 0.0)
@@ -188,10 +190,12 @@ def test_heartbeats_teach_the_round_trip() -> None:
 
 
 def test_a_plan_for_a_masked_candidate_is_never_followed() -> None:
-    made = scheduler(watch(), hub())
+    both = watch(tier(WATCH_TIER), tier(PHONE_TIER))
+    made = scheduler(both, hub())
     (asked,) = made.handle(arrived(privacy=Privacy.DEVICE), 0.0)
     assert isinstance(asked, ChoosePlan)
-    plan = events.PlanChosen(request_id=R, decision=1, index=1, policy="learned")
+    assert asked.observation.mask == (True, True, False)
+    plan = events.PlanChosen(request_id=R, decision=1, index=2, policy="learned")
 
     (run,) = made.handle(plan, 0.0)
     assert run == RunStage(request_id=R, attempt=1, tier=watch().hosted[0])
@@ -199,5 +203,16 @@ def test_a_plan_for_a_masked_candidate_is_never_followed() -> None:
     assert story is not None
     assert (story.choices[0].policy, story.choices[0].note) == (
         "least-expected-cost",
-        "learned chose 1, which is not allowed",
+        "learned chose 2, which is not allowed",
     )
+
+
+def test_where_there_is_only_one_way_no_policy_is_asked() -> None:
+    made = scheduler(watch(), hub())
+    assert made.handle(arrived(privacy=Privacy.DEVICE), 0.0) == [
+        RunStage(request_id=R, attempt=1, tier=watch().hosted[0])
+    ]
+    story = made.explanations.get(R)
+    assert story is not None
+    assert (story.choices[0].index, story.choices[0].policy) == (0, "the only way")
+    assert made.next_deadline() == 1.0
