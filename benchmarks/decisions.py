@@ -1,31 +1,61 @@
-"""Measure one scheduling decision in meshes of several sizes.
+"""Measure one scheduling decision in meshes of several sizes, and show it as a curve.
 
-Run: ``python -m benchmarks.decisions [--count 2000] [--json]``
+Run: ``python -m benchmarks.decisions [--count 2000] [--json] [--plot FILE.svg]``
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
-from meshd.bench.decisions import measure_decisions
+from meshd.bench.decisions import BOUNDS_US, MESHES, measure_decisions
+from meshd.bench.report import Quantiles
+
+Curves = Mapping[str, Mapping[int, Quantiles]]
+
+
+def plot(curves: Curves, path: Path) -> None:
+    """Draw the curves and their bounds into a picture."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - measuring needs no drawing
+
+    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for (name, curve), colour in zip(curves.items(), ("tab:blue", "tab:orange"), strict=True):
+        axes.plot(list(curve), [taken.p50 for taken in curve.values()], "o--", color=colour, label=f"{name}, p50")
+        axes.plot(list(curve), [taken.p99 for taken in curve.values()], "o-", color=colour, label=f"{name}, p99")
+    axes.plot(list(BOUNDS_US), list(BOUNDS_US.values()), "kv", label="bound of the p99")
+    axes.set(xscale="log", yscale="log", xlabel="nodes in the mesh", ylabel="one decision, microseconds")
+    axes.set_xticks(MESHES, [str(n_nodes) for n_nodes in MESHES])
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
 
 
 def main() -> None:
-    """Print the figures, as a table or as JSON."""
+    """Print the figures, as a table or as JSON, and draw them where asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--count", type=int, default=2000, help="decisions per mesh; a tenth of it with 1,000 nodes")
+    parser.add_argument("--count", type=int, default=2000, help="decisions per mesh; fewer in large ones")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, help="an SVG or PNG file to draw the curves into")
     arguments = parser.parse_args()
-    figures = measure_decisions(arguments.count)
+    curves = {
+        "models that can be cut": measure_decisions(arguments.count),
+        "whole models": measure_decisions(arguments.count, cut=False),
+    }
+    if arguments.plot:
+        plot(curves, arguments.plot)
     if arguments.json:
-        sys.stdout.write(msgspec.json.encode({"decision_us": figures}).decode() + "\n")
+        cut, whole = curves.values()
+        sys.stdout.write(msgspec.json.encode({"decision_us": cut, "decision_whole_us": whole}).decode() + "\n")
         return
-    sys.stdout.write(f"{'nodes':>8}{'p50 us':>10}{'p99 us':>10}\n")
-    for n_nodes, taken in figures.items():
-        sys.stdout.write(f"{n_nodes:>8}{taken.p50:>10.1f}{taken.p99:>10.1f}\n")
+    for name, curve in curves.items():
+        sys.stdout.write(f"{name}\n{'nodes':>8}{'p50 us':>10}{'p99 us':>10}{'bound us':>10}\n")
+        for n_nodes, taken in curve.items():
+            sys.stdout.write(f"{n_nodes:>8}{taken.p50:>10.1f}{taken.p99:>10.1f}{BOUNDS_US.get(n_nodes, ''):>10}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What one scheduling decision takes: a request arrives, its candidates are weighed, and a plan follows.
 
-Times are of the processor: a decision waits for nothing, and what else runs on the machine is not its doing.
+Once with a cascade of whole models, and once with models that are cut in six stages, all of which the deciding node
+hosts itself, so that heads, tails and chains are weighed too. Times are of the processor: a decision waits for nothing,
+and what else runs on the machine is not its doing.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ from meshd.bench.report import Quantiles
 from meshd.core import events
 from meshd.core.commands import ChoosePlan
 from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
-from meshd.core.node import DeviceClass, HostedTier, NodeProfile, Telemetry
+from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedStage, HostedTier, NodeProfile, PeerLink, Telemetry, Way
+from meshd.core.node_view import short
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Request
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
 from model_registry.power import PowerModel
 
-MESHES = (3, 64, 1000)
+MESHES = (3, 10, 30, 64, 250, 1000)
+BOUNDS_US = {3: 200.0, 64: 1000.0, 1000: 5000.0}
+"""What a decision may take at the 99th percentile, by the number of nodes."""
 CLASSES = (DeviceClass.WATCH, DeviceClass.PHONE, DeviceClass.HUB)
 POWER = PowerModel(
     idle_watts=0.01,
@@ -32,11 +37,14 @@ POWER = PowerModel(
 )
 
 
-def profile(number: int) -> NodeProfile:
-    """Return one node of the mesh; each hosts the tier of its class."""
-    device_class = CLASSES[number % len(CLASSES)]
+def tier(device_class: DeviceClass, *, cut: bool) -> HostedTier:
+    """Return one tier of the cascade; cut, it takes longer, for what takes 2 ms is hardly worth splitting."""
     escalates = device_class is not DeviceClass.HUB
-    hosted = HostedTier(
+    ways = (Way(codec="fp16", ratio=0.5, seconds=1e-5), Way(codec="int8", ratio=0.26, seconds=2e-5))
+    stages = tuple(
+        HostedStage(compute_s=0.004, measured=True, out_bytes=200_000 // 2**number, ways=ways) for number in range(6)
+    )
+    return HostedTier(
         model=ModelName("ecg"),
         version="1",
         tier=device_class,
@@ -44,29 +52,39 @@ def profile(number: int) -> NodeProfile:
         artifact=ArtifactHash(f"artifact of {device_class}"),
         accuracy=0.9,
         macs=1_000_000,
-        compute_s=0.002,
+        compute_s=0.024 if cut else 0.002,
         load_s=0.05,
         score_output="score" if escalates else None,
         escalation_rate=0.1 if escalates else 0.0,
+        stages=stages if cut else (),
     )
+
+
+def profile(number: int, *, cut: bool) -> NodeProfile:
+    """Return one node of the mesh; each hosts the tier of its class, and the one that decides all that can be cut."""
+    device_class = CLASSES[number % len(CLASSES)]
+    hosted = CLASSES if cut and number == 0 else (device_class,)
     return NodeProfile(
-        node_id=NodeId(f"node {number}"),
+        node_id=NodeId(f"{number:064d}"[::-1]),
         name=f"{device_class}-{number}",
         device_class=device_class,
         incarnation=1,
         slots=1,
         power=POWER,
-        hosted=(hosted,),
+        hosted=tuple(tier(rank, cut=cut) for rank in hosted),
+        codecs=("fp16", "int8"),
     )
 
 
-def mesh(n_nodes: int) -> Scheduler:
-    """Return the scheduler of a watch in session with all other nodes."""
-    scheduler = Scheduler(profile(0), Settings(max_nodes=n_nodes), 0.0)
+def mesh(n_nodes: int, *, cut: bool = True) -> Scheduler:
+    """Return the scheduler of a node in session with all others, each of which tells of its links to the first few."""
+    scheduler = Scheduler(profile(0, cut=cut), Settings(max_nodes=n_nodes), 0.0)
+    first = [profile(number, cut=cut).node_id for number in range(min(n_nodes, MOST_TOLD_LINKS))]
+    links = tuple(PeerLink(node=short(to), rtt_s=0.002, byte_s=1e-7) for to in first)
     for number in range(1, n_nodes):
-        peer = profile(number)
+        peer = profile(number, cut=cut)
         warm = tuple(hosted.artifact for hosted in peer.hosted)
-        scheduler.handle(events.PeerConnected(profile=peer, telemetry=Telemetry(warm=warm)), 0.0)
+        scheduler.handle(events.PeerConnected(profile=peer, telemetry=Telemetry(warm=warm, links=links)), 0.0)
     return scheduler
 
 
@@ -87,18 +105,17 @@ def decide(scheduler: Scheduler, request: Request) -> float:
     return took_s
 
 
-def measure_decisions(n_decisions: int) -> dict[int, Quantiles]:
-    """Return what a decision takes by the number of nodes; of the largest mesh a tenth as many are timed."""
-    return {n: _measure(n, n_decisions if n < MESHES[-1] else max(1, n_decisions // 10)) for n in MESHES}
+def measure_decisions(n_decisions: int, *, cut: bool = True) -> dict[int, Quantiles]:
+    """Return what a decision takes by the number of nodes; the larger the mesh, the fewer are timed."""
+    return {n: _measure(mesh(n, cut=cut), max(1, n_decisions // (1 + n // 100))) for n in MESHES}
 
 
-def _measure(n_nodes: int, n_decisions: int) -> Quantiles:
-    scheduler = mesh(n_nodes)
+def _measure(scheduler: Scheduler, n_decisions: int) -> Quantiles:
     numbers = count()
 
     def one() -> float:
         name = RequestId(f"r{next(numbers)}")
-        return decide(scheduler, Request(request_id=name, model=ModelName("ecg"), input_bytes=10_000, deadline_s=1.0))
+        return decide(scheduler, Request(request_id=name, model=ModelName("ecg"), input_bytes=600_000, deadline_s=1.0))
 
     for _ in range(n_decisions // 10):
         one()

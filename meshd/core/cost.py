@@ -15,6 +15,7 @@ from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
 from meshd.core.request import Request
 from meshd.core.settings import Settings
+from meshd.core.station import Part, Station
 
 
 class Onward(Struct, frozen=True, kw_only=True):
@@ -48,17 +49,6 @@ class Here(Struct, frozen=True, kw_only=True):
     """Stages that run or wait here."""
 
 
-class Part(Struct, frozen=True, kw_only=True, gc=False):
-    """Stages [first, last) on one node, and the way of their input to it."""
-
-    node: NodeView
-    hosted: HostedTier
-    first: int
-    last: int
-    passage: Passage | None = None
-    """None where the input is there already."""
-
-
 class CostModel:
     """Predicts the candidates of one request at one moment; pure arithmetic, no decisions."""
 
@@ -84,12 +74,15 @@ class CostModel:
         if node.link is not None:
             passage = self.input_passage(node, hosted, items)
             codec = passage.codec
-            self._travel(course, self.view.own, node, passage, node.link.spread(passage.n_bytes, self.now))
+            course.travel(passage.seconds, passage.seconds * node.link.spread(passage.n_bytes, self.now))
+            for end in (self.view.own, node):
+                course.spend(self.radio_joules(end, passage.n_bytes), self.weight(end))
         item_s = node.item_s(hosted)
         deviation_s = node.item_deviation_s(hosted, self.now) * items
         course.queue_s = self.wait_s(node, item_s)
         course.compute(item_s * items, deviation_s, self.crowd(node))
-        self._account(course, node, hosted, hosted.macs * items)
+        course.load_s = self.load_s(node, hosted)
+        course.spend(node.profile.power.compute_joules(hosted.macs * items), self.weight(node))
         return course, codec
 
     def whole_bound(self, node: NodeView, hosted: HostedTier) -> float:
@@ -108,28 +101,47 @@ class CostModel:
             joules += n_bytes * power.radio_joules_per_byte
         return joules * self.weight(node) + seconds * self._settings.latency_price_watts
 
-    def legs(self, parts: Sequence[Part], onward: Onward) -> Prediction:
+    def station(self, node: NodeView, hosted: HostedTier) -> Station:
+        """Return a node as a place for stages of a variant that can be cut."""
+        spans, power, items = node.times.spans(hosted), node.profile.power, self.request.batch
+        sent = node.link.outstanding / node.profile.slots if node.link is not None else 0.0
+        return Station(
+            node=node,
+            hosted=hosted,
+            items=items,
+            seconds=spans.seconds,
+            work=spans.work,
+            said_s=self.wait_s(node, 0.0),
+            sent_items=sent,
+            crowd=self.crowd(node),
+            load_s=self.load_s(node, hosted),
+            weight=self.weight(node),
+            work_joules=power.compute_joules(hosted.macs * items),
+            wake_joules=self.radio_joules(node, 0.0),
+            byte_joules=power.radio_joules_per_byte,
+        )
+
+    def legs(self, parts: Sequence[Part], own: Station, onward: Onward) -> Prediction:
         """Return what stages over several nodes take, one after the other.
 
         Who waits at a node when the request is planned is worked off while the parts before it run.
         """
-        items, course = self.request.batch, Course()
-        before = self.view.own
+        course, before = Course(), own
         for part in parts:
-            node, hosted = part.node, part.hosted
-            spans = node.times.spans(hosted)
-            part_s = spans.seconds[part.first][part.last] * items
-            wait_s = max(0.0, self.wait_s(node, part_s / items) - course.until_s)
-            if part.passage is not None:
-                spread = node.link.spread(part.passage.n_bytes, self.now) if node.link is not None else 0.0
-                self._travel(course, before, node, part.passage, spread)
-            deviation_s = node.times.deviation_s(hosted, part.first, part.last, self.now) * items
-            course.queue_s += wait_s
-            macs = hosted.macs * (spans.work[part.last] - spans.work[part.first]) * items
-            course.compute(part_s, deviation_s, self.crowd(node))
-            self._account(course, node, hosted, macs)
-            before = node
-        return self.priced(course, parts[-1].hosted, onward)
+            station, passage = part.station, part.passage
+            course.queue_s += max(0.0, station.wait_s(part.first, part.last) - course.until_s)
+            if passage is not None:
+                link = station.node.link
+                spread = link.spread(passage.n_bytes, self.now) if link is not None else 0.0
+                course.travel(passage.seconds, passage.seconds * spread)
+                course.spend(before.radio_joules(passage.n_bytes), before.weight)
+                course.spend(station.radio_joules(passage.n_bytes), station.weight)
+            deviation_s = station.node.times.deviation_s(station.hosted, part.first, part.last, self.now)
+            course.load_s += station.load_s
+            course.compute(station.run_s(part.first, part.last), deviation_s * station.items, station.crowd)
+            course.spend(station.run_joules(part.first, part.last), station.weight)
+            before = station
+        return self.priced(course, own.hosted, onward)
 
     def priced(self, course: Course, hosted: HostedTier, onward: Onward) -> Prediction:
         """Return a course with what may follow it, on the scale of joules."""
@@ -190,25 +202,15 @@ class CostModel:
         on_mains = node.profile.power.battery_joules is None or node.telemetry.charging
         return self._settings.mains_joule_weight if on_mains else 1.0
 
-    def seconds_price(self, seconds: float) -> float:
-        """Return what seconds cost on the scale of joules."""
-        return seconds * self._settings.latency_price_watts
+    @property
+    def price_watts(self) -> float:
+        """Return what a second costs on the scale of joules."""
+        return self._settings.latency_price_watts
 
     def radio_joules(self, node: NodeView, n_bytes: float) -> float:
         """Return what sending or receiving costs a node."""
         wakes = self._wakes if node.link is None else not node.telemetry.radio_awake
         return node.profile.power.radio_joules(int(n_bytes), wakes)
-
-    def _travel(self, course: Course, sender: NodeView, receiver: NodeView, passage: Passage, spread: float) -> None:
-        course.transfer_s += passage.seconds
-        course.variance += (passage.seconds * spread) ** 2
-        for end in (sender, receiver):
-            course.spend(self.radio_joules(end, passage.n_bytes), self.weight(end))
-
-    def _account(self, course: Course, node: NodeView, hosted: HostedTier, macs: float) -> None:
-        """Add what a run means for the node: its loading, its joules, and the others there."""
-        course.load_s += self.load_s(node, hosted)
-        course.spend(node.profile.power.compute_joules(int(macs)), self.weight(node))
 
 
 def _probability_above(limit_s: float, mean_s: float, deviation_s: float) -> float:

@@ -24,6 +24,11 @@ class Course(Struct, kw_only=True, gc=False):
         """Return the expected seconds until the answer is here."""
         return self.queue_s + self.load_s + self.compute_s + self.transfer_s
 
+    def travel(self, seconds: float, deviation_s: float) -> None:
+        """Add seconds on a link."""
+        self.transfer_s += seconds
+        self.variance += deviation_s**2
+
     def compute(self, seconds: float, deviation_s: float, crowd: float) -> None:
         """Add seconds on a node where each of them delays a crowd."""
         self.compute_s += seconds

@@ -55,18 +55,33 @@ def mask_no_gain(candidates: list[Candidate]) -> list[Candidate]:
     The gain is in the seconds that everybody waits: the asker, and those whom the run delays. What both cost decides
     among all that is left. A split of a model whose input has to stay needs no gain: nothing else can be sent away.
     """
-    wholes = [candidate for candidate in candidates if not candidate.is_split]
-    if len(wholes) == len(candidates):
+    splits = [candidate for candidate in candidates if candidate.is_split]
+    if not splits:
         return candidates
+    wholes = [candidate for candidate in candidates if not candidate.is_split]
     only_offload = _is_only_offload(wholes)
-    allowed = [candidate for candidate in wholes if candidate.allowed]
 
     def why_not(candidate: Candidate) -> Reason | None:
         if not candidate.is_split or (only_offload and candidate.legs):
             return None
-        return _why_no_gain(candidate, (w for w in allowed if w.tier.tier.rank >= candidate.tier.tier.rank))
+        return _why_no_gain(candidate, _best_whole(wholes, candidate.tier.tier))
 
     return _masked(candidates, why_not)
+
+
+def worth_s(wholes: Iterable[Candidate], tier: DeviceClass) -> float:
+    """Return the most seconds that everybody may wait for a split of a tier; infinity if that is no rule here."""
+    wholes = list(wholes)
+    best = _best_whole(wholes, tier)
+    if best is None or _is_only_offload(wholes):
+        return float("inf")
+    return best.prediction.burden_s / LEAST_GAIN
+
+
+def _best_whole(wholes: Iterable[Candidate], tier: DeviceClass) -> Candidate | None:
+    rank = tier.rank
+    strong = (whole for whole in wholes if whole.reason is None and whole.tier.tier.rank >= rank)
+    return min(strong, key=lambda whole: whole.prediction.burden_s, default=None)
 
 
 def _is_only_offload(wholes: Iterable[Candidate]) -> bool:
@@ -76,8 +91,7 @@ def _is_only_offload(wholes: Iterable[Candidate]) -> bool:
     return kept and not any(candidate.allowed for candidate in elsewhere)
 
 
-def _why_no_gain(split: Candidate, wholes: Iterable[Candidate]) -> Reason | None:
-    best = min(wholes, key=lambda whole: whole.prediction.burden_s, default=None)
+def _why_no_gain(split: Candidate, best: Candidate | None) -> Reason | None:
     if best is None:
         return None
     whole_s, split_s = best.prediction.burden_s, split.prediction.burden_s

@@ -16,8 +16,9 @@ from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.membership import Change, Membership
 from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry
-from meshd.core.node_view import NodeView, Passages, short
+from meshd.core.node_view import NodeView, Prospect, short
 from meshd.core.plan import RAW
+from meshd.core.privacy import open_cuts
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
 
@@ -27,8 +28,8 @@ _FIRST_RTT_S = 0.02
 _TOLD_BYTES = 100_000
 """Links are told by what an exchange of this size takes: between the smallest and the largest that cross a cut."""
 
-_MOST_PASSAGES = 64
-"""Tables of passages kept for one peer, one for each variant and size of batch."""
+_MOST_PROSPECTS = 64
+"""Kept for one peer: one for each variant and size of batch."""
 
 
 _RADIO_TAIL_S = 1.0
@@ -193,21 +194,18 @@ class MeshView:
         at_least_s = waited_s - (expected.total_s - expected.transfer_s)
         self.link_to(node_id).overdue(n_bytes, at_least_s, now)
 
-    def passages(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Passage | None, ...]:
-        """Return the best way of what crosses before each stage to a peer; none before the first.
-
-        ``hosted`` is this node's own: what is cut here is what travels.
-        """
+    def prospect(self, node: NodeView, hosted: HostedTier, own: HostedTier, items: int) -> Prospect:
+        """Return what tails on a peer take at best; ``own`` is the same artifact here, as what is cut here travels."""
         link = node.link
         assert link is not None, "nothing travels to this node itself"
-        key, versions = (hosted.artifact, items), (link.version, self.encodings.version)
-        known = node.passages.get(key)
+        versions = (link.version, self.encodings.version, node.times.version, self.own.times.version)
+        known = node.prospects.get((own.artifact, items))
         if known is None or known.versions != versions:
-            if len(node.passages) >= _MOST_PASSAGES:
-                node.passages.clear()
-            known = Passages(versions=versions, by_stage=self._ways_to(node, hosted, items))
-            node.passages[key] = known
-        return known.by_stage
+            if len(node.prospects) >= _MOST_PROSPECTS:
+                node.prospects.clear()
+            known = self._prospect(node, hosted, own, items, versions)
+            node.prospects[own.artifact, items] = known
+        return known
 
     def passage(self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int) -> Passage:
         """Return the best way to a peer for tensors of ``n_bytes`` that cross before a stage."""
@@ -256,12 +254,25 @@ class MeshView:
         slower_bps = min(self.own.profile.power.radio_bps, profile.power.radio_bps)
         return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / slower_bps)
 
-    def _ways_to(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Passage | None, ...]:
-        crossing = (
-            self.passage(node, hosted, stage, n_bytes=hosted.stages[stage - 1].out_bytes * items, items=items)
-            for stage in range(1, len(hosted.stages))
+    def _prospect(
+        self, node: NodeView, hosted: HostedTier, own: HostedTier, items: int, versions: tuple[int, int, int, int]
+    ) -> Prospect:
+        if len(hosted.stages) != len(own.stages):
+            return Prospect(versions=versions, passages=(), least_s=float("inf"), least_tail_s=float("inf"))
+        passages = [
+            self.passage(node, own, stage, n_bytes=own.stages[stage - 1].out_bytes * items, items=items)
+            for stage in range(1, len(own.stages))
+        ]
+        cuts = [cut for cut in open_cuts(own.stages) if hosted.stages[cut - 1].may_travel]
+        heads_s, tails = self.own.times.spans(own).seconds[0], node.times.spans(hosted).seconds
+        tails_s = [passages[cut - 1].seconds + tails[cut][-1] * items for cut in cuts]
+        wholes_s = [heads_s[cut] * items + tail_s for cut, tail_s in zip(cuts, tails_s, strict=True)]
+        return Prospect(
+            versions=versions,
+            passages=(None, *passages),
+            least_s=min(wholes_s, default=float("inf")),
+            least_tail_s=min(tails_s, default=float("inf")),
         )
-        return (None, *crossing)
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
         peer.telemetry = telemetry

@@ -20,12 +20,16 @@ def short(node_id: NodeId) -> str:
     return node_id[:16]
 
 
-class Passages(Struct, frozen=True, kw_only=True, gc=False):
-    """The best way for what crosses before each stage, at one state of what is known of link and encodings."""
+class Prospect(Struct, frozen=True, kw_only=True, gc=False):
+    """What tails of one variant on a peer take at best, at one state of what is known."""
 
-    versions: tuple[int, int]
-    by_stage: tuple[Passage | None, ...]
-    """Of the stage at this place and all behind it; none for the first, whose input is the request's."""
+    versions: tuple[int, int, int, int]
+    passages: tuple[Passage | None, ...]
+    """The best way of what crosses before each stage; none before the first, whose input is the request's."""
+    least_s: float
+    """Of a head here and a tail there at the best cut, were both idle; infinity where no cut is open."""
+    least_tail_s: float
+    """The same of the tail and the way to it."""
 
 
 class NodeView(Struct, kw_only=True):
@@ -44,7 +48,8 @@ class NodeView(Struct, kw_only=True):
     """What it tells of its own links, by the beginning of the other's id."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    passages: dict[tuple[ArtifactHash, int], Passages] = {}
+    prospects: dict[tuple[ArtifactHash, int], Prospect] = {}
+    """By variant and size of batch."""
 
     def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
         """Return what one item takes there: learned, or as announced."""
@@ -65,4 +70,4 @@ class NodeView(Struct, kw_only=True):
         """Take in what it hosts; what was learned of the rest is not worth its memory."""
         self.learned = {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}
         self.times.keep(hosted)
-        self.passages.clear()
+        self.prospects.clear()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from heapq import nsmallest
+from collections.abc import Sequence
 from itertools import groupby
 
 from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
@@ -15,6 +14,7 @@ from meshd.core.masking import (
     mask_no_gain,
     mask_other_plans,
     mask_other_tiers,
+    worth_s,
 )
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import DeviceClass, HostedTier
@@ -28,7 +28,7 @@ from meshd.core.splitting import Splitter
 __all__ = ["Here", "Planner"]
 
 _MOST_OF_A_TIER = 32
-"""Nodes of one tier that are offered, the cheapest first: no policy needs the thousandth best hub."""
+"""Allowed nodes of one tier that are offered, the cheapest: no policy needs the thousandth best hub."""
 
 _Host = tuple[NodeView, HostedTier]
 _Ruled = tuple[NodeView, HostedTier, Reason | None]
@@ -84,7 +84,7 @@ class _Offer:
             return self._rest()
         wholes = self._wholes(hosts)
         rest = self._rest()
-        return rest + wholes + ([] if rest else self._splits(hosts) + self._shares(wholes, hosts))
+        return rest + wholes + ([] if rest else self._splits(wholes, hosts) + self._shares(wholes, hosts))
 
     def _rest(self) -> list[Candidate]:
         reached = self._life.reached
@@ -100,25 +100,34 @@ class _Offer:
         """
         candidates: list[Candidate] = []
         for _, tier_hosts in groupby(reversed(hosts), key=lambda host: host[1].tier):
-            ruled = [(node, hosted, self._rules.forbids(node, hosted)) for node, hosted in tier_hosts]
-            candidates += [self._whole(*host) for host in self._thinned(ruled)]
+            candidates += [self._whole(*host) for host in self._ruled(list(tier_hosts))]
         candidates.reverse()
         return candidates
 
-    def _thinned(self, ruled: list[_Ruled]) -> Iterable[_Ruled]:
-        """Leave the cheapest nodes of a tier; of what is masked as many, and this node in any case."""
-        if len(ruled) <= _MOST_OF_A_TIER:
-            return ruled
-        named = self._request.plan
-        allowed = [host for host in ruled if host[2] is None]
-        masked = [host for host in ruled if host[2] is not None]
-        kept = nsmallest(_MOST_OF_A_TIER, allowed, key=self._bound) + masked[:_MOST_OF_A_TIER]
-        ids = {id(host) for host in kept}
-        return [host for host in ruled if id(host) in ids or host[0].link is None or host[0].profile.name == named]
+    def _ruled(self, hosts: list[_Host]) -> list[_Ruled]:
+        """Return nodes of one tier with what forbids them: in a large mesh the cheapest that are allowed, in order.
 
-    def _bound(self, host: _Ruled) -> float:
-        """Return what a whole run costs but for what it may miss: what is equal for all nodes of a tier is left out."""
-        node, hosted, _ = host
+        What is forbidden and cheaper than these stands between them, so that a person sees why it was passed over.
+        """
+        if len(hosts) <= _MOST_OF_A_TIER:
+            return [(node, hosted, self._rules.forbids(node, hosted)) for node, hosted in hosts]
+        kept: dict[int, _Ruled] = {}
+        n_allowed = 0
+        for index in sorted(range(len(hosts)), key=[self._bound(host) for host in hosts].__getitem__):
+            node, hosted = hosts[index]
+            reason = self._rules.forbids(node, hosted)
+            n_allowed += reason is None
+            if reason is None or len(kept) < 2 * _MOST_OF_A_TIER:
+                kept[index] = (node, hosted, reason)
+            if n_allowed >= _MOST_OF_A_TIER:
+                break
+        return [kept[index] for index in sorted(kept)]
+
+    def _bound(self, host: _Host) -> float:
+        """Return what a whole run costs at least; this node and the one that the asker named come first."""
+        node, hosted = host
+        if node.link is None or node.profile.name == self._request.plan:
+            return float("-inf")
         return self._cost.whole_bound(node, hosted)
 
     def _whole(self, node: NodeView, hosted: HostedTier, reason: Reason | None) -> Candidate:
@@ -136,13 +145,13 @@ class _Offer:
             codec=codec,
         )
 
-    def _splits(self, hosts: Sequence[_Host]) -> list[Candidate]:
+    def _splits(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:
         """Return splits of what this node hosts itself: a head runs here."""
         found: list[Candidate] = []
         for node, hosted in hosts:
             if node.link is None and hosted.stages and not self._rules.too_weak(hosted):
                 splitter, named = self._splitter(hosted), self._request.plan
-                found += splitter.named(named) if named else splitter.offer()
+                found += splitter.named(named) if named else splitter.offer(worth_s(wholes, hosted.tier))
         return found
 
     def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:

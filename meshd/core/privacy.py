@@ -30,6 +30,6 @@ def why_not_send_activations(privacy: Privacy, receiver: DeviceClass, *, input_s
     return why_not_send(privacy, receiver)
 
 
-def open_cuts(stages: Sequence[HostedStage]) -> frozenset[int]:
-    """Return the stages before which the tensors that cross may leave a node."""
-    return frozenset(number for number, stage in enumerate(stages[:-1], start=1) if stage.may_travel)
+def open_cuts(stages: Sequence[HostedStage]) -> list[int]:
+    """Return the stages before which the tensors that cross may leave a node, first to last."""
+    return [number for number, stage in enumerate(stages[:-1], start=1) if stage.may_travel]

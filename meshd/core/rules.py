@@ -30,6 +30,7 @@ class Rules:
         self._above = above
         self._is_full = is_full
         self._input_stays = view.keeps_input(life.request.model)
+        self._is_only_for_here = _is_only_for_here(life)
         self._to_send: dict[str, Reason | None] = {}
 
     def forbids(self, node: NodeView, hosted: HostedTier) -> Reason | None:
@@ -100,13 +101,6 @@ class Rules:
             self._to_send[device_class] = Reason(mask=Mask.PRIVACY, sentence=rule) if rule else None
         return self._to_send[device_class]
 
-    @property
-    def _is_only_for_here(self) -> bool:
-        """A delegated request has nothing to look for elsewhere until something of it has run here."""
-        life = self._life
-        has_run = bool(life.itinerary.hops) or (life.reached is not None and life.reached.attempt is not None)
-        return life.request.delegated and not has_run
-
     def _why_unusable(self, node: NodeView) -> str:
         member = self._view.membership[node.profile.node_id]
         session = "" if member.connected else ", and there is no session to it"
@@ -121,3 +115,9 @@ class Rules:
     def _below_floor(self, node: NodeView) -> Reason:
         floor = f"{self._settings.battery_floor:.0%}"
         return Reason(mask=Mask.BATTERY, sentence=f"the battery of {node.profile.name} is below its floor of {floor}")
+
+
+def _is_only_for_here(life: Life) -> bool:
+    """Tell whether a peer asked for it to be run here, and nothing of it has been yet."""
+    has_run = bool(life.itinerary.hops) or (life.reached is not None and life.reached.attempt is not None)
+    return life.request.delegated and not has_run

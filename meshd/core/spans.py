@@ -26,6 +26,7 @@ class StageTimes:
     """What was learned of ranges of stages on one node, and the tables that are read off it."""
 
     def __init__(self) -> None:
+        self.version = 0
         self._ranges: dict[tuple[ArtifactHash, int, int], Estimate] = {}
         self._paces: dict[ArtifactHash, Estimate] = {}
         self._tables: dict[ArtifactHash, Spans] = {}
@@ -66,9 +67,11 @@ class StageTimes:
         self._ranges = {key: known for key, known in self._ranges.items() if key[0] in kept}
         self._paces = {artifact: pace for artifact, pace in self._paces.items() if artifact in kept}
         self._tables.clear()
+        self.version += 1
 
     def _learn_pace(self, hosted: HostedTier, item_s: float, announced_s: float, now: float) -> None:
         self._tables.pop(hosted.artifact, None)
+        self.version += 1
         if announced_s > 0.0:
             known = self._paces.get(hosted.artifact) or Estimate.prior(1.0, now)
             self._paces[hosted.artifact] = known.updated(item_s / announced_s, now)

@@ -7,12 +7,14 @@ arithmetic, and what is not the soonest or the cheapest there is not offered at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from heapq import nsmallest
+from itertools import chain
 
 from msgspec import Struct
 
-from meshd.core.candidate import Candidate, Prediction
-from meshd.core.cost import CostModel, Onward, Part
+from meshd.core.candidate import Candidate
+from meshd.core.cost import CostModel, Onward
 from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
 from meshd.core.life import Reached
@@ -22,6 +24,7 @@ from meshd.core.node_view import NodeView, short
 from meshd.core.plan import RAW, Leg
 from meshd.core.privacy import open_cuts
 from meshd.core.rules import Rules
+from meshd.core.station import Part, Station
 
 _MOST_PEERS = 4
 """Peers whose splits are offered; a home has fewer nodes worth sending work to."""
@@ -30,13 +33,16 @@ _MOST_LOOKED_AT = 16
 _MOST_CHAINS = 2
 
 
-class _Found(Struct, kw_only=True, gc=False):
+_Way = tuple[tuple[Station, int, int, Passage | None], ...]
+"""Stations with the stages [first, last) that they run and the way of their input there."""
+
+
+class _Found(Struct, frozen=True, kw_only=True, gc=False):
     """One way to run stages over several nodes, before it is a candidate."""
 
     seconds: float
-    """That everybody waits, without what is the same for all ways."""
     cost: float
-    parts: tuple[Part, ...]
+    way: _Way
 
 
 class Splitter:
@@ -49,129 +55,169 @@ class Splitter:
         self._own = own
         self._onward = onward
         self._items = cost.request.batch
+        self._n_stages = len(own.stages)
         self._cuts = open_cuts(own.stages)
 
-    def offer(self) -> list[Candidate]:
-        """Return heads here with tails on peers, and chains that are sooner than all of them."""
-        if not self._cuts or self._rules.forbids_here(self._own):
+    @cached_property
+    def _here(self) -> Station:
+        return self._cost.station(self._view.own, self._own)
+
+    def offer(self, worth_s: float) -> list[Candidate]:
+        """Return heads here with tails on peers, and chains that are sooner than all of them.
+
+        What makes everybody wait longer than ``worth_s`` would not be allowed: of that only the soonest is offered, so
+        that a person sees what splitting would take.
+        """
+        if not self._cuts or not self._partners() or self._rules.forbids_here(self._own):
             return []
-        by_peer = list(self._tails())
+        worth_s -= self._view.escalation_rate(self._own, self._cost.now) * self._onward.seconds
+        by_peer = self._tails(worth_s)
         if not by_peer:
             return []
-        found = [way for ways in by_peer for way in ways]
-        found += self._chains([ways[0].parts[1] for ways in by_peer], min(way.seconds for way in found))
-        return [self._candidate(way.parts) for way in found]
+        stations = [ways[0].way[1][0] for ways in by_peer]
+        found = [way for ways in by_peer for way in ways if way.seconds <= worth_s] or by_peer[0][:1]
+        found += self._chains(stations, min(by_peer[0][0].seconds, worth_s))
+        return [self._candidate(way.way) for way in found]
 
     def named(self, place: str) -> list[Candidate]:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
         if not self._cuts or self._rules.forbids_here(self._own):
             return []
-        partners = [p for p in self._partners() if p[0].profile.name in place and self._may_receive(*p)]
-        pairs = (
-            self._two(node, hosted, cut) for node, hosted in partners for cut in sorted(self._cuts & _cuts_of(hosted))
+        stations = [s for s in self._stations(self._partners()) if s.node.profile.name in place]
+        twos = (way for station in stations for way in self._twos(station))
+        threes = (
+            way
+            for middle in stations
+            for end in stations
+            if (told := middle.node.links.get(short(end.node.profile.node_id)))
+            for way in self._threes(middle, end, told)
         )
-        triples = (
-            parts for middle in partners for end in partners if middle is not end for parts in self._threes(middle, end)
-        )
-        for parts in (*pairs, *triples):
-            if ", ".join(f"{p.node.profile.name} {p.first}-{p.last}" for p in parts) == place:
-                return [self._candidate(parts)]
-        return []
+        return [self._candidate(way) for way in chain(twos, threes) if _place(way) == place][:1]
 
     def rest(self, reached: Reached) -> list[Candidate]:
         """Return the ways to go on from a stage: here, and on peers."""
-        n_stages = len(self._own.stages)
-        ways: list[Candidate] = []
-        if not self._rules.forbids_here(self._own):
-            here = Part(node=self._view.own, hosted=self._own, first=reached.stage, last=n_stages)
-            ways.append(self._candidate((here,)))
-        if reached.stage not in self._cuts:
-            return ways
-        found: list[_Found] = []
-        for node, hosted in self._promising():
-            if reached.stage in _cuts_of(hosted) and self._may_receive(node, hosted):
-                passage = self._view.passage(node, self._own, reached.stage, n_bytes=reached.n_bytes, items=self._items)
-                part = Part(node=node, hosted=hosted, first=reached.stage, last=n_stages, passage=passage)
-                found.append(self._found((part,)))
-        return ways + [self._candidate(way.parts) for way in nsmallest(_MOST_PEERS, found, key=lambda way: way.cost)]
+        stage, last = reached.stage, self._n_stages
+        here: list[_Way] = [] if self._rules.forbids_here(self._own) else [((self._here, stage, last, None),)]
+        there: list[_Way] = []
+        if stage in self._cuts:
+            for station in self._stations([(node, hosted) for _, node, hosted in self._promising()]):
+                if stage in open_cuts(station.hosted.stages):
+                    node = station.node
+                    passage = self._view.passage(node, self._own, stage, n_bytes=reached.n_bytes, items=self._items)
+                    there.append(((station, stage, last, passage),))
+        best = nsmallest(_MOST_PEERS, map(self._weigh, there), key=lambda found: found.cost)
+        return [self._candidate(way) for way in (*here, *(found.way for found in best))]
 
-    def _tails(self) -> Iterator[list[_Found]]:
-        """Yield for each of the best peers its soonest split, and its cheapest one if that is another."""
+    def _tails(self, worth_s: float) -> list[list[_Found]]:
+        """Return for each of the best peers its soonest split, and its cheapest one if that is another.
+
+        Peers come in the order of the least seconds that they could take, were they idle; once that is more than what
+        the last of the best takes, or than is worth it, the rest need not be looked at.
+        """
         found: list[list[_Found]] = []
-        for node, hosted in self._promising():
-            if self._may_receive(node, hosted) and (ways := self._scan(node, hosted)):
-                soonest = min(ways, key=lambda way: way.seconds)
-                cheapest = min(ways, key=lambda way: way.cost)
-                found.append([soonest] if cheapest is soonest else [soonest, cheapest])
-        yield from nsmallest(_MOST_PEERS, found, key=lambda ways: ways[0].seconds)
+        for least_s, node, hosted in self._promising():
+            if found and least_s > worth_s:
+                break
+            if len(found) >= _MOST_PEERS and least_s >= found[_MOST_PEERS - 1][0].seconds:
+                break
+            for station in self._stations([(node, hosted)]):
+                if ways := self._scan(station):
+                    found.append(ways)
+                    found.sort(key=lambda ways: ways[0].seconds)
+        return found[:_MOST_PEERS]
 
-    def _promising(self) -> Sequence[tuple[NodeView, HostedTier]]:
-        """Return the peers with the least seconds at their best cut, were they idle."""
-        partners = self._partners()
-        if len(partners) <= _MOST_PEERS:
-            return partners
-        return nsmallest(_MOST_LOOKED_AT, partners, key=self._bound_s)
+    def _promising(self) -> Sequence[tuple[float, NodeView, HostedTier]]:
+        """Return the peers with the least bounds, and the bounds."""
+        bounds = [(self._bound_s(node, hosted), node, hosted) for node, hosted in self._partners()]
+        return nsmallest(_MOST_LOOKED_AT, bounds, key=lambda bound: bound[0])
 
     def _partners(self) -> Sequence[tuple[NodeView, HostedTier]]:
         return self._view.partners_of(self._own.model, self._own.artifact)
 
-    def _bound_s(self, partner: tuple[NodeView, HostedTier]) -> float:
-        node, hosted = partner
-        if len(hosted.stages) != len(self._own.stages) or not self._view.membership.is_usable(node.profile.node_id):
+    def _bound_s(self, node: NodeView, hosted: HostedTier) -> float:
+        """Return the least seconds of any split with a peer: the head's wait is over before the tail's begins."""
+        if not self._view.membership.is_usable(node.profile.node_id):
             return float("inf")
-        heads_s = self._view.own.times.spans(self._own).seconds[0]
-        tails = node.times.spans(hosted).seconds
-        passages = self._view.passages(node, self._own, self._items)
-        best_s = float("inf")
-        for cut in self._cuts:
+        prospect = self._view.prospect(node, hosted, self._own, self._items)
+        here = self._here
+        least_head_s = here.seconds[0][self._cuts[0]] * self._items
+        least_here_s = here.said_s + here.load_s + least_head_s * here.crowd
+        return max(least_here_s + prospect.least_s, self._cost.wait_s(node, 0.0) + prospect.least_tail_s)
+
+    def _stations(self, hosts: Sequence[tuple[NodeView, HostedTier]]) -> Iterator[Station]:
+        """Yield the peers that no rule forbids to receive what crosses a cut."""
+        for node, hosted in hosts:
+            if len(hosted.stages) == self._n_stages and self._rules.forbids_activations(node, hosted) is None:
+                yield self._cost.station(node, hosted)
+
+    def _twos(self, station: Station) -> Iterator[_Way]:
+        """Yield a head here and a tail there for every cut that both manifests open."""
+        for cut in self._cuts_with(station.hosted):
+            yield self._two(station, cut)
+
+    def _two(self, station: Station, cut: int) -> _Way:
+        passage = self._passages(station)[cut]
+        return (self._here, 0, cut, None), (station, cut, self._n_stages, passage)
+
+    def _scan(self, station: Station) -> list[_Found]:
+        """Return the soonest split with a peer, and the cheapest if that is another cut.
+
+        One line of arithmetic for each cut, for this is done for every peer that may be among the best.
+        """
+        here, items, last, price_watts = self._here, self._items, self._n_stages, self._cost.price_watts
+        passages = self._passages(station)
+        radio = here.byte_joules * here.weight + station.byte_joules * station.weight
+        ways: list[tuple[float, float, int]] = []
+        for cut in self._cuts_with(station.hosted):
             passage = passages[cut]
             assert passage is not None, "there is a passage before every stage but the first"
-            best_s = min(best_s, (heads_s[cut] + tails[cut][-1]) * self._items + passage.seconds)
-        return best_s + self._cost.wait_s(node, 0.0)
+            head_s, tail_s = here.seconds[0][cut] * items, station.seconds[cut][last] * items
+            until_s = max(here.said_s + here.load_s + head_s, station.wait_s(cut, last))
+            seconds = until_s + passage.seconds + station.load_s + tail_s
+            seconds += head_s * here.crowd + tail_s * station.crowd
+            share = here.work[cut]
+            joules = here.work_joules * here.weight * share + station.work_joules * station.weight * (1.0 - share)
+            ways.append((seconds, joules + passage.n_bytes * radio + seconds * price_watts, cut))
+        if not ways:
+            return []
+        soonest, cheapest = min(ways), min(ways, key=lambda way: way[1])
+        best = [soonest] if soonest is cheapest else [soonest, cheapest]
+        return [_Found(seconds=seconds, cost=cost, way=self._two(station, cut)) for seconds, cost, cut in best]
 
-    def _may_receive(self, node: NodeView, hosted: HostedTier) -> bool:
-        same = len(hosted.stages) == len(self._own.stages)
-        return same and self._rules.forbids_activations(node, hosted) is None
+    def _passages(self, station: Station) -> tuple[Passage | None, ...]:
+        return self._view.prospect(station.node, station.hosted, self._own, self._items).passages
 
-    def _scan(self, node: NodeView, hosted: HostedTier) -> list[_Found]:
-        return [self._found(self._two(node, hosted, cut)) for cut in self._cuts & _cuts_of(hosted)]
-
-    def _two(self, node: NodeView, hosted: HostedTier, cut: int) -> tuple[Part, ...]:
-        own = self._view.own
-        passage = self._view.passages(node, self._own, self._items)[cut]
-        return (
-            Part(node=own, hosted=self._own, first=0, last=cut),
-            Part(node=node, hosted=hosted, first=cut, last=len(hosted.stages), passage=passage),
-        )
-
-    def _chains(self, tails: Sequence[Part], below_s: float) -> list[_Found]:
+    def _chains(self, stations: Sequence[Station], below_s: float) -> list[_Found]:
         """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
         found: list[_Found] = []
-        for middle in tails:
-            for end in tails:
-                if end is not middle and short(end.node.profile.node_id) in middle.node.links:
-                    ways = self._threes((middle.node, middle.hosted), (end.node, end.hosted))
-                    found += [way for parts in ways if (way := self._found(parts)).seconds < below_s]
+        for middle in stations:
+            for end in stations:
+                told = middle.node.links.get(short(end.node.profile.node_id))
+                if end is not middle and told is not None:
+                    ways = self._threes(middle, end, told, below_s - self._here.said_s)
+                    found += [chained for way in ways if (chained := self._weigh(way)).seconds < below_s]
         return nsmallest(_MOST_CHAINS, found, key=lambda way: way.seconds)
 
-    def _threes(
-        self, middle: tuple[NodeView, HostedTier], end: tuple[NodeView, HostedTier]
-    ) -> Iterator[tuple[Part, ...]]:
-        """Yield every chain from here over one peer to another, over the link that the one told of."""
-        told = middle[0].links.get(short(end[0].profile.node_id))
-        if told is None:
-            return
-        cuts = sorted(self._cuts & _cuts_of(middle[1]) & _cuts_of(end[1]))
-        link = _believed(told)
-        for at, first in enumerate(cuts):
-            for second in cuts[at + 1 :]:
-                head, tail = self._two(*middle, first)
-                crossing = self._between(middle[0], end[0], link, second)
-                yield (
-                    head,
-                    Part(node=tail.node, hosted=tail.hosted, first=first, last=second, passage=tail.passage),
-                    Part(node=end[0], hosted=end[1], first=second, last=len(end[1].stages), passage=crossing),
-                )
+    def _threes(self, middle: Station, end: Station, told: PeerLink, below_s: float = float("inf")) -> Iterator[_Way]:
+        """Yield the chains from here over one peer to another that may take less than so long on idle nodes."""
+        link, passages, items = _believed(told), self._passages(middle), self._items
+        cuts = [cut for cut in self._cuts_with(middle.hosted) if end.hosted.stages[cut - 1].may_travel]
+        heads_s = self._here.seconds[0]
+        head_factor, middle_factor = (items * (1.0 + station.crowd) for station in (self._here, middle))
+        for second in cuts[1:]:
+            crossing: Passage | None = None
+            spare_s = below_s - told.rtt_s - end.seconds[second][self._n_stages] * items * (1.0 + end.crowd)
+            for first in cuts[: cuts.index(second)]:
+                passage = passages[first]
+                assert passage is not None, "there is a passage before every stage but the first"
+                least_s = heads_s[first] * head_factor + middle.seconds[first][second] * middle_factor
+                if least_s + passage.seconds < spare_s:
+                    crossing = crossing or self._between(middle.node, end.node, link, second)
+                    tail = (end, second, self._n_stages, crossing)
+                    yield (self._here, 0, first, None), (middle, first, second, passage), tail
+
+    def _cuts_with(self, hosted: HostedTier) -> list[int]:
+        return [cut for cut in self._cuts if hosted.stages[cut - 1].may_travel]
 
     def _between(self, sender: NodeView, receiver: NodeView, link: Link, stage: int) -> Passage:
         crossing = self._own.stages[stage - 1]
@@ -185,57 +231,52 @@ class Splitter:
             codecs=sender.codecs & receiver.codecs,
         )
 
-    def _found(self, parts: tuple[Part, ...]) -> _Found:
-        """Weigh a way by what differs between ways: the cheap part of :meth:`CostModel.legs`."""
-        cost, items = self._cost, self._items
-        seconds = delay_s = joules = until_s = 0.0
-        before = self._view.own
-        for part in parts:
-            node, hosted = part.node, part.hosted
-            spans = node.times.spans(hosted)
-            part_s = spans.seconds[part.first][part.last] * items
-            until_s = max(until_s, cost.wait_s(node, part_s / items))
-            if part.passage is not None:
-                until_s += part.passage.seconds
-                for end in (before, node):
-                    joules += cost.radio_joules(end, part.passage.n_bytes) * cost.weight(end)
-            until_s += part_s + cost.load_s(node, hosted)
-            delay_s += part_s * cost.crowd(node)
-            work = spans.work[part.last] - spans.work[part.first]
-            joules += node.profile.power.compute_joules(int(hosted.macs * work * items)) * cost.weight(node)
-            before = node
+    def _weigh(self, way: _Way) -> _Found:
+        """Weigh a way by what differs between ways, seconds and joules alone: the cheap part of pricing it."""
+        until_s = delay_s = joules = 0.0
+        before = self._here
+        for station, first, last, passage in way:
+            run_s = station.run_s(first, last)
+            until_s = max(until_s, station.wait_s(first, last)) + station.load_s + run_s
+            delay_s += run_s * station.crowd
+            joules += station.run_joules(first, last) * station.weight
+            if passage is not None:
+                until_s += passage.seconds
+                joules += before.radio_joules(passage.n_bytes) * before.weight
+                joules += station.radio_joules(passage.n_bytes) * station.weight
+            before = station
         seconds = until_s + delay_s
-        return _Found(seconds=seconds, cost=joules + cost.seconds_price(seconds), parts=parts)
+        return _Found(seconds=seconds, cost=joules + seconds * self._cost.price_watts, way=way)
 
-    def _candidate(self, parts: tuple[Part, ...]) -> Candidate:
-        first = parts[0]
+    def _candidate(self, way: _Way) -> Candidate:
+        parts = [Part(station=s, first=first, last=last, passage=passage) for s, first, last, passage in way]
+        first = parts[0].station.node
         return Candidate(
-            node_id=first.node.profile.node_id,
-            node=first.node.profile.name,
-            here=first.node.link is None,
+            node_id=first.profile.node_id,
+            node=first.profile.name,
+            here=first.link is None,
             tier=self._own,
-            prediction=self._priced(parts),
-            legs=tuple(self._leg(part) for part in parts),
-        )
-
-    def _priced(self, parts: tuple[Part, ...]) -> Prediction:
-        return self._cost.legs(parts, self._onward)
-
-    def _leg(self, part: Part) -> Leg:
-        passage = part.passage
-        return Leg(
-            node_id=part.node.profile.node_id,
-            node=part.node.profile.name,
-            first=part.first,
-            last=part.last,
-            codec=passage.codec if passage is not None else RAW,
-            compute_s=part.node.times.spans(part.hosted).seconds[part.first][part.last] * self._items,
-            transfer_s=passage.seconds if passage is not None else 0.0,
+            prediction=self._cost.legs(parts, self._here, self._onward),
+            legs=tuple(map(_leg, parts)),
         )
 
 
-def _cuts_of(hosted: HostedTier) -> frozenset[int]:
-    return open_cuts(hosted.stages)
+def _leg(part: Part) -> Leg:
+    profile, passage = part.station.node.profile, part.passage
+    return Leg(
+        node_id=profile.node_id,
+        node=profile.name,
+        first=part.first,
+        last=part.last,
+        codec=passage.codec if passage is not None else RAW,
+        compute_s=part.station.run_s(part.first, part.last),
+        transfer_s=passage.seconds if passage is not None else 0.0,
+    )
+
+
+def _place(way: _Way) -> str:
+    """Return how a candidate of this way would be called."""
+    return ", ".join(f"{station.node.profile.name} {first}-{last}" for station, first, last, _ in way)
 
 
 def _believed(told: PeerLink) -> Link:
