@@ -8,13 +8,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from meshd.bench.decisions import measure_decisions
 from meshd.bench.distribution import measure_distribution
 from meshd.bench.footprint import Footprint, measure_footprint
 from meshd.bench.healing import measure_healing
+from meshd.bench.large_tensor import measure_large_tensor
 from meshd.bench.latency import Latencies, measure_latencies
 from meshd.bench.machine import this_machine
-from meshd.bench.report import Conversion, Report
-from meshd.bench.throughput import measure_throughput_rps
+from meshd.bench.overload import measure_overload
+from meshd.bench.report import Conversion, Overload, Quantiles, Report
+from meshd.bench.throughput import Rates, measure_rates
 from meshd.bench.tiny import MODELS, NAME, TinyModel
 from meshd.cli.output import progress
 from meshd.client import Client
@@ -32,6 +35,11 @@ class Effort(Struct, frozen=True, kw_only=True):
     calls: int = 200
     """Of each way in each block."""
     loaded_s: float = 5.0
+    loads: int = 3
+    """Rounds of 16 clients at once, in turns with MLServer where it is compared with."""
+    large_calls: int = 1000
+    decisions: int = 2000
+    overload_s: float = 10.0
     idle_s: float = 20.0
     """Long enough to tell 0.05 % of a core from nothing, by a clock of hundredths of a second."""
     windows: int = 100
@@ -49,6 +57,10 @@ class Effort(Struct, frozen=True, kw_only=True):
             blocks=2,
             calls=20,
             loaded_s=0.5,
+            loads=1,
+            large_calls=20,
+            decisions=20,
+            overload_s=0.5,
             idle_s=0.5,
             windows=5,
             fetches=1,
@@ -61,9 +73,10 @@ class Effort(Struct, frozen=True, kw_only=True):
 class Bench:
     """One run."""
 
-    def __init__(self, effort: Effort, *, vision: Path | None = None) -> None:
-        """Take the folder where the vision family's files lie, if it is at hand."""
+    def __init__(self, effort: Effort, *, vision: Path | None = None, mlserver: bool = False) -> None:
+        """Take the folder of the vision family's files, if it is at hand, and whether to compare with MLServer."""
         self._effort = effort
+        self._mlserver = mlserver
         self._vision = vision
 
     def run(self) -> Report:
@@ -72,11 +85,14 @@ class Bench:
         Raises:
             SetupError: the daemons did not come together.
         """
-        return asyncio.run(self._measure())
+        progress("timing decisions, and large tensors by TLS ...")
+        decision_us = measure_decisions(self._effort.decisions)
+        large_tensor_us = measure_large_tensor(self._effort.large_calls)
+        return asyncio.run(self._measure(decision_us, large_tensor_us))
 
-    async def _measure(self) -> Report:
+    async def _measure(self, decision_us: dict[int, Quantiles], large_tensor_us: Quantiles) -> Report:
         machine = this_machine()
-        latencies, throughput_rps = await self._time()
+        latencies, rates, overload = await self._time()
         discovery_s = [await self._discover() for _ in range(self._effort.starts - 1)]
         last_s, footprint = await self._discover_and_rest()
         distribution = await measure_distribution(rounds=self._effort.fetches)
@@ -85,7 +101,11 @@ class Bench:
             run_us=latencies.run,
             local_us=latencies.local,
             remote_us=latencies.remote,
-            throughput_rps=throughput_rps,
+            throughput_rps=rates.meshd,
+            mlserver_rps=rates.mlserver,
+            large_tensor_us=large_tensor_us,
+            decision_us=decision_us,
+            overload_mb=overload,
             discovery_s=(*discovery_s, last_s),
             resident_mb=footprint.resident_mb,
             idle_cpu_percent=footprint.idle_cpu_percent,
@@ -103,7 +123,7 @@ class Bench:
 
         return measure_conversion(vision=self._vision, quick=self._effort.quick_models)
 
-    async def _time(self) -> tuple[Latencies, float]:
+    async def _time(self) -> tuple[Latencies, Rates, Overload]:
         effort, model = self._effort, TinyModel()
         async with Household(models=MODELS) as household:
             await household.gather(NAME)
@@ -117,7 +137,12 @@ class Bench:
                     calls=effort.calls,
                 )
             progress("asking the watch from 16 clients at once ...")
-            return latencies, await measure_throughput_rps(model, watch, seconds=effort.loaded_s)
+            rates = await measure_rates(
+                model, watch, seconds=effort.loaded_s, rounds=effort.loads, mlserver=self._mlserver
+            )
+            progress(f"asking the watch for more than it can do for {effort.overload_s:g} s ...")
+            pid = household.devices[DeviceClass.WATCH].pid
+            return latencies, rates, await measure_overload(model, watch, pid, seconds=effort.overload_s)
 
     async def _discover(self) -> float:
         async with Household() as household:

@@ -76,6 +76,21 @@ class Conversion(Struct, frozen=True, kw_only=True):
     """From a convolutional network of 4 MB to its recommended variants; none in a quick run."""
 
 
+class Overload(Struct, frozen=True, kw_only=True):
+    """Resident memory of a daemon under overload, in million bytes."""
+
+    start: float
+    """After a warm-up under the same load."""
+    end: float
+    sent: int
+    """Requests of the fast sender meanwhile."""
+
+    @property
+    def growth(self) -> float:
+        """Return by how much it grew."""
+        return self.end - self.start
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """All figures of one run."""
 
@@ -87,6 +102,13 @@ class Report(Struct, frozen=True, kw_only=True):
     """The same with the hub's tier demanded: through the watch, by TLS to the hub, and back."""
     throughput_rps: float
     """Answers a second of the watch to 16 clients that each ask again as soon as they are answered."""
+    mlserver_rps: float | None
+    """The same clients and model with MLServer, in turns with the watch; none unless asked for."""
+    large_tensor_us: Quantiles
+    """602 kB to a peer and 20 bytes back, by TLS between two processes."""
+    decision_us: dict[int, Quantiles]
+    """From a request's arrival in the scheduler to its plan, by the number of nodes; time of the processor."""
+    overload_mb: Overload
     discovery_s: tuple[float, ...]
     """For each start: seconds until each of the three nodes saw the other two."""
     resident_mb: dict[DeviceClass, float]
@@ -108,3 +130,8 @@ class Report(Struct, frozen=True, kw_only=True):
     def remote_overhead_us(self) -> float:
         """Return what the way to the model on another node takes, at the median."""
         return self.remote_us.p50 - self.run_us.p50
+
+    @property
+    def mlserver_ratio(self) -> float | None:
+        """Return how many times MLServer's requests a second the watch answers; none where it was not asked for."""
+        return self.throughput_rps / self.mlserver_rps if self.mlserver_rps else None

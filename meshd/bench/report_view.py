@@ -18,6 +18,8 @@ def report_view(report: Report) -> RenderableType:
     where = f"{machine.cpu}, {machine.cores} cores, load {machine.load:g} · {machine.system}"
     what = f"meshd {machine.meshd} · Python {machine.python} · onnxruntime {machine.onnxruntime}"
     rate = f"{report.throughput_rps:,.0f} requests a second from 16 clients at once"
+    if report.mlserver_rps:
+        rate += f", {report.mlserver_ratio:.1f} times MLServer's {report.mlserver_rps:,.0f}"
     return Group(
         Text(f"{where}\n{what}", style="dim"),
         *("", _targets(report)),
@@ -74,10 +76,13 @@ _VERDICTS = {
 
 
 def _times(report: Report) -> Table:
-    table = columns("the tiny model", "p50", "p99", right=("p50", "p99"))
-    table.add_row("run bare", *_microseconds(report.run_us))
+    table = columns("what takes how long", "p50", "p99", right=("p50", "p99"))
+    table.add_row("the tiny model, run bare", *_microseconds(report.run_us))
     table.add_row("asked of the watch", *_microseconds(report.local_us))
     table.add_row("asked of the watch, run by the hub", *_microseconds(report.remote_us))
+    table.add_row("602 kB to a peer, 20 bytes back", *_microseconds(report.large_tensor_us))
+    for n_nodes, taken in report.decision_us.items():
+        table.add_row(f"a decision among {n_nodes:,} nodes", *_microseconds(taken))
     return table
 
 

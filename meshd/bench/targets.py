@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -34,11 +35,46 @@ def _percent(share: float) -> float:
     return round(share * 100, 2)
 
 
+def _decision_p99_us(report: Report, n_nodes: int) -> float | None:
+    taken = report.decision_us.get(n_nodes)
+    return None if taken is None else taken.p99
+
+
 TARGETS = (
     Target(
-        what="client to model and back, beyond the run", figure=lambda r: r.local_overhead_us, most=250.0, unit="µs"
+        what="client to model and back, beyond the run", figure=lambda r: r.local_overhead_us, most=150.0, unit="µs"
     ),
-    Target(what="the same by TLS to another daemon", figure=lambda r: r.remote_overhead_us, most=500.0, unit="µs"),
+    Target(what="the same by TLS to another daemon", figure=lambda r: r.remote_overhead_us, most=300.0, unit="µs"),
+    Target(what="its 99th percentile, in full", figure=lambda r: r.remote_us.p99, most=1500.0, unit="µs"),
+    Target(
+        what="602 kB to a peer by TLS and a small answer back",
+        figure=lambda r: r.large_tensor_us.p50,
+        most=1200.0,
+        unit="µs",
+    ),
+    Target(
+        what="16 clients: MLServer's requests a second, of the watch's",
+        figure=lambda r: None if r.mlserver_ratio is None else _percent(1.0 / r.mlserver_ratio),
+        most=33.33,
+        unit="%",
+        digits=1,
+    ),
+    *(
+        Target(
+            what=f"a decision among {n_nodes:,} nodes, 99th percentile",
+            figure=partial(_decision_p99_us, n_nodes=n_nodes),
+            most=most_us,
+            unit="µs",
+        )
+        for n_nodes, most_us in ((3, 200.0), (64, 1000.0), (1000, 5000.0))
+    ),
+    Target(
+        what="growth of the watch under overload, after warm-up",
+        figure=lambda r: r.overload_mb.growth,
+        most=2.0,
+        unit="MB",
+        digits=1,
+    ),
     Target(
         what="until all nodes see each other, slowest start",
         figure=lambda r: max(r.discovery_s),

@@ -30,7 +30,9 @@ class TinyModel:
             taken.name: np.random.default_rng(0).standard_normal(shape).astype(taken.dtype)
         }
         self._outputs = [tensor.name for tensor in tier.outputs]
-        self._session = open_session((FOLDER / tier.variants[0].file).read_bytes())
+        self.file = FOLDER / tier.variants[0].file
+        """The artifact, for other servers to load."""
+        self._session = open_session(self.file.read_bytes())
 
     def run(self) -> list[NDArray[Any]]:
         """Run it once."""

@@ -17,6 +17,9 @@ def bench(
     vision: Annotated[
         Path | None, typer.Option(help="Folder with the .tflite networks of MLPerf Tiny, to compare those as well.")
     ] = None,
+    mlserver: Annotated[
+        bool, typer.Option("--mlserver", help="Compare with MLServer, which pip installs into a cache of its own.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Measure three daemons on this machine, models on their way and under repair, and what variants gain."""
@@ -24,5 +27,5 @@ def bench(
     from meshd.bench.report_view import report_view
     from meshd.cli.output import show, show_json
 
-    report = Bench(Effort.quick() if quick else Effort(), vision=vision).run()
+    report = Bench(Effort.quick() if quick else Effort(), vision=vision, mlserver=mlserver).run()
     show_json(report) if json else show(report_view(report))

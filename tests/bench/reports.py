@@ -2,7 +2,7 @@
 
 from meshd.bench.distribution import Distribution
 from meshd.bench.healing import Healing
-from meshd.bench.report import Conversion, Distilled, Int4, Machine, Quantiles, Ratio, Report
+from meshd.bench.report import Conversion, Distilled, Int4, Machine, Overload, Quantiles, Ratio, Report
 from meshd.core.node import DeviceClass
 
 CONVERSION = Conversion(
@@ -12,11 +12,17 @@ CONVERSION = Conversion(
     import_s=60.0,
 )
 
+TOP = Quantiles(p50=2000.0, p99=5000.0)
+
 REPORT = Report(
     run_us=Quantiles(p50=5.0, p99=9.0),
-    local_us=Quantiles(p50=255.0, p99=400.0),
-    remote_us=Quantiles(p50=505.0, p99=900.0),
+    local_us=Quantiles(p50=155.0, p99=400.0),
+    remote_us=Quantiles(p50=305.0, p99=1500.0),
     throughput_rps=4321.0,
+    mlserver_rps=1440.0,
+    large_tensor_us=Quantiles(p50=1200.0, p99=2000.0),
+    decision_us={3: Quantiles(p50=60.0, p99=200.0), 64: Quantiles(p50=400.0, p99=1000.0), 1000: TOP},
+    overload_mb=Overload(start=90.0, end=92.0, sent=50_000),
     discovery_s=(1.5, 3.0),
     resident_mb={DeviceClass.WATCH: 90.0, DeviceClass.PHONE: 95.0, DeviceClass.HUB: 100.0},
     idle_cpu_percent={DeviceClass.WATCH: 1.0, DeviceClass.PHONE: 0.5, DeviceClass.HUB: 2.0},

@@ -19,6 +19,10 @@ def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
     report = msgspec.json.decode(ran.stdout, type=Report)
     assert 0.0 < report.run_us.p50 < report.local_us.p50 < report.remote_us.p50
     assert report.throughput_rps > 0.0
+    assert report.mlserver_rps is None
+    assert 0.0 < report.large_tensor_us.p50 <= report.large_tensor_us.p99
+    assert [*report.decision_us] == [3, 64, 1000]
+    assert report.overload_mb.sent > 0
     assert len(report.discovery_s) == 1
     assert report.resident_mb.keys() == report.idle_cpu_percent.keys() == NODES
     assert min(report.resident_mb.values()) > 10.0
