@@ -67,12 +67,14 @@ def decode(content: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
 
 
 def quietest_axis(real: Array) -> int:
-    """Return the axis along which scales of their own leave the least noise: 1 in most networks, the last in others.
+    """Return the axis along which scales of their own leave the least noise.
 
-    The noise of rounding to steps of `s` has the power s*s/12 (Bennett 1948). Scales for fewer than 64 elements each
-    would weigh more than they help.
+    Channels come second, as ONNX's convolutions have them; in [batch, tokens, features] they may as well come last. The
+    noise of rounding to steps of `s` has the power s*s/12 (Bennett 1948). Scales for fewer than 64 elements each would
+    weigh more than they help.
     """
-    axes = [axis for axis in sorted({min(1, real.ndim - 1), real.ndim - 1}) if real.shape[axis] <= real.size // 64]
+    axes = [axis for axis in ((1, 2) if real.ndim == 3 else (1,)) if axis < real.ndim]
+    axes = [axis for axis in axes if real.shape[axis] <= real.size // 64]
     if len(axes) < 2:
         return axes[0] if axes else 0
     with np.errstate(all="ignore"):

@@ -23,11 +23,11 @@ class _Cost(NamedTuple):
 
 
 # Encoding and decoding together, one thread of the machine of docs/decisions/0018-codecs.md; docs/decisions/measure/
-# encodings.py prints this table anew.
+# tensor_encodings.py prints this table anew.
 _COSTS: dict[Codec, _Cost] = {
     "uint8": _Cost(20, 1.2),
     "fp16": _Cost(15, 1.2),
-    "int8": _Cost(35, 0.3),
+    "int8": _Cost(35, 0.2),
     "jpeg": _Cost(35, 2.2),
     "flac": _Cost(120, 8.2),
 }

@@ -42,11 +42,11 @@ def encode(array: Array, encoding: Encoding) -> Encoded | None:
     """Return pictures at the declared quality; none for what is no picture, or not on its grid."""
     layout = _layout_of(array.shape)
     seen = _numbers(array, encoding)
-    if layout is None or seen is None:
+    if layout is None or seen is None or encoding.quality is None:
         return None
     numbers, grid = seen
     pictures = _channels_last(numbers, layout)
-    streams = [_compressed(picture, encoding.quality or 90) for picture in pictures]
+    streams = [_compressed(picture, encoding.quality) for picture in pictures]
     lengths = b"".join(map(_LENGTH.pack, map(len, streams)))
     head = bytes([layout.channels_first, grid is not None]) + (packed(grid) if grid is not None else b"")
     content = memoryview(b"".join((head, lengths, *streams)))

@@ -1,7 +1,7 @@
 """Measure what record 0018 states: ratio, speed, error and agreement of every codec on tensors of real models.
 
 Needs the extras codecs, convert and dev. Run on one core, with the int8 MobileNetV2 (QLinear) of the ONNX model zoo:
-`taskset -c 0 .venv/bin/python docs/decisions/measure/encodings.py mobilenet_v2_quant.onnx`
+`taskset -c 0 .venv/bin/python docs/decisions/measure/tensor_encodings.py mobilenet_v2_quant.onnx`
 """
 
 import os
