@@ -76,6 +76,11 @@ class HostedModel(Resident):
         """Return the whole model and the ranges of its stages that were asked for so far."""
         return self, *self._sections.values()
 
+    @property
+    def latest_use_s(self) -> float:
+        """Return when it, or a part of it, ended a run last."""
+        return max(resident.last_used_s for resident in self.residents)
+
     def part(self, first: int, last: int | None) -> Resident:
         """Return what runs stages [first, last); None is behind the last one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from time import perf_counter
 
@@ -11,15 +12,13 @@ from meshd.errors import ExecutionFailed, ModelUnusable
 from meshd.executor.admissions import Admission
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_section import HostedSection
-from meshd.executor.profile import Profile, measure
+from meshd.executor.profile import Profile, measure_row
 from meshd.executor.profile_cache import ProfileCache
 from meshd.host import memory
 from model_registry.errors import ModelUnreadable, Refused
+from model_registry.runtime.session import Session
 from model_registry.runtime.stage_session import taken_out
 from model_registry.section import stage_model
-
-LIMIT_S = 0.1
-"""For timing one stage: a model that was cut at five places is measured within a second."""
 
 
 class StageTrials:
@@ -44,8 +43,8 @@ class StageTrials:
         try:
             for stage in stages:
                 self._admit(hosted, stage, content)
-            for stage in stages:
-                hosted.stage_times.adopt(stage.section.first, self._profile(stage, content).compute_s)
+            for stage, profile in zip(stages, self._profiles_of(stages, content), strict=True):
+                hosted.stage_times.adopt(stage.section.first, profile.compute_s)
         except (ModelUnreadable, ModelUnusable, ExecutionFailed, Refused) as error:
             self._log.warning(log.STAGES_REFUSED, model=str(hosted), reason=error.message)
             return False
@@ -60,24 +59,40 @@ class StageTrials:
         )
         self._admission.admit(lambda: file.content, *model)
 
-    def _profile(self, stage: HostedSection, content: bytes) -> Profile:
-        assert stage.section.sha256 is not None, "single stages have hashes"
-        name = ArtifactHash(stage.section.sha256)
-        profile = self._profiles.get(name) if self._profiles else None
-        if profile is None:
-            profile = self._measured(stage, content)
-            memory.give_back()
-            if self._profiles is not None:
+    def _profiles_of(self, stages: Sequence[HostedSection], content: bytes) -> list[Profile]:
+        names = [ArtifactHash(stage.section.sha256 or "") for stage in stages]
+        known = [profile for name in names if self._profiles and (profile := self._profiles.get(name))]
+        if len(known) == len(stages):
+            return known
+        measured = self._measured(stages, content)
+        memory.give_back()
+        if self._profiles is not None:
+            for name, profile in zip(names, measured, strict=True):
                 self._profiles.put(name, profile)
-                with suppress(OSError):  # On a full disk the next start measures again.
-                    self._profiles.save()
-        return profile
+            with suppress(OSError):  # On a full disk the next start measures again.
+                self._profiles.save()
+        return measured
 
-    def _measured(self, stage: HostedSection, content: bytes) -> Profile:
-        """Time a session that nobody else sees, and that is gone afterwards."""
+    def _measured(self, stages: Sequence[HostedSection], content: bytes) -> list[Profile]:
+        """Time sessions that nobody else sees, and that are gone afterwards.
+
+        They run in turn, each on what the one before gave: a stage that runs again and again has its weights at hand in
+        the processor's cache, and seems up to twice as fast as it will be.
+        """
+        opened = [self._opened(stage, content) for stage in stages]
+        inputs = stages[0].inputs.smallest()
+        batch = stages[0].batch_of(inputs)
+
+        def run() -> list[float]:
+            tensors, times = inputs, []
+            for stage, (session, _) in zip(stages, opened, strict=True):
+                tensors, compute_s = stage.compute(session, tensors)
+                times.append(compute_s / batch)
+            return times
+
+        return measure_row(run, loads_s=[load_s for _, load_s in opened])
+
+    def _opened(self, stage: HostedSection, content: bytes) -> tuple[Session, float]:
         started = perf_counter()
         session = stage.open(content, threads=self._threads)
-        load_s = perf_counter() - started
-        inputs = stage.inputs.smallest()
-        batch = stage.batch_of(inputs)
-        return measure(lambda: stage.compute(session, inputs)[1] / batch, load_s=load_s, limit_s=LIMIT_S)
+        return session, perf_counter() - started

@@ -34,8 +34,8 @@ class StageSession:
             raise _no_stages(section, f"they take '{strangers[0]}', which does not cross before them")
         self._feeds = [(tensor.name, called[tensor.name]) for tensor in session.inputs]
         made = {tensor.name for tensor in session.outputs}
-        self._made = [name for name, graph in section.given_as.items() if graph in made]
-        self._outputs = [section.given_as[name] for name in self._made]
+        self._outputs = [graph for graph in section.given_as.values() if graph in made]
+        self._made = {name: self._outputs.index(g) for name, g in section.given_as.items() if g in made}
         self._through = {name: called.get(graph, "") for name, graph in section.given_as.items() if graph not in made}
         lost = [name for name, taken in self._through.items() if not taken]
         if lost:
@@ -50,8 +50,8 @@ class StageSession:
             RunFailed: the runtime gave up; the session stays usable.
         """
         arrays = self._session.run(self._outputs, {graph: inputs[name] for graph, name in self._feeds})
-        made = dict(zip(self._made, arrays, strict=True))
-        return [made[name] if name in made else inputs[self._through[name]] for name in names]
+        made, through = self._made, self._through
+        return [arrays[made[name]] if name in made else inputs[through[name]] for name in names]
 
 
 def open_section(content: bytes, section: Section, *, threads: int = 1) -> StageSession:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from meshd.core.ids import ArtifactHash
-from meshd.executor.profile import FEWEST_RUNS, MOST_RUNS, Profile, measure
+from meshd.executor.profile import FEWEST_RUNS, MOST_RUNS, Profile, measure, measure_row
 from meshd.executor.profile_cache import ProfileCache
 
 A = ArtifactHash("a" * 64)
@@ -17,6 +17,12 @@ def test_a_profile_is_the_median_and_the_median_distance_from_it() -> None:
 
 def test_even_a_slow_model_is_run_a_few_times() -> None:
     assert measure(lambda: 5.0, load_s=0.0, limit_s=0.0).runs == FEWEST_RUNS
+
+
+def test_those_that_run_in_turn_have_a_profile_each() -> None:
+    first, second = measure_row(lambda: [1.0, 2.0], loads_s=[3.0, 4.0], limit_s=0.0)
+    assert first == Profile(compute_s=1.0, spread_s=0.0, load_s=3.0, runs=FEWEST_RUNS)
+    assert second == Profile(compute_s=2.0, spread_s=0.0, load_s=4.0, runs=FEWEST_RUNS)
 
 
 def test_a_saved_profile_is_there_after_a_restart(tmp_path: Path) -> None:

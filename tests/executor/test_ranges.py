@@ -203,6 +203,14 @@ async def test_ranges_count_against_the_budget_like_models_and_the_one_unused_fo
     executor.close()
 
 
+async def test_a_model_of_which_only_a_part_ran_was_used() -> None:
+    executor, hosted = hosting()
+    before_s = hosted.latest_use_s
+    await run(executor, hosted, asked(1), 0, 1)
+    assert hosted.latest_use_s > before_s == hosted.last_used_s
+    executor.close()
+
+
 async def test_cooling_a_model_cools_its_ranges() -> None:
     executor, hosted = hosting()
     await run(executor, hosted, asked(1), 0, 1)

@@ -114,8 +114,8 @@ class Hosting:
     def note_uses(self) -> None:
         """Have the store remember what was run since this was last asked, so that it does not go first. Blocks."""
         since_s, self._noted_s = self._noted_s, monotonic()
-        for hosted in sorted(self._executor.hosted, key=lambda hosted: hosted.last_used_s):
-            if hosted.last_used_s >= since_s:
+        for hosted in sorted(self._executor.hosted, key=lambda hosted: hosted.latest_use_s):
+            if hosted.latest_use_s >= since_s:
                 with suppress(RegistryError):  # It is gone, or the store may only be read.
                     self._store.used(hosted.artifact)
 
