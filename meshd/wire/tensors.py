@@ -76,6 +76,11 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
     return arrays
 
 
+def decoded_bytes(headers: Sequence[TensorHeader]) -> int:
+    """Return what tensors take in memory beside the payload once they are decoded: raw ones stay in it."""
+    return sum(prod(header.shape) * _ELEMENT_BYTES[header.dtype] for header in headers if header.codec != "raw")
+
+
 def _encoded_bytes(header: TensorHeader) -> int:
     if header.encoded_bytes is None:
         raise ProtocolError(f"tensor {header.name!r} is encoded as {header.codec} in nobody knows how many bytes.")

@@ -3,6 +3,9 @@
 import pytest
 
 from model_registry.encoding import Encoding
+from model_registry.errors import ManifestError
+from model_registry.manifest import dumps, loads
+from tests.registry.manifests import VALID
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,30 @@ def test_an_encoding_that_no_encoder_could_follow_is_a_flaw(encoding: Encoding, 
 )
 def test_an_encoding_that_says_enough_has_no_flaw(encoding: Encoding) -> None:
     assert list(encoding.flaws()) == []
+
+
+DECLARED = """
+[[inputs.encodings]]
+codec = "uint8"
+ratio = 0.25
+scale = [0.0171, 0.0175, 0.0174]
+zero = [123.675, 116.28, 103.53]
+axis = 1
+
+[[tiers]]
+"""
+
+
+def test_a_manifest_keeps_the_encodings_of_its_inputs() -> None:
+    manifest = loads(VALID.replace("[[tiers]]", DECLARED, 1))
+    assert manifest.inputs[0].encodings == (
+        Encoding(codec="uint8", ratio=0.25, scale=(0.0171, 0.0175, 0.0174), zero=(123.675, 116.28, 103.53), axis=1),
+    )
+    assert loads(dumps(manifest)) == manifest
+
+
+def test_a_manifest_with_an_encoding_that_no_encoder_could_follow_is_refused_at_its_line() -> None:
+    text = VALID.replace("[[tiers]]", DECLARED.replace("axis = 1", ""), 1)
+    with pytest.raises(ManifestError, match="3 scales need the axis") as caught:
+        loads(text)
+    assert caught.value.line == 1 + text.splitlines().index("scale = [0.0171, 0.0175, 0.0174]")

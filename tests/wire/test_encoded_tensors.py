@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from meshd.errors import InvalidInput, ProtocolError
 from meshd.wire import tensors
 from meshd.wire.messages import TensorHeader
-from meshd.wire.tensors import decode_tensors, encode_tensors
+from meshd.wire.tensors import decode_tensors, decoded_bytes, encode_tensors
 from model_registry.codec import MOST_BYTES
 from model_registry.encoding import Encoding
 from model_registry.errors import CodecMissing
@@ -50,6 +50,12 @@ def test_byte_order_and_strides_do_not_matter_to_an_encoder() -> None:
     assert bytes(encode_tensors({"a": strange}, {"a": INT8})[1][0]) == bytes(
         encode_tensors({"a": plain}, {"a": INT8})[1][0]
     )
+
+
+def test_what_encoded_tensors_will_take_is_known_before_they_are_decoded() -> None:
+    headers, parts = encode_tensors({"a": REAL, "n": WHOLE, "b": REAL}, {"a": INT8, "b": HALF})
+    assert decoded_bytes(headers) == 2 * REAL.nbytes
+    assert sum(map(len, parts)) == 1 + 5 * 4 + REAL.size + WHOLE.nbytes + REAL.nbytes // 2
 
 
 (HEADER,), (PART,) = encode_tensors({"a": REAL}, {"a": HALF})
