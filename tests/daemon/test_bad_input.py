@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from meshd.core.node import DeviceClass
 from meshd.errors import (
     DeadlineExceeded,
     DuplicateRequest,
@@ -16,7 +17,8 @@ from meshd.errors import (
 )
 from meshd.wire.messages import Infer, TensorHeader
 from tests.daemon.conftest import MakeMember
-from tests.daemon.mesh import Asker, Member
+from tests.daemon.mesh import Asker
+from tests.daemon.puppet import Puppet
 from tests.daemon.toys import CALM, GRAVE, MODEL, window
 
 ECG = window(CALM)["ecg"]
@@ -54,15 +56,10 @@ async def test_a_model_that_nobody_hosts_is_refused(member: MakeMember) -> None:
 
 
 async def test_a_deadline_too_short_for_anything_ends_the_request_by_then(member: MakeMember) -> None:
-    client = cold(member("watch")).client()
+    watch, silent = member("watch", bare=True), Puppet("silent", "hub")
+    await silent.meet(watch)
     with pytest.raises(DeadlineExceeded):
-        await client.infer(window(GRAVE), deadline_s=1e-9)
-
-
-def cold(node: Member) -> Member:
-    """Take a node's model out of memory: its next run begins in a thread."""
-    node.executor.cool(node.executor.warm_artifacts()[0])
-    return node
+        await watch.client().infer(window(GRAVE), deadline_s=1e-9)
 
 
 async def test_payload_and_shapes_must_agree(member: MakeMember) -> None:
@@ -119,13 +116,14 @@ async def test_an_answer_is_repeated_to_those_who_ask_again(member: MakeMember) 
 
 
 async def test_a_failure_is_not_repeated_for_the_next_try_may_succeed(member: MakeMember) -> None:
-    client = cold(member("watch")).client()
+    watch, hub = member("watch", bare=True), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
     with pytest.raises(DeadlineExceeded):
         await client.infer(window(CALM), request_id="same", deadline_s=1e-9)
-    replies = len(client.outcomes("same"))
     await client.send(window(CALM), request_id="same", deadline_s=5.0)
-    assert [type(outcome) for outcome in client.outcomes("same")[:replies]] == [DeadlineExceeded]
-    assert (await client.latest("same", replies + 1)).outputs["score"] == np.float32(CALM)
+    hub.say(*hub.result((await hub.next_request(len(hub.asked) + 1)).request_id))
+    assert (await client.latest("same", 2)).tier is DeviceClass.HUB
 
 
 @pytest.mark.parametrize("alive", [True, False])
@@ -133,7 +131,7 @@ async def test_an_id_stands_for_one_input(member: MakeMember, alive: bool) -> No
     node = member("watch")
     one, two = node.client(), node.client()
     if alive:
-        cold(node)
+        node.executor.cool(node.executor.warm_artifacts()[0])
         await one.send(window(CALM), request_id="same")
     else:
         await one.infer(window(CALM), request_id="same")
