@@ -110,8 +110,12 @@ class Conductor:
         if self._endings.of_children:
             self.reports.tell_parents(now)
         while tokens := self._queue.start(now):
-            runs = [self._attempts.started(self._lives[request_id], now) for request_id, _ in tokens]
+            lives = [self._lives[request_id] for request_id, _ in tokens]
+            runs = [self._attempts.started(life, now) for life in lives]
             self._commands.append(runs[0] if len(runs) == 1 else RunBatch(members=tokens, tier=runs[0].tier))
+            for life in lives:
+                if life.choice is not None:
+                    life.choice.together = len(lives)
 
     def wake(self, now: float) -> None:
         """Look at every request whose timer has come."""

@@ -22,6 +22,8 @@ class Choice(Struct, kw_only=True):
     index: int | None = None
     policy: str = ""
     note: str = ""
+    together: int = 1
+    """Requests in the one run that served it here."""
 
 
 class Explanation(Struct, kw_only=True):

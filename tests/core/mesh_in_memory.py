@@ -238,12 +238,10 @@ class World:
         return self._choose(observation)
 
     def finished(self, host: Host, request: Request, command: commands.Finish) -> None:
-        """Note how a request ended, unless it is only told to a peer."""
+        """Note how a request ended, or a part of one, unless it is only told to a peer."""
         ended = Ended(at_s=self.now, node_id=host.node_id, request_id=command.request_id, outcome=command.outcome)
-        if "/" in command.request_id:
-            self.children_ended.append(ended)
-        elif not request.delegated:
-            self.ended.append(ended)
+        if not request.delegated:
+            (self.children_ended if "/" in command.request_id else self.ended).append(ended)
 
     def dispatching(self, host: Host, command: commands.Dispatch, request: Request) -> None:
         """Note what is sent."""

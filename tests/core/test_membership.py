@@ -1,3 +1,5 @@
+from msgspec.structs import replace
+
 from meshd.core.ids import NodeId
 from meshd.core.membership import Change, Membership, Standing
 from meshd.core.settings import Settings
@@ -6,7 +8,7 @@ HUB, PHONE, WATCH = NodeId("hub"), NodeId("phone"), NodeId("watch")
 
 
 def membership(**settings: int) -> Membership:
-    made = Membership(Settings(**settings), 0.0)
+    made = Membership(replace(Settings(), **settings), 0.0)
     made.connected(HUB, 1, 0.0)
     return made
 
