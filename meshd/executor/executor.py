@@ -34,9 +34,10 @@ from model_registry.tier import Tier, Variant
 Array = NDArray[Any]
 
 INLINE_BELOW_S = 0.001
-"""A thread hop costs 20 microseconds and more when cores are busy; blocking the loop costs everyone else up to this.
+"""A thread hop costs 30 to 80 microseconds, and under load a hundred times that for one in a hundred; blocking the loop
+costs everyone else up to this.
 
-Source: docs/decisions/0003-executor.md.
+Source: docs/decisions/0020-inline.md.
 """
 
 
