@@ -17,10 +17,11 @@ from model_registry.partition.depth import depths, fewest
 from model_registry.partition.difference import Difference
 from model_registry.partition.errors import NotCuttable
 from model_registry.partition.graph import graph_of
+from model_registry.partition.loaded import Level
 from model_registry.partition.preparation import prepared
 from model_registry.partition.proof import Timed, against
 from model_registry.partition.search import Proven, Search
-from model_registry.partition.trace import Trace, traced
+from model_registry.partition.trace import traced
 from model_registry.partition.trials import Trials
 from model_registry.partition.work import node_work
 from model_registry.runtime.stage_file import stage_bytes
@@ -28,6 +29,8 @@ from model_registry.split import Cut, Split
 from model_registry.tensor import Axis, Tensor
 
 DEFAULT_CUTS = 5
+_LEVELS: tuple[Level, ...] = ("extended", "basic", "none")
+"""Best first. Eight-bit graphs may answer otherwise when they are fused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +73,11 @@ def cut(order: Order, progress: Progress) -> Parts:
 
     """
     progress.begin("fusing the graph before it is cut", 1)
-    model = prepared(order.content, order.inputs, order.outputs, order.axes)
+    model, changed = _prepared(order)
     graph = graph_of(model)
     _check(model)
     progress.begin("watching it run node by node", 1)
-    trace = _trace(model, order)
+    trace = traced(model, graph, order.axes, order.trials.drawn)
     work_ns = node_work(model, graph, order.trials.usual(), seconds=order.seconds_each)
     search = Search(
         model=model,
@@ -98,17 +101,32 @@ def cut(order: Order, progress: Progress) -> Parts:
         content=content,
         split=_split(order, search, proven, timed),
         timed=tuple(timed),
-        from_original=against(content, order.content, order.trials, order.outputs),
+        from_original=changed,
         proven=proven,
     )
 
 
-def _trace(model: onnx.ModelProto, order: Order) -> Trace:
-    try:
-        return traced(model, graph_of(model), order.axes, order.trials.drawn)
-    except RunFailed as error:
-        hint = "If it takes only certain values, give examples of its inputs with --samples FILE.npz."
-        raise NotCuttable(f"It does not run on what it was tried on. {error.message}", hint=hint) from error
+def _prepared(order: Order) -> tuple[onnx.ModelProto, Difference]:
+    """Return the graph fused as far as that does not change its answers, and how far it does.
+
+    Raises:
+        NotCuttable: it does not answer the same twice, or not at all.
+
+    """
+    changed = Difference(float("inf"), 0.0)
+    for level in _LEVELS:
+        model = prepared(order.content, order.inputs, order.outputs, order.axes, level=level)
+        try:
+            changed = against(model.SerializeToString(), order.content, order.trials, order.outputs)
+        except RunFailed as error:
+            hint = "If it takes only certain values, give examples of its inputs with --samples FILE.npz."
+            raise NotCuttable(f"It does not run on what it was tried on. {error.message}", hint=hint) from error
+        if changed.is_bearable(quantised=order.quantised):
+            return model, changed
+    raise NotCuttable(
+        f"Written anew, it answers otherwise, by {changed.error:.1e} of the largest output.",
+        hint="Does it draw lots? What answers otherwise each time cannot be proven.",
+    )
 
 
 def _check(model: onnx.ModelProto) -> None:

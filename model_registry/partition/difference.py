@@ -12,6 +12,9 @@ from model_registry.tensor import Tensor
 
 Array = NDArray[Any]
 Answers = Mapping[str, Array]
+_MOST_ERROR = 1e-5
+"""Of the output's scale: what another order of the same additions makes of float32."""
+_LEAST_AGREEMENT = 0.995
 _SAME = 1e-2
 """Of the largest value: outputs that name no class agree within it."""
 
@@ -28,6 +31,10 @@ class Difference(NamedTuple):
     def none(self) -> bool:
         """Tell whether the answers are the same bit for bit."""
         return self.error == 0
+
+    def is_bearable(self, *, quantised: bool) -> bool:
+        """Tell whether it is rounding, or, where numbers of eight bits amplify that, hardly ever changes an answer."""
+        return self.error <= _MOST_ERROR or (quantised and self.agreement >= _LEAST_AGREEMENT)
 
 
 def difference(pairs: Iterable[tuple[Answers, Answers]], outputs: Sequence[Tensor]) -> Difference:

@@ -16,14 +16,15 @@ from model_registry.errors import ModelUnreadable
 
 Array = NDArray[Any]
 _FEWEST_RUNS, _MOST_RUNS = 5, 100
-Level = Literal["none", "extended"]
+Level = Literal["none", "basic", "extended"]
 _LEVELS = {
     "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
 }
 
 
-def optimised(content: bytes, *, folding: bool) -> bytes:
+def optimised(content: bytes, level: Level, *, folding: bool) -> bytes:
     """Return a model as onnxruntime rewrites it for every processor alike; without `folding`, constants stay as stored.
 
     Raises:
@@ -32,7 +33,7 @@ def optimised(content: bytes, *, folding: bool) -> bytes:
     """
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "optimised.onnx"
-        options = _options("extended")
+        options = _options(level)
         options.optimized_model_filepath = str(target)
         _opened(content, options, disabled_optimizers=[] if folding else ["ConstantFolding"])
         return target.read_bytes()

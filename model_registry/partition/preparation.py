@@ -13,7 +13,7 @@ from model_registry.convert.named_axes import name_axes
 from model_registry.convert.packing import packed
 from model_registry.convert.quiet import quiet
 from model_registry.partition.graph import graph_of, initialisers
-from model_registry.partition.loaded import optimised, run_unoptimised
+from model_registry.partition.loaded import Level, optimised, run_unoptimised
 from model_registry.partition.names import made_by, read_by
 from model_registry.tensor import Axis, Tensor
 
@@ -23,7 +23,12 @@ _SMALL_BYTES = 1024
 
 
 def prepared(
-    content: bytes, inputs: Iterable[Tensor], outputs: Iterable[Tensor], axes: Mapping[str, Axis]
+    content: bytes,
+    inputs: Iterable[Tensor],
+    outputs: Iterable[Tensor],
+    axes: Mapping[str, Axis],
+    *,
+    level: Level = "extended",
 ) -> onnx.ModelProto:
     """Return a model that computes the same, with its shapes fixed where they are, fused and without dead nodes.
 
@@ -39,9 +44,9 @@ def prepared(
     given, wanted = [_fixed(t, axes) for t in inputs], [_fixed(t, axes) for t in outputs]
     with quiet():
         fixed = name_axes(_asked_for(model, wanted), given, wanted).SerializeToString()
-    fused = optimised(fixed, folding=True)
+    fused = optimised(fixed, level, folding=True)
     if len(fused) > _WORTH * len(content):
-        fused = optimised(fixed, folding=False)
+        fused = optimised(fixed, level, folding=False)
     folded = _with_small_constants(onnx.load_model_from_string(fused))
     return name_axes(_without_dead(packed(folded)), given, wanted, inferring=False)
 

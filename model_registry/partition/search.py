@@ -26,9 +26,6 @@ from model_registry.partition.trials import Trials
 from model_registry.split import MOST_TENSORS
 from model_registry.tensor import Tensor
 
-_MOST_ERROR = 1e-5
-"""Of the output's scale: what another order of the same additions makes of float32."""
-_LEAST_AGREEMENT = 0.995
 _MOST_ROUNDS = 6
 """Each bans what crosses at the places that failed."""
 
@@ -134,8 +131,7 @@ class Search:
 
     def _verdict(self, found: Difference) -> str:
         """Return what is wrong with a difference; nothing where it is within the limits."""
-        agrees = self.quantised and found.agreement >= _LEAST_AGREEMENT
-        if found.error <= _MOST_ERROR or agrees:
+        if found.is_bearable(quantised=self.quantised):
             return ""
         return f"Cut, it answers otherwise: by {found.error:.1e} of the largest output."
 
