@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import msgspec
 from msgspec import Struct, structs
@@ -130,7 +130,7 @@ def checked_options(
 
 def new_request_id() -> RequestId:
     """Return an id that no other client chooses."""
-    return RequestId(uuid4().hex)
+    return RequestId(token_hex(16))
 
 
 def hello(name: str, endpoint: Endpoint) -> Hello:
