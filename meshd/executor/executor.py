@@ -71,7 +71,7 @@ class Executor:
         self._admission = admission
         self._inline_below_s = inline_below_s
         self._profiles = profiles
-        self._stage_trials = StageTrials(admission, profiles, threads=threads)
+        self._stage_trials = StageTrials(admission, profiles, self._budget, threads=threads)
         # Never changed in place: threads that make room look through it while the loop takes models in.
         self._models: Mapping[HostedKey, HostedModel] = {}
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="stage")

@@ -23,6 +23,11 @@ class MemoryBudget:
         self._loading = Lock()  # One at a time: what a load adds to the process's memory is measured.
         self._log = log.get_logger()
 
+    @property
+    def free_bytes(self) -> int:
+        """Return what is left beside all that is warm."""
+        return self._limit_bytes - sum(resident.memory_bytes for resident in self._residents() if resident.session)
+
     def load(self, resident: Resident, read: Callable[[], bytes]) -> tuple[Session, float]:
         """Return its session and the seconds that it took to get it; ``read`` gives the artifact. Blocks.
 

@@ -12,6 +12,7 @@ from meshd.errors import ExecutionFailed, ModelUnusable
 from meshd.executor.admissions import Admission
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_section import HostedSection
+from meshd.executor.memory_budget import MemoryBudget
 from meshd.executor.profile import Profile, measure_row
 from meshd.executor.profile_cache import ProfileCache
 from meshd.host import memory
@@ -28,8 +29,11 @@ class StageTrials:
     needs none of its own.
     """
 
-    def __init__(self, admission: Admission, profiles: ProfileCache | None, *, threads: int) -> None:
+    def __init__(
+        self, admission: Admission, profiles: ProfileCache | None, budget: MemoryBudget, *, threads: int
+    ) -> None:
         self._admission = admission
+        self._budget = budget
         self._profiles = profiles
         self._threads = threads
         self._log = log.get_logger()
@@ -43,8 +47,8 @@ class StageTrials:
         try:
             for stage in stages:
                 self._admit(hosted, stage, content)
-            for stage, profile in zip(stages, self._profiles_of(stages, content), strict=True):
-                hosted.stage_times.adopt(stage.section.first, profile.compute_s)
+            for number, profile in enumerate(self._profiles_of(hosted, stages, content)):
+                hosted.stage_times.adopt(number, profile.compute_s)
         except (ModelUnreadable, ModelUnusable, ExecutionFailed, Refused) as error:
             self._log.warning(log.STAGES_REFUSED, model=str(hosted), reason=error.message)
             return False
@@ -59,11 +63,14 @@ class StageTrials:
         )
         self._admission.admit(lambda: file.content, *model)
 
-    def _profiles_of(self, stages: Sequence[HostedSection], content: bytes) -> list[Profile]:
+    def _profiles_of(self, hosted: HostedModel, stages: Sequence[HostedSection], content: bytes) -> list[Profile]:
+        """Return what was or is measured of each stage; nothing where memory has no room for all of them at once."""
         names = [ArtifactHash(stage.section.sha256 or "") for stage in stages]
         known = [profile for name in names if self._profiles and (profile := self._profiles.get(name))]
         if len(known) == len(stages):
             return known
+        if self._budget.free_bytes < hosted.memory_bytes:
+            return []  # The manifest's shares do until runs have taught better.
         measured = self._measured(stages, content)
         memory.give_back()
         if self._profiles is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typing_extensions import override
 
 from meshd.core.node import HostedStage, Way
@@ -104,6 +105,31 @@ def test_a_model_that_cannot_be_cut_has_no_stages() -> None:
     hosted = executor.host(manifest, manifest.tiers[0], manifest.tiers[0].variants[0])
     assert not executor.prepare_stages(hosted)
     assert admission.names == ["toy-fp32"]
+    executor.close()
+
+
+def test_where_memory_has_no_room_for_all_stages_at_once_their_times_are_the_manifests_shares() -> None:
+    executor, hosted = hosting(AdmitsAll(), cuttable_manifest(CONTENT))
+    executor.profile(hosted)
+    hosted.memory_bytes = 1 << 30
+    assert executor.prepare_stages(hosted)
+    stages = executor.hosted_tiers()[0].stages
+    assert [stage.measured for stage in stages] == [False, False, False]
+    assert [stage.compute_s / hosted.compute_s for stage in stages] == pytest.approx([0.25, 0.5, 0.25])
+    executor.close()
+
+
+def test_stages_that_give_something_else_than_the_cut_says_leave_the_model_whole() -> None:
+    manifest = cuttable_manifest(CONTENT)
+    [tier] = manifest.tiers
+    [variant] = tier.variants
+    assert variant.split is not None
+    first, second = variant.split.cuts
+    wide = tuple(replace(tensor, dtype="float64") for tensor in first.tensors)
+    split = replace(variant.split, cuts=(replace(first, tensors=wide), second))
+    tier = replace(tier, variants=(replace(variant, split=split),))
+    executor, hosted = hosting(AdmitsAll(), replace(manifest, tiers=(tier,)))
+    assert not executor.prepare_stages(hosted)
     executor.close()
 
 
