@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from math import inf, nan
 from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,7 +18,8 @@ from meshd.core import events
 from meshd.core.answer import Answer
 from meshd.core.candidate import Observation
 from meshd.core.ids import NodeId, RequestId
-from meshd.core.node import HostedTier, NodeProfile
+from meshd.core.itinerary import MOST_HOPS
+from meshd.core.node import DeviceClass, HostedStage, HostedTier, NodeProfile
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority, Privacy, Request
 from meshd.core.settings import Settings
@@ -37,15 +41,26 @@ from tests.core.builders import (
 )
 from tests.core.mesh_in_memory import Verdict, World
 
-TIGHT = Settings(max_requests=6, max_queued=2, max_nodes=4, max_explained=3)
+TIGHT = Settings(max_requests=8, max_queued=3, max_nodes=4, max_explained=3, max_batch=2)
 """Bounds small enough that a short scenario hits every one of them."""
 
+
+def _cut(rank: DeviceClass, **changes: Any) -> HostedTier:
+    """A tier in four stages; nothing may travel before the second, and every batch may be joined."""
+    whole = tier(rank, max_items=32, **changes)
+    early = HostedStage(compute_s=0.05 * whole.compute_s, out_bytes=1_000)
+    late = HostedStage(compute_s=0.45 * whole.compute_s, out_bytes=1_000)
+    return replace(whole, stages=(replace(early, may_travel=False), early, late, late))
+
+
 PROFILES = (
-    watch(),
-    phone(tier(WATCH_TIER), tier(PHONE_TIER)),
-    hub(tier(PHONE_TIER), tier(HUB_TIER), slots=2),
-    upstream(tier(HUB_TIER, artifact="artifact-hub-large"), tier(UPSTREAM_TIER), slots=2),
+    watch(_cut(WATCH_TIER), _cut(HUB_TIER, compute_s=0.3)),
+    phone(_cut(WATCH_TIER), _cut(PHONE_TIER), _cut(HUB_TIER, compute_s=0.1)),
+    hub(_cut(PHONE_TIER), _cut(HUB_TIER), slots=2),
+    upstream(_cut(HUB_TIER, artifact="artifact-hub-large"), _cut(UPSTREAM_TIER), slots=2),
 )
+DIVISIONS = ("watch 0-2, hub 2-4", "phone 0-2, hub 2-4", "watch 0-2, phone 2-3, hub 3-4", "hub 0-3, phone 3-4")
+"""Plans that an asker may name, so that they happen also where they do not pay."""
 NODES = tuple(profile.node_id for profile in PROFILES)
 nodes = st.sampled_from(NODES)
 
@@ -54,33 +69,47 @@ def _one_of_a_kind(number: int, seed: int) -> Request:
     """The request with this number: the same content whenever its id is used again, as clients must keep it."""
     draw = Random(f"{seed} {number}")
     return request(
-        deadline_s=draw.choice((0.003, 0.02, 0.1, 0.5, 2.0)),
-        input_bytes=draw.choice((100, 10_000, 600_000)),
+        deadline_s=draw.choice((0.003, 0.05, 0.1, 0.5, 0.5, 2.0)),
+        input_bytes=draw.choice((100, 10_000, 200_000)),
         batch=draw.choice((1, 1, 16)),
         priority=draw.choice(list(Priority)),
-        privacy=draw.choice(list(Privacy)),
-        min_tier=draw.choice((None, None, None, PHONE_TIER, HUB_TIER)),
+        privacy=draw.choice((*Privacy, Privacy.HOUSEHOLD, Privacy.PUBLIC)),
+        min_tier=draw.choice((None, None, PHONE_TIER, HUB_TIER)),
+        plan=draw.choice((*("",) * 8, *DIVISIONS)),
     )
 
 
 class Mesh(RuleBasedStateMachine):
     """Four nodes under a storm."""
 
-    @initialize(seed=st.integers(0, 10_000), calm_policy=st.booleans())
-    def begin(self, seed: int, calm_policy: bool) -> None:
+    @initialize(seed=st.integers(0, 10_000), policy=st.sampled_from(("calm", "wild", "dividing")))
+    def begin(self, seed: int, policy: str) -> None:
         self.seed = seed
         self.chance = Random(seed)
-        choose = LeastExpectedCost().choose if calm_policy else self._wild_policy
+        policies = {
+            "calm": LeastExpectedCost().choose,
+            "wild": self._wild_policy,
+            "dividing": self._dividing_policy,
+        }
+        choose = policies[policy]
         self.world = World(*PROFILES, settings=TIGHT, opinion=self._opinion, choose=choose)
         self.away: dict[NodeId, NodeProfile] = {}
         self.open: dict[RequestId, tuple[NodeId, float]] = {}
         self.stalls: dict[NodeId, float] = {}
+        for place, pair in enumerate(combinations(NODES, 2)):
+            self.world.set_link(*pair, delay_s=0.001 * (1 + place), rate_bps=self.chance.choice((1e5, 1e6, 1e7, 1e8)))
         self.seen_ends = self.seen_dispatches = 0
 
     def _wild_policy(self, observation: Observation) -> int | None:
         """Masked candidates, none at all, indices from nowhere, and now and then a sensible one."""
         index: int | None = self.chance.choice((None, -1, 99, *range(len(observation.candidates))))
         return index
+
+    def _dividing_policy(self, observation: Observation) -> int | None:
+        """Divide whatever may be divided."""
+        candidates = observation.candidates
+        divided = [index for index, c in enumerate(candidates) if c.allowed and (c.legs or c.shares)]
+        return self.chance.choice(divided) if divided else LeastExpectedCost().choose(observation)
 
     def _opinion(self, name: RequestId, hosted: HostedTier) -> Verdict:
         if self.chance.random() < 0.1:
@@ -90,8 +119,12 @@ class Mesh(RuleBasedStateMachine):
         score = self.chance.choice((CALM, ALARM, DOUBT, DOUBT, nan, inf, None))
         return Verdict(score=score, malformed=self.chance.random() < 0.05)
 
-    @rule(where=nodes, number=st.integers(0, 5))
-    def submit(self, where: NodeId, number: int) -> None:
+    @rule(where=nodes, numbers=st.sets(st.integers(0, 11), min_size=1, max_size=5))
+    def submit(self, where: NodeId, numbers: set[int]) -> None:
+        for number in sorted(numbers):
+            self._submit(where, number)
+
+    def _submit(self, where: NodeId, number: int) -> None:
         name = RequestId(f"{where}-{number}")
         if where not in self.world.hosts or where in self.stalls or name in self.open:
             return
@@ -167,6 +200,7 @@ class Mesh(RuleBasedStateMachine):
         for sender, sent, asked in self.world.dispatched[self.seen_dispatches :]:
             assert asked.privacy is not Privacy.DEVICE
             assert asked.privacy is Privacy.PUBLIC or sent.node_id != UPSTREAM_TIER.value
+            assert sent.partial is None or sent.partial.legs[0].first >= 2, "this cut may not travel"
             assert sent.via == (*asked.via, sender)
             assert sent.node_id not in sent.via
             assert len(sent.via) <= len(PROFILES)
@@ -201,6 +235,8 @@ class Mesh(RuleBasedStateMachine):
         for host in self.world.hosts.values():
             assert host.scheduler.alive_requests == 0
             assert (host.scheduler.telemetry().running, host.scheduler.telemetry().queued) == (0, 0)
+            assert host.scheduler.telemetry().backlog_s == 0.0
+            assert host.keeps_nothing
             for peer in list(host.scheduler.view.nodes())[1:]:
                 assert peer.link is not None
                 assert peer.link.outstanding == 0
@@ -215,9 +251,11 @@ def _check_answer(answer: Answer, asked: Request) -> None:
     assert not screens or answer.score in (CALM, ALARM, DOUBT)
     assert answer.degraded or answer.score != DOUBT
     assert asked.min_tier is None or answer.tier.rank >= asked.min_tier.rank
-    assert answer.escalations == len(answer.route) - 1
-    assert len({(hop.node_id, hop.tier) for hop in answer.route}) == len(answer.route)
-    assert answer.degraded or (last.tier, last.score) == (answer.tier, answer.score)
+    assert answer.escalations == len({hop.tier for hop in answer.route}) - 1
+    assert len(answer.route) <= MOST_HOPS
+    whole = [hop for hop in answer.route if hop.stages is None]
+    assert asked.batch > 1 or len({(hop.node_id, hop.tier) for hop in whole}) == len(whole)
+    assert asked.batch > 1 or answer.degraded or (last.tier, last.score) == (answer.tier, answer.score)
     assert asked.privacy is not Privacy.DEVICE or len({hop.node_id for hop in answer.route}) == 1
     assert answer.energy.joules > 0.0
 
@@ -226,3 +264,44 @@ TestMesh = Mesh.TestCase
 TestMesh.settings = settings(
     max_examples=60, derandomize=True, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+WEATHER = ("wait",) * 14 + ("submit",) * 14 + ("cancel", "kill", "stall", "cut", "battery", "models")
+
+
+@pytest.mark.parametrize("policy", ["calm", "wild", "dividing"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_busy_mesh_in_changing_weather(seed: int, policy: str) -> None:
+    """The same rules under load: hypothesis rarely keeps a mesh whole for long enough to divide much work."""
+    mesh = Mesh()
+    mesh.begin(seed=seed, policy=policy)
+    mesh.wait(2.5)
+    for _ in range(300):
+        _change(mesh, mesh.chance.choice(WEATHER), mesh.chance.choice(NODES), mesh.chance)
+        mesh.every_end_is_the_only_one_and_in_time()
+        mesh.no_hard_rule_is_broken_by_what_is_sent()
+        mesh.everything_is_bounded()
+    mesh.teardown()
+
+
+def _change(mesh: Mesh, what: str, where: NodeId, chance: Random) -> None:
+    """Let something happen; what went wrong before is mended now and then."""
+    if what == "submit":
+        mesh.submit(where=where, numbers=set(chance.sample(range(40), k=chance.randint(1, 4))))
+    elif what == "wait":
+        mesh.wait(seconds=chance.choice((0.001, 0.005, 0.01, 0.02, 0.05, 0.3)))
+    elif what == "cancel" and mesh.open:
+        name = chance.choice(sorted(mesh.open))
+        mesh.world.cancel(mesh.open[name][0], name)
+    elif what == "cut":
+        mesh.cut_and_mend(a=where, b=chance.choice(NODES), left=chance.random() < 0.3)
+    elif what == "battery":
+        mesh.battery(where=where, fraction=chance.choice((None, None, 0.05)))
+    elif what == "models":
+        mesh.change_models(where=where, kept=chance.random() < 0.8)
+    elif what in ("kill", "stall"):
+        for node_id in NODES:
+            mesh.come_back(where=node_id)
+            mesh.resume(where=node_id)
+        mesh.every_end_is_the_only_one_and_in_time()
+        (mesh.kill if what == "kill" else mesh.stall)(where=where)
