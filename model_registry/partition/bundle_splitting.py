@@ -18,7 +18,7 @@ from model_registry.convert.errors import SamplesRefused
 from model_registry.convert.feed import feed
 from model_registry.convert.progress import Progress
 from model_registry.convert.samples import Samples, read_samples
-from model_registry.errors import ModelUnknown
+from model_registry.errors import ModelUnknown, ModelUnreadable, RunFailed
 from model_registry.inspection import flaws_of_artifact
 from model_registry.manifest import Manifest
 from model_registry.partition.cutting import DEFAULT_CUTS, Order, Parts, cut
@@ -92,7 +92,7 @@ def split_bundle(order: SplitOrder, progress: Progress) -> Outcome:
     for tier, variant in _chosen(before, order.variant):
         try:
             divided.append(splitting.divided(tier, variant, progress))
-        except NotCuttable as error:
+        except (NotCuttable, ModelUnreadable, RunFailed) as error:
             whole[f"{tier.name}/{variant.name}"] = str(error)
     if not divided:
         raise NotCuttable("; ".join(f"{name}: {why}" for name, why in whole.items()), hint="The bundle is as it was.")

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from model_registry.convert.errors import first_line
-from model_registry.errors import ModelUnreadable
+from model_registry.errors import ModelUnreadable, RunFailed
 
 Array = NDArray[Any]
 _FEWEST_RUNS, _MOST_RUNS = 5, 100
@@ -44,10 +44,10 @@ def run_unoptimised(content: bytes, inputs: Mapping[str, Array], names: Sequence
 
     Raises:
         ModelUnreadable: onnxruntime does not load it.
+        RunFailed: it does not run on these inputs.
 
     """
-    outputs: list[Any] = _opened(content, _options("none")).run(list(names), dict(inputs))
-    return outputs
+    return _ran(_opened(content, _options("none")), list(names), inputs)
 
 
 def profile(content: bytes, inputs: Mapping[str, Array], *, seconds: float) -> str:
@@ -61,8 +61,16 @@ def profile(content: bytes, inputs: Mapping[str, Array], *, seconds: float) -> s
         for number in range(_MOST_RUNS):
             if number >= _FEWEST_RUNS and perf_counter() > end_s:
                 break
-            session.run(None, dict(inputs))
+            _ran(session, None, inputs)
         return Path(session.end_profiling()).read_text(encoding="utf-8")
+
+
+def _ran(session: Any, names: list[str] | None, inputs: Mapping[str, Array]) -> list[Any]:
+    try:
+        outputs: list[Any] = session.run(names, dict(inputs))
+    except Exception as error:  # The classes of its native part have no common base.
+        raise RunFailed(f"onnxruntime failed: {first_line(error)}.") from error
+    return outputs
 
 
 def _opened(content: bytes, options: Any, **more: Any) -> Any:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from model_registry.tensor import Tensor
 
 
+_SMALL = 1.15
+"""Below a millisecond a second call of the runtime shows; beyond this share of the whole nothing is left to gain."""
+
+
 def split_view(outcome: Outcome) -> RenderableType:
     """Return a table of places for each variant, and what it means."""
     return Group(
@@ -78,6 +82,8 @@ def _codec(encoding: Encoding) -> str:
 def _advice(each: Divided, outcome: Outcome) -> str:
     """Tell honestly whether a single request will ever gain."""
     assert each.variant.split is not None, "it was split just now"
+    if (twice := min(timed.ratio for timed in each.parts.timed)) > _SMALL:
+        return f"Both parts take {twice:.1f} times what the whole takes: it is too small for a split to pay."
     extents = outcome.extents
     sent = sum(tensor.bytes_of(extents) * _best(tensor) for tensor in outcome.manifest.inputs)
     least = min(cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts)

@@ -14,11 +14,16 @@ import numpy as np
 from msgspec.structs import replace
 
 from model_registry import manifest as manifests
+from model_registry.admission.admit import admit
 from model_registry.convert.errors import SamplesRefused
+from model_registry.convert.limits import LIMITS
 from model_registry.errors import ModelUnknown
 from model_registry.inspection import inspect
 from model_registry.manifest import Manifest
 from model_registry.partition.errors import NotCuttable
+from model_registry.runtime.session import open_session
+from model_registry.runtime.stage_file import stage_bytes
+from model_registry.section import section_of, stage_model
 from model_registry.tensor import Tensor
 from model_registry.tier import Bound, Escalation
 from model_registry.trust.signing import sign_bundle
@@ -238,6 +243,21 @@ def test_stages_of_a_split_are_those_of_its_file(tmp_path: Path) -> None:
     content = (tmp_path / "net" / found.file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == found.artifact
     assert found.artifact.startswith(Path(found.file).stem.removeprefix("one-"))
+
+
+def test_every_stage_is_admitted_as_a_model_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "net", {"one": net()})
+    manifest = split(tmp_path / "net", most=2).manifest
+    (tier,), found = manifest.tiers, only(manifest)
+
+    for number in range(len(found.split.stages)):
+        section = section_of(manifest, tier, found, number, number + 1)
+        content = stage_bytes((tmp_path / "net" / found.file).read_bytes(), section.first_node, section.last_node)
+        assert hashlib.sha256(content).hexdigest() == section.sha256
+        session = open_session(content)
+        inputs, outputs = (frozenset(t.name for t in tensors) for tensors in (session.inputs, session.outputs))
+        alone = stage_model(manifest, tier, found, section, inputs=inputs, outputs=outputs)
+        assert admit(content, *alone, LIMITS).load_s > 0
 
 
 def test_outputs_of_the_graph_that_the_manifest_does_not_have_never_cross(tmp_path: Path) -> None:
