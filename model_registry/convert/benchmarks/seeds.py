@@ -18,7 +18,7 @@ from model_registry.bundle import MANIFEST
 from model_registry.convert.macs import macs
 from model_registry.convert.progress import Progress
 from model_registry.manifest import Manifest
-from model_registry.partition.bundle_splitting import SplitOrder, split_bundle
+from model_registry.partition.bundle_splitting import Outcome, SplitOrder, split_bundle
 from model_registry.pieces import PieceMap
 from model_registry.runtime.session import open_session
 from model_registry.store.bundled import bundled_models
@@ -50,8 +50,11 @@ class Seed:
     precision: Precision
 
 
-def lay(seed: Seed, folder: Path, files: Path | None, progress: Progress) -> Path | None:
-    """Write a bundle with one tier, for all classes of devices, and cut it; none where the model's file is missing."""
+def lay(seed: Seed, folder: Path, files: Path | None, progress: Progress) -> Outcome | None:
+    """Write a bundle of the seed's name with one tier, for all classes of devices, and cut it.
+
+    None where the model's file is missing.
+    """
     content = seed.content(files)
     if content is None:
         return None
@@ -61,8 +64,7 @@ def lay(seed: Seed, folder: Path, files: Path | None, progress: Progress) -> Pat
     (bundle / MANIFEST).write_text(manifests.dumps(_manifest(seed, content, samples[0])))
     usual = folder / f"{seed.name}.npz"
     np.savez(usual, allow_pickle=False, **{name: np.stack([each[name] for each in samples]) for name in samples[0]})
-    split_bundle(SplitOrder(bundle=bundle, samples=usual), progress)
-    return bundle
+    return split_bundle(SplitOrder(bundle=bundle, samples=usual), progress)
 
 
 def _manifest(seed: Seed, content: bytes, sample: Inputs) -> Manifest:

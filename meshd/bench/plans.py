@@ -1,0 +1,180 @@
+"""The plan that is chosen against every plan there is, each of them run: over four speeds of links, for four models."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+from msgspec import Struct
+
+from meshd.bench.slow_household import Links, slow_household
+from meshd.cli.output import progress
+from meshd.cli.view.words import duration
+from meshd.client import AsyncClient
+from meshd.core.ids import ModelName
+from meshd.core.node import DeviceClass
+from meshd.plan_document import PlannedWay, PlanQuestion
+
+RATES_BPS = (2e6, 10e6, 50e6, 200e6)
+_WARM_UP = 3
+"""Rounds that teach what everything takes and do not count."""
+_DEADLINE_S = 30.0
+_RUNNABLE = {None, "no_gain"}
+"""Masks of what can be run when it is asked for by name."""
+
+
+class TimedPlan(Struct, frozen=True, kw_only=True):
+    """One way, as it was predicted in the end and as it was."""
+
+    place: str
+    kind: str
+    predicted_s: float
+    seconds: float
+    """Median."""
+    whole: bool
+    """Whether one node does it all."""
+
+
+class PlanChoice(Struct, frozen=True, kw_only=True):
+    """What was chosen for a model over links of one speed, and what would have been best."""
+
+    model: str
+    bandwidth_bps: float
+    links: Links
+    chosen: str
+    """The place that most of the requests ran at that named none."""
+    best: str
+    regret: float
+    """Time of what was chosen over that of the best, less 1."""
+    over_single: float
+    """Time of what was chosen over that of the best single node, less 1: negative where several nodes were quicker."""
+    runs: int
+    """Of each plan, and of requests that named none."""
+    plans: tuple[TimedPlan, ...]
+
+
+async def measure_plans(
+    models: Mapping[str, Mapping[str, Any]],
+    bundles: Path,
+    state: Path,
+    *,
+    runs: int,
+    rates_bps: Sequence[float] = RATES_BPS,
+) -> tuple[PlanChoice, ...]:
+    """Compare all plans for each model, whose bundles lie in one folder, with the inputs given, at each speed.
+
+    Raises:
+        SetupError: the daemons did not come together.
+    """
+    found = []
+    for rate_bps in rates_bps:
+        async with slow_household(rate_bps=rate_bps, folder=state, models=bundles, names=tuple(models)) as (
+            home,
+            links,
+        ):
+            watch = home.client(DeviceClass.WATCH)
+            for model, inputs in models.items():
+                choice = await Comparison(watch, model, inputs).choice(rate_bps, links, runs=runs)
+                _tell(choice)
+                found.append(choice)
+    return tuple(found)
+
+
+class Comparison:
+    """All ways of one model from one node."""
+
+    def __init__(self, client: AsyncClient, model: str, inputs: Mapping[str, Any]) -> None:
+        self._client = client
+        self._model = model
+        self._inputs = inputs
+        self._chance = Random(0)  # noqa: S311  The order of turns is no secret.
+
+    async def warm_up(self, rounds: int = _WARM_UP) -> None:
+        """Run every way a few times, so that all estimates are of this mesh; what is offered may change meanwhile."""
+        for _ in range(rounds):
+            for way in await self.ways():
+                await self._run(way.place)
+
+    async def ways(self) -> list[PlannedWay]:
+        """Return every way that can be run now."""
+        document = await self._client.plan(PlanQuestion(model=ModelName(self._model), deadline_s=_DEADLINE_S))
+        return [way for way in document.looks[0].ways if way.mask in _RUNNABLE]
+
+    async def choice(self, rate_bps: float, links: Links, *, runs: int) -> PlanChoice:
+        """Run each way in turns with requests that name none, and compare."""
+        await self.warm_up()
+        ways = {way.place: way for way in await self.ways()}
+        times: dict[str, list[float]] = {place: [] for place in ways}
+        freely: Counter[str] = Counter()
+        for _ in range(runs):
+            turns = [*ways, ""]
+            self._chance.shuffle(turns)
+            for place in turns:
+                seconds = await self._run(place)
+                if place:
+                    times[place].append(seconds)
+                else:
+                    freely[await self._chosen()] += 1
+        return _compared(self._model, rate_bps, links, ways=ways, times=times, freely=freely)
+
+    async def _run(self, place: str) -> float:
+        started = time.perf_counter()
+        await self._client.infer(self._model, self._inputs, plan=place, deadline_s=_DEADLINE_S)
+        return time.perf_counter() - started
+
+    async def _chosen(self) -> str:
+        """Return the place of what was chosen for the latest request."""
+        decision = (await self._client.explain()).decisions[0]
+        assert decision.chosen is not None, "it was answered"
+        return decision.candidates[decision.chosen].plan.partition(" tier on ")[2]
+
+
+def _compared(
+    model: str,
+    rate_bps: float,
+    links: Links,
+    *,
+    ways: Mapping[str, PlannedWay],
+    times: Mapping[str, list[float]],
+    freely: Counter[str],
+) -> PlanChoice:
+    medians = {place: median(seconds) for place, seconds in times.items()}
+    known = Counter({place: count for place, count in freely.items() if place in medians})
+    chosen = known.most_common(1)[0][0]
+    best = min(medians, key=medians.__getitem__)
+    single_s = min(seconds for place, seconds in medians.items() if _is_whole(ways[place]))
+    return PlanChoice(
+        model=model,
+        bandwidth_bps=rate_bps,
+        links=links,
+        chosen=chosen,
+        best=best,
+        regret=round(medians[chosen] / medians[best] - 1.0, 4),
+        over_single=round(medians[chosen] / single_s - 1.0, 4),
+        runs=min(map(len, times.values())),
+        plans=tuple(
+            TimedPlan(
+                place=place,
+                kind=way.kind,
+                predicted_s=way.total_s or 0.0,
+                seconds=round(medians[place], 6),
+                whole=_is_whole(way),
+            )
+            for place, way in ways.items()
+        ),
+    )
+
+
+def _is_whole(way: PlannedWay) -> bool:
+    return not way.legs and not way.shares
+
+
+def _tell(choice: PlanChoice) -> None:
+    took = next(plan.seconds for plan in choice.plans if plan.place == choice.chosen)
+    best = "the best" if choice.chosen == choice.best else f"{choice.regret:.1%} behind {choice.best}"
+    progress(f"{choice.model} at {choice.bandwidth_bps / 1e6:g} Mbit/s: {choice.chosen}, {duration(took)}, {best}")

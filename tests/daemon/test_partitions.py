@@ -1,0 +1,185 @@
+"""Three machines with slow links and a weak watch: where MobileNetV2 runs depends on the link, its answer does not.
+
+Each device is a daemon in a network namespace of its own, behind a token bucket; a control group makes the watch weak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from meshd.bench.plans import Comparison
+from meshd.bench.slow_household import slow_household
+from meshd.client import AsyncClient
+from meshd.core.node import DeviceClass
+from meshd.demo import cpu_limit
+from meshd.demo.household import Household
+from meshd.documents import ExplainDocument, ExplainedDecision, ExplainedLeg
+from meshd.errors import RequestError
+from model_registry import manifest as manifests
+from model_registry.convert.progress import Unwatched
+from tests.net.namespaces import needs_slow_links
+
+seeds = pytest.importorskip("model_registry.convert.benchmarks.seeds", reason="the extra convert is not installed")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+FILES = Path(__file__).parents[3] / "shared" / "data" / "models"
+MODEL = "mobilenet-v2"
+SLOW_BPS, FAST_BPS = 2e6, 200e6
+WEAK = {DeviceClass.WATCH: 0.1}
+POLL_S = 0.02
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the cut model, and room for what the daemons keep from one test to the next."""
+    needs_slow_links()
+    if reason := cpu_limit.why_not():
+        pytest.skip(reason)
+    seed = next(seed for seed in seeds.SEEDS if seed.name == MODEL)
+    folder = tmp_path_factory.mktemp("partitions")
+    (folder / "bundles").mkdir()
+    if seeds.lay(seed, folder / "bundles", FILES, Unwatched()) is None:
+        pytest.skip(f"mobilenet_v2_quant.onnx is not in {FILES}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def picture() -> dict[str, NDArray[Any]]:
+    """Return a photograph as the network takes it."""
+    inputs: dict[str, NDArray[Any]] = next(seed for seed in seeds.SEEDS if seed.name == MODEL).samples()[0]
+    return inputs
+
+
+@asynccontextmanager
+async def mesh(folder: Path, rate_bps: float) -> AsyncIterator[tuple[Household, AsyncClient]]:
+    """Give a household behind links of that rate, and the client of its watch."""
+    around = slow_household(
+        rate_bps=rate_bps, folder=folder / "state", models=folder / "bundles", names=(MODEL,), cores=WEAK
+    )
+    async with around as (household, links):
+        assert links == "namespaces"
+        yield household, household.client(DeviceClass.WATCH)
+
+
+async def test_a_slow_and_a_fast_link_lead_to_different_plans_and_all_plans_to_the_same_bits(
+    folder: Path, picture: dict[str, NDArray[Any]]
+) -> None:
+    chosen: dict[float, str] = {}
+    for rate_bps in (SLOW_BPS, FAST_BPS):
+        async with mesh(folder, rate_bps) as (household, watch):
+            comparison = Comparison(watch, MODEL, picture)
+            await comparison.warm_up()
+            await infer_by_command(household, folder, picture)
+            (decision,) = (await watch.explain()).decisions
+            assert_it_says_why(decision)
+            chosen[rate_bps] = chosen_place(decision)
+            whole = (await watch.infer(MODEL, picture, plan="watch")).outputs
+            for way in await comparison.ways():
+                answered = await watch.infer(MODEL, picture, plan=way.place)
+                assert_ran_as_told(await watch.explain(answered.request_id), way.place)
+                if way.codec == "raw":
+                    assert same_bits(answered.outputs, whole), way.place
+                else:
+                    assert answered.outputs["output"].argmax() == whole["output"].argmax(), way.place
+    assert chosen[SLOW_BPS] == "watch"
+    assert chosen[FAST_BPS] != "watch"
+
+
+async def test_a_device_that_dies_with_a_tail_costs_time_and_no_answer(
+    folder: Path, picture: dict[str, NDArray[Any]]
+) -> None:
+    lay_private(folder)
+    async with mesh(folder / "private", FAST_BPS) as (household, watch):
+        await Comparison(watch, MODEL, picture).warm_up()
+        whole = (await watch.infer(MODEL, picture, plan="watch")).outputs
+        tail = household.devices[DeviceClass((await last_leg_of_free_choice(watch, picture)).node)]
+        os.kill(tail.pid, signal.SIGSTOP)
+        asked = asyncio.create_task(watch.infer(MODEL, picture, request_id="left-alone"))
+        await until_the_tail_is_on_its_way(watch, "left-alone")
+        os.kill(tail.pid, signal.SIGKILL)
+        answered = await asked
+        assert same_bits(answered.outputs, whole)
+        assert tail.name not in [hop.node for hop in answered.route]
+
+
+def lay_private(folder: Path) -> None:
+    """Write the bundle once more, its input private and its activations not: a split is the only help there is."""
+    private = folder / "private" / "bundles"
+    shutil.copytree(folder / "bundles", private)
+    file = private / MODEL / "manifest.toml"
+    file.write_text(manifests.dumps(replace(manifests.load(file), privacy="device", private_depth=1)))
+
+
+async def last_leg_of_free_choice(watch: AsyncClient, picture: dict[str, NDArray[Any]]) -> ExplainedLeg:
+    """Return who ran the end of a request that nobody told where to run."""
+    await watch.infer(MODEL, picture)
+    (decision,) = (await watch.explain()).decisions
+    assert decision.chosen is not None
+    return decision.candidates[decision.chosen].legs[-1]
+
+
+async def until_the_tail_is_on_its_way(watch: AsyncClient, request_id: str) -> None:
+    """Wait until the watch has decided and computes nothing, and yet has not answered."""
+    async with asyncio.timeout(10.0):
+        while not await _awaits_a_peer(watch, request_id):  # noqa: ASYNC110  Another process; it can only be asked.
+            await asyncio.sleep(POLL_S)
+
+
+async def _awaits_a_peer(watch: AsyncClient, request_id: str) -> bool:
+    try:
+        story = await watch.explain(request_id)
+    except RequestError:  # It has not come so far.
+        return False
+    queue = (await watch.status()).queue
+    return bool(story.decisions) and story.outcome == "alive" and queue.running == queue.queued == 0
+
+
+async def infer_by_command(household: Household, folder: Path, picture: dict[str, NDArray[Any]]) -> None:
+    """Run ``meshd infer`` as a person would."""
+    words = [f"--endpoint=unix:{household.devices[DeviceClass.WATCH].socket}"]
+    for name, array in picture.items():
+        np.save(folder / f"{name}.npy", array)
+        words.append(f"--input={name}={folder / name}.npy")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from meshd.cli import main; main()", "infer", MODEL, *words),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+
+
+def assert_it_says_why(decision: ExplainedDecision) -> None:
+    """Hold that every other way is forbidden, with a reason, or costs at least as much."""
+    assert decision.chosen is not None
+    chosen = decision.candidates[decision.chosen]
+    assert chosen.cost is not None
+    for way in decision.candidates:
+        assert (way.reason and not way.allowed) or (way.cost is not None and way.cost >= chosen.cost), way
+
+
+def assert_ran_as_told(story: ExplainDocument, place: str) -> None:
+    """Hold that the nodes of a plan ran the stages that it gives them."""
+    ran = ", ".join(f"{hop.node} {hop.stages[0]}-{hop.stages[1]}" if hop.stages else hop.node for hop in story.route)
+    assert ran == place
+
+
+def chosen_place(decision: ExplainedDecision) -> str:
+    assert decision.chosen is not None
+    return decision.candidates[decision.chosen].plan.partition(" tier on ")[2]
+
+
+def same_bits(one: dict[str, NDArray[Any]], two: dict[str, NDArray[Any]]) -> bool:
+    return one.keys() == two.keys() and all(one[name].tobytes() == two[name].tobytes() for name in one)
