@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ class Chronicle:
         self._log = log.get_logger()
         self._started_s = time.monotonic()
         self._discovered_s: dict[NodeId, float] = {}
-        self._unwritten: list[tuple[datetime, Request, Outcome]] = []
+        self._unwritten: list[tuple[datetime, Request, Outcome, Sequence[str]]] = []
         self._loop = asyncio.get_running_loop()
         self._completed = 0
         self._failed = 0
@@ -70,15 +70,15 @@ class Chronicle:
             alive=alive,
         )
 
-    def finished(self, request: Request, outcome: Outcome) -> None:
-        """Count one request, write its line soon, and pass an alarm on."""
+    def finished(self, request: Request, outcome: Outcome, codecs: Sequence[str] = ()) -> None:
+        """Count one request, write its line soon, and pass an alarm on; ``codecs`` tell how it was sent to peers."""
         if isinstance(outcome, Answer):
             self._count(outcome)
             if outcome.anomalous and not request.delegated and self._listener is not None:
                 self._listener.publish_anomaly(self._alarm(request, outcome))
         else:
             self._failed += 1
-        self._write_soon(request, outcome)
+        self._write_soon(request, outcome, codecs)
 
     def found(self, finding: Finding) -> None:
         """Pass on what was wrong with a model, and what was done about it."""
@@ -102,9 +102,9 @@ class Chronicle:
         log.write([story_of(*ended) for ended in self._unwritten])
         self._unwritten = []
 
-    def _write_soon(self, request: Request, outcome: Outcome) -> None:
+    def _write_soon(self, request: Request, outcome: Outcome, codecs: Sequence[str]) -> None:
         """Write a line together with those that follow it closely, after the answers: nobody waits for it."""
-        self._unwritten.append((datetime.now(UTC), request, outcome))
+        self._unwritten.append((datetime.now(UTC), request, outcome, codecs))
         if len(self._unwritten) == 1:
             self._loop.call_later(_WRITE_WITHIN_S, self.close)
         elif len(self._unwritten) >= _MOST_UNWRITTEN:

@@ -119,7 +119,7 @@ class Effects:
             _tell(asker, command.request_id, message, parts)
         if isinstance(message, Result) and not entry.request.delegated:
             self._ledger.kept.add(command.request_id, entry.question, entry.payload, message, parts)
-        self._chronicle.finished(entry.request, command.outcome)
+        self._chronicle.finished(entry.request, command.outcome, entry.codecs)
 
     def _reply(self, entry: Entry, command: commands.Finish) -> tuple[Message, Sequence[Buffer]]:
         request_id, outcome = command.request_id, command.outcome
@@ -141,6 +141,7 @@ class Effects:
 
 def _hand_up(child: Entry, parent: Entry, command: commands.Finish) -> None:
     """Leave what a child gave with its parent, where it waits for its siblings."""
+    parent.codecs += child.codecs
     if isinstance(command.outcome, Answer):
         parent.children[command.request_id] = outputs_of(child, command)
 

@@ -18,7 +18,7 @@ from meshd.core.plan import RAW
 from meshd.daemon.ledger import Entry, Errand, Ledger, Tensors
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.daemon.vitals import Vitals
-from meshd.errors import MeshError, PeerLost
+from meshd.errors import ExecutionFailed, MeshError, Overloaded, PeerLost
 from meshd.wire.messages import Cancel, Infer, Message, TensorHeader
 from meshd.wire.tensors import encode_tensors
 from model_registry import codec
@@ -33,7 +33,11 @@ class Links(Protocol):
     """The sessions to peers; :class:`meshd.net.peering.Peering` is one."""
 
     def send(self, node_id: NodeId, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
-        """Send without waiting; False when there is no open session."""
+        """Send without waiting; False when there is no open session, or no credit left for a request."""
+        ...
+
+    def is_open(self, node_id: NodeId) -> bool:
+        """Tell whether there is an open session: if :meth:`send` declines all the same, no credit is left."""
         ...
 
     def broadcast(self, message: Message) -> None:
@@ -87,7 +91,7 @@ class Errands:
         try:
             self._pack(entry, errand, entry.input_of(command.of), self._encodings(entry, command))
         except MeshError as error:
-            self._failed(command, f"its tensors could not be encoded: {error}")
+            self._fail(command, _unsendable(error))
 
     def _pack(self, entry: Entry, errand: Errand, tensors: Tensors, encodings: Mapping[str, Encoding]) -> None:
         if _encoding_s(tensors, encodings) < _INLINE_BELOW_S:
@@ -112,7 +116,7 @@ class Errands:
         if entry.out_at.get(errand.command.node_id) is not errand or packing.cancelled():
             return  # It was called back meanwhile.
         if fault := packing.exception():
-            self._failed(errand.command, f"its tensors could not be encoded: {fault}")
+            self._fail(errand.command, _unsendable(fault))
         else:
             self._hand_over(entry, errand, packing.result())
 
@@ -122,25 +126,36 @@ class Errands:
         try:
             is_sent = self._links.send(command.node_id, _message(entry, command, parcel), parcel.parts)
         except MeshError as error:
-            self._failed(command, error.message)
+            self._fail(command, _unsendable(error))
             return
         if is_sent:
+            entry.codecs.append(command.codec)
             self._vitals.moved(errand.sent_bytes)
         else:
-            self._failed(command, "there is no open session to it")
+            self._fail(command, self._why_not_sent(command.node_id))
 
-    def _failed(self, command: Dispatch, why: str) -> None:
+    def _why_not_sent(self, node_id: NodeId) -> MeshError:
+        if self._links.is_open(node_id):
+            return Overloaded("it has not yet done with what it was sent before")
+        return PeerLost("there is no open session to it")
+
+    def _fail(self, command: Dispatch, why: MeshError) -> None:
         self._ledger[command.request_id].out_at.pop(command.node_id, None)
         self._feed(
             PeerRefused(
                 request_id=command.request_id,
                 attempt=command.attempt,
                 node_id=command.node_id,
-                code=PeerLost.code,
-                message=why,
+                code=why.code,
+                message=why.message,
                 telemetry=None,
             )
         )
+
+
+def _unsendable(fault: BaseException) -> ExecutionFailed:
+    """Return why something goes to no peer; here it may be run all the same."""
+    return ExecutionFailed(f"it could not be sent: {fault}")
 
 
 def _message(entry: Entry, command: Dispatch, parcel: Parcel) -> Infer:

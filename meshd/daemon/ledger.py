@@ -72,6 +72,8 @@ class Entry(Struct):
     """Of attempts that ran a head: what crosses behind it. A lost tail may need it again until the request ends."""
     stages: dict[int, Stage] = {}
     out_at: dict[NodeId, Errand] = {}
+    codecs: list[str] = []
+    """How tensors travelled from here to peers, in the order in which they were sent."""
     parent: Entry | None = None
     forked: tuple[RequestId, ...] = ()
     """Its children, in the order of their items."""

@@ -27,7 +27,7 @@ from meshd.errors import (
     Superseded,
     readable,
 )
-from meshd.net.session import Session
+from meshd.net.session import Session, State
 from meshd.wire.messages import (
     MAX_HOPS,
     Cancel,
@@ -80,9 +80,14 @@ class Neighbourhood:
         self._exchange.peer_connected(NodeId(hello.node_id), session)
 
     def send(self, node_id: NodeId, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
-        """Send to one peer without waiting; False when there is no open session."""
+        """Send to one peer without waiting; False when there is no open session, or no credit left for a request."""
         session = self._sessions.get(node_id)
         return session is not None and session.send(message, payload_parts)
+
+    def is_open(self, node_id: NodeId) -> bool:
+        """Tell whether there is an open session to a peer."""
+        session = self._sessions.get(node_id)
+        return session is not None and session.state is State.OPEN
 
     def broadcast(self, message: Message) -> None:
         """Send to every peer in session."""

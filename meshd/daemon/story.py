@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from meshd import log
-from meshd.core.answer import Answer, Failure, Outcome
+from meshd.core.answer import Answer, Failure, Hop, Outcome
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy, Request
 
@@ -30,6 +31,9 @@ class Answered(Story, frozen=True, kw_only=True):
     score: float | None
     escalations: int
     route: list[str]
+    """``node:tier`` of every run, with ``:first-last`` where it was some stages."""
+    codecs: list[str]
+    """How tensors travelled from here to peers, in the order in which they were sent."""
     queue_ms: float
     compute_ms: float
     transfer_ms: float
@@ -45,12 +49,12 @@ class Failed(Story, frozen=True, kw_only=True):
     reason: str
 
 
-def story_of(at: datetime, request: Request, outcome: Outcome) -> Story:
+def story_of(at: datetime, request: Request, outcome: Outcome, codecs: Sequence[str] = ()) -> Story:
     """Tell how a request ended."""
-    return _answered(at, request, outcome) if isinstance(outcome, Answer) else _failed(at, request, outcome)
+    return _answered(at, request, outcome, codecs) if isinstance(outcome, Answer) else _failed(at, request, outcome)
 
 
-def _answered(at: datetime, request: Request, answer: Answer) -> Answered:
+def _answered(at: datetime, request: Request, answer: Answer, codecs: Sequence[str]) -> Answered:
     timings, energy = answer.timings, answer.energy
     return Answered(
         event=log.REQUEST_FINISHED,
@@ -67,7 +71,8 @@ def _answered(at: datetime, request: Request, answer: Answer) -> Answered:
         anomalous=answer.anomalous,
         score=answer.score,
         escalations=answer.escalations,
-        route=[f"{hop.node}:{hop.tier.value}" for hop in answer.route],
+        route=[_run(hop) for hop in answer.route],
+        codecs=list(codecs),
         queue_ms=timings.queue_s * 1e3,
         compute_ms=timings.compute_s * 1e3,
         transfer_ms=timings.transfer_s * 1e3,
@@ -75,6 +80,11 @@ def _answered(at: datetime, request: Request, answer: Answer) -> Answered:
         energy_mj=energy.joules * 1e3,
         energy_estimated=energy.estimated,
     )
+
+
+def _run(hop: Hop) -> str:
+    stages = f":{hop.stages[0]}-{hop.stages[1]}" if hop.stages else ""
+    return f"{hop.node}:{hop.tier.value}{stages}"
 
 
 def _failed(at: datetime, request: Request, failure: Failure) -> Failed:

@@ -35,6 +35,7 @@ from meshd.host.energy_meter import EnergyMeter
 from meshd.net.memory import session_pair
 from meshd.net.session import Session
 from meshd.wire.messages import Hello, Infer, Message
+from model_registry.codec import available
 from model_registry.store import ModelStore
 from tests.daemon.toys import MODEL, artifact_of, lay_bundle, manifest
 from tests.executor.artifacts import AdmitsAll
@@ -150,6 +151,7 @@ class Member:
             slots=1,
             power=self.config.power,
             hosted=self.executor.hosted_tiers(),
+            codecs=available(),
         )
 
     def hello(self) -> Hello:

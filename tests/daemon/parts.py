@@ -15,12 +15,13 @@ from typing_extensions import override
 from meshd.core.answer import Hop
 from meshd.core.candidate import Observation
 from meshd.core.ids import ArtifactHash, ModelName
-from meshd.core.node import DeviceClass, HostedStage, HostedTier
+from meshd.core.node import DeviceClass, HostedStage, HostedTier, Telemetry
 from meshd.core.plan import Leg, Partial
 from meshd.core.policy import LeastExpectedCost
-from meshd.wire.messages import Infer, Message, Refusal, Result
+from meshd.wire.messages import Capability, Infer, Message, Refusal, Result
 from meshd.wire.tensors import decode_tensors, encode_tensors
 from model_registry import manifest as manifests
+from model_registry.codec import available
 from model_registry.manifest import Manifest
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
@@ -113,6 +114,11 @@ class PartPuppet(Puppet):
         assert isinstance(message, kind), message
         return message, payload
 
+    def on_a_slow_link(self) -> Capability:
+        """Return what it says of itself where a byte takes it a while, and it can undo every codec."""
+        slow = replace(self.profile().power, radio_bps=1e5)
+        return Capability(profile=replace(self.profile(), power=slow, codecs=available()), telemetry=Telemetry())
+
     def hop(self, first: int, last: int) -> Hop:
         """Return what is told of a run of stages [first, last)."""
         return Hop(
@@ -133,8 +139,8 @@ class PartPuppet(Puppet):
         self, to: Member, rest: Partial | None = None, *, request_id: str = "r1", **changes: Any
     ) -> tuple[Infer, tuple[bytes, ...]]:
         """Return what hands over what crosses before the second stage, but for the changes."""
-        tensors = changes.pop("crossing", crossing())
-        headers, parts = encode_tensors(tensors)
+        tensors, encodings = changes.pop("crossing", crossing()), changes.pop("encodings", {})
+        headers, parts = encode_tensors(tensors, encodings)
         message = Infer(
             request_id=request_id,
             model=CUTTABLE,

@@ -9,6 +9,8 @@ import pytest
 from meshd.client.result import Result
 from meshd.core.plan import Leg, Partial
 from meshd.errors import InvalidInput, NoCandidate
+from meshd.wire.messages import Refusal
+from meshd.wire.tensors import decode_tensors
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, until
 from tests.daemon.parts import (
@@ -22,8 +24,9 @@ from tests.daemon.parts import (
     crossing,
     part_member,
     question,
+    with_stages,
 )
-from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
+from tests.executor.cuttable import ENCODING, SAMPLES, cuttable_manifest, cuttable_model
 
 
 async def band_and_kitchen(member: MakeMember, folder: Path, **options: Any) -> tuple[Member, Member]:
@@ -196,3 +199,34 @@ async def test_a_client_may_not_hand_over_the_rest_of_a_plan(member: MakeMember,
     await client.session.opened()
     assert client.session.send(message, parts)
     assert isinstance(await client.outcome(message.request_id), InvalidInput)
+
+
+async def test_tensors_are_encoded_for_a_slow_link(member: MakeMember, tmp_path: Path) -> None:
+    policy = Splits()
+    form = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
+    band, kitchen = part_member(member, tmp_path, "band", form=form, policy=policy), PartPuppet("kitchen")
+    await with_stages(band)
+    await kitchen.meet(band, kitchen.on_a_slow_link())
+    await until(lambda: band.knows(kitchen.id))
+    client = band.client()
+    await client.send(question(8), model=CUTTABLE, request_id="r1")
+    asked = await kitchen.next_request()
+    assert [(header.name, header.dtype, header.codec) for header in asked.tensors] == [
+        ("x", "float32", "fp16"),
+        ("bias", "float32", "fp16"),
+    ]
+    sent = decode_tensors(asked.tensors, memoryview(kitchen.received[-1][1]))
+    np.testing.assert_equal(sent, crossing(8))
+    kitchen.say(Refusal(request_id="r1", code="overloaded", message="later"))
+    result = await client.outcome("r1")
+    assert isinstance(result, Result)
+    check_answer(result, 8)
+
+
+async def test_encoded_tensors_of_the_rest_of_a_plan_are_decoded(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = part_member(member, tmp_path, "band"), PartPuppet("kitchen")
+    await with_stages(band)
+    await kitchen.meet(band)
+    kitchen.say(*kitchen.hand_over(band, crossing=crossing(4), encodings=dict.fromkeys(("x", "bias"), ENCODING)))
+    _, outputs = await kitchen.answer_of("r1")
+    np.testing.assert_equal(outputs, answer_to(question(4)))
