@@ -100,6 +100,21 @@ async def test_one_malformed_answer_does_not_spoil_the_others(host: MAKE) -> Non
     assert session.runs == [3]
 
 
+class Mixing:
+    """A session that gives one score for however many items."""
+
+    inputs = outputs = ()
+
+    def run(self, names: list[str], inputs: Mapping[str, Array]) -> list[Array]:
+        return [np.array([inputs["ecg"].max()], np.float32)]
+
+
+async def test_a_model_that_mixes_the_items_of_a_batch_is_run_for_each_alone(host: MAKE) -> None:
+    executor, [toy] = host(mean_model())
+    toy.session = Mixing()
+    assert scores(await together(executor, toy.key, items(1), items(3), items(2))) == [[1.0], [3.0], [2.0]]
+
+
 async def test_what_breaks_the_contract_is_left_out_of_the_run(host: MAKE) -> None:
     executor, [toy] = host(mean_model())
     session = counted(toy)

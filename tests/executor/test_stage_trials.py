@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from meshd.core.node import HostedStage, Way
+from meshd.errors import ModelUnusable
 from meshd.executor.admissions import Admissions
 from meshd.executor.executor import Executor
 from meshd.executor.hosted_model import HostedModel
+from meshd.executor.hosted_section import HostedSection
 from meshd.executor.profile_cache import ProfileCache
 from model_registry.admission.admitted import Admitted, Limits
 from model_registry.errors import Refused
@@ -130,6 +132,8 @@ def test_stages_that_give_something_else_than_the_cut_says_leave_the_model_whole
     tier = replace(tier, variants=(replace(variant, split=split),))
     executor, hosted = hosting(AdmitsAll(), replace(manifest, tiers=(tier,)))
     assert not executor.prepare_stages(hosted)
+    with pytest.raises(ModelUnusable, match="'x' is float64 in the manifest and float32 in the graph"):
+        HostedSection(hosted, 0, 1).open(CONTENT, threads=1)
     executor.close()
 
 

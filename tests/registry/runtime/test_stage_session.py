@@ -51,6 +51,13 @@ def test_a_section_is_described_by_all_that_crosses_at_its_ends() -> None:
     assert (names(first.inputs), names(last.outputs)) == (["ecg", "gain"], ["score", "mean"])
 
 
+def test_what_crosses_goes_by_the_graphs_own_names_even_where_the_manifest_uses_one_for_something_else() -> None:
+    [tier] = MANIFEST.tiers
+    variant = replace(tier.variants[0], names={"x": "total"})
+    assert section_of(MANIFEST, tier, variant, 1, 2).taken_as == {"x": "x", "bias": "bias"}
+    assert section_of(MANIFEST, tier, variant, 0, 1).given_as == {"x": "x", "bias": "bias"}
+
+
 def test_what_a_section_does_not_touch_is_handed_through_uncopied() -> None:
     session = open_section(CONTENT, section(0, 1))
     [bias] = session.run(["bias"], ASKED)
