@@ -149,6 +149,16 @@ async def test_what_crosses_may_be_no_number_and_the_answer_may_not() -> None:
     executor.close()
 
 
+async def test_a_run_of_a_range_teaches_its_stages_and_not_the_whole() -> None:
+    executor, hosted = hosting(ready=False)
+    executor.profile(hosted)
+    whole_s, hosted.stages_ready = hosted.compute_s, True
+    await run(executor, hosted, asked(1), 0, 2)
+    assert [timing.measured for timing in hosted.stage_times.timings(whole_s)] == [True, True, False]
+    assert hosted.compute_s == whole_s
+    executor.close()
+
+
 async def test_a_short_range_ends_before_submit_returns() -> None:
     executor, hosted = hosting(inline_below_s=10.0)
     executor.profile(hosted)
