@@ -13,7 +13,7 @@ from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, 
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
 from meshd.wire.messages import MAX_HOPS, Infer, Refusal
-from meshd.wire.tensors import decode_tensors
+from meshd.wire.tensors import decode_tensors, decoded_bytes
 
 MAX_SENTENCE_LENGTH = 2000
 """Sentences longer than this are cut: a refusal must fit into a frame whatever a client put into a name."""
@@ -57,7 +57,8 @@ class Intake:
 
     def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         _check_asker(infer, via)
-        if self._ledger.live_bytes + len(payload) > MOST_LIVE_BYTES:
+        held_bytes = len(payload) + decoded_bytes(infer.tensors)
+        if self._ledger.live_bytes + held_bytes > MOST_LIVE_BYTES:
             raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of tensors already.")
         try:
             inputs = decode_tensors(infer.tensors, payload)
@@ -67,7 +68,7 @@ class Intake:
         request = Request(
             request_id=RequestId(infer.request_id),
             model=ModelName(infer.model),
-            input_bytes=len(payload),
+            input_bytes=sum(array.nbytes for array in inputs.values()),
             deadline_s=infer.deadline_s,
             batch=extents.get(BATCH, 1),
             priority=infer.priority,
@@ -81,7 +82,7 @@ class Intake:
         entry = Entry(request, extents, infer.tensors, payload, inputs, [asker])
         if infer.partial is None:
             entry.checked_by = self._catalogue.manifest(request.model)
-        self._ledger.open(entry)
+        self._ledger.open(entry, held_bytes)
         self._feed(RequestArrived(request=request))
 
     def _extents(self, infer: Infer, inputs: Tensors) -> Extents:

@@ -120,10 +120,10 @@ class Ledger:
         self._awaited: list[set[RequestId]] = []
         self._turned = asyncio.Event()
 
-    def open(self, entry: Entry) -> None:
-        """Hold a request from its arrival to its outcome."""
+    def open(self, entry: Entry, held_bytes: int = 0) -> None:
+        """Hold a request from its arrival to its outcome; its tensors take so many bytes that nobody else holds."""
         self._live[entry.request.request_id] = entry
-        self._hold(entry, len(entry.payload))
+        self._hold(entry, held_bytes)
         self.idle.clear()
 
     def hold_crossing(self, entry: Entry, attempt: int, tensors: Tensors) -> int:

@@ -36,7 +36,7 @@ ARTIFACT = ArtifactHash(sha256(cuttable_model()).hexdigest())
 
 def question(items: int = 1, level: int = 3) -> dict[str, NDArray[Any]]:
     """Return an input; every item differs from the one before it."""
-    ecg = np.full((items, SAMPLES), -level, np.int16) - np.arange(items, dtype=np.int16)[:, None]
+    ecg = np.full((items, SAMPLES), -level, np.int16) - np.arange(items, dtype=np.int16)[:, None] % 512
     return {"ecg": ecg, "gain": np.arange(items, dtype=np.float32)}
 
 

@@ -28,7 +28,7 @@ from tests.daemon.parts import (
     with_stages,
 )
 from tests.daemon.test_bad_peers import pong
-from tests.executor.cuttable import cuttable_manifest, cuttable_model
+from tests.executor.cuttable import ENCODING, cuttable_manifest, cuttable_model
 
 SCORE = TensorHeader(name="score", dtype="float32", shape=(1,))
 MEAN = TensorHeader(name="mean", dtype="float32", shape=(1,))
@@ -282,3 +282,19 @@ def ends_at(puppet: PartPuppet) -> list[Result | Refusal]:
 
 async def ask(client: Asker) -> Answered | MeshError:
     return await client.infer(question(), model=CUTTABLE)
+
+
+async def test_encoded_tensors_count_as_what_they_are_once_decoded(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_that_is_asked(member, tmp_path)
+    run, held = band.executor.submit, list[int]()
+
+    def observed(*args: Any, **options: Any) -> Any:
+        held.append(band.ledger.live_bytes)
+        return run(*args, **options)
+
+    band.executor.submit = observed  # type: ignore[method-assign]
+    tensors = crossing(4)
+    kitchen.say(*kitchen.hand_over(band, crossing=tensors, encodings={"x": ENCODING}))
+    await kitchen.answer_of("r1")
+    x_bytes, bias_bytes = (tensors[name].nbytes for name in ("x", "bias"))
+    assert held == [x_bytes // 2 + bias_bytes + x_bytes]

@@ -1,18 +1,21 @@
 """One request over several nodes: the same bits as on one, whatever becomes of the others meanwhile."""
 
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from meshd.client.result import Result
 from meshd.core.plan import Leg, Partial
 from meshd.errors import InvalidInput, NoCandidate
-from meshd.wire.messages import Refusal
-from meshd.wire.tensors import decode_tensors
+from meshd.wire.messages import Cancel, Refusal
+from meshd.wire.tensors import decode_tensors, encode_tensors
+from model_registry.tensor import Axis
 from tests.daemon.conftest import MakeMember
-from tests.daemon.mesh import Member, until
+from tests.daemon.mesh import PATIENCE_S, Member, until
 from tests.daemon.parts import (
     ARTIFACT,
     CUTTABLE,
@@ -26,6 +29,7 @@ from tests.daemon.parts import (
     question,
     with_stages,
 )
+from tests.daemon.test_bad_peers import pong
 from tests.executor.cuttable import ENCODING, SAMPLES, cuttable_manifest, cuttable_model
 
 
@@ -230,3 +234,60 @@ async def test_encoded_tensors_of_the_rest_of_a_plan_are_decoded(member: MakeMem
     kitchen.say(*kitchen.hand_over(band, crossing=crossing(4), encodings=dict.fromkeys(("x", "bias"), ENCODING)))
     _, outputs = await kitchen.answer_of("r1")
     np.testing.assert_equal(outputs, answer_to(question(4)))
+
+
+LARGE = 20_000
+"""Items whose encoding takes several milliseconds."""
+
+
+async def band_that_encodes_long(member: MakeMember, folder: Path) -> tuple[Member, PartPuppet]:
+    """Return a node that cuts large batches before a peer behind a slow link."""
+    form = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
+    form = replace(form, axes={"batch": Axis(min=1, max=LARGE)})
+    band, kitchen = part_member(member, folder, "band", form=form, policy=Splits()), PartPuppet("kitchen")
+    await with_stages(band)
+    await kitchen.meet(band, kitchen.on_a_slow_link())
+    await until(lambda: band.knows(kitchen.id))
+    return band, kitchen
+
+
+async def test_what_takes_long_to_encode_is_encoded_beside_the_loop(
+    member: MakeMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    band, kitchen = await band_that_encodes_long(member, tmp_path)
+    threads: list[str] = []
+
+    def observed(*args: Any) -> Any:
+        threads.append(current_thread().name)
+        return encode_tensors(*args)
+
+    monkeypatch.setattr("meshd.daemon.errands.encode_tensors", observed)
+    client = band.client()
+    await client.send(question(LARGE), model=CUTTABLE, request_id="r1", deadline_s=60.0)
+    assert (await kitchen.next_request()).tensors[0].codec == "fp16"
+    assert len(threads) == 1
+    assert threads[0] != main_thread().name
+    kitchen.say(Refusal(request_id="r1", code="overloaded", message="later"))
+    assert isinstance(await client.outcome("r1"), Result)
+
+
+async def test_what_was_called_off_while_it_was_encoded_is_not_sent(
+    member: MakeMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    band, kitchen = await band_that_encodes_long(member, tmp_path)
+    begun, go_on = Event(), Event()
+
+    def held_up(*args: Any) -> Any:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        return encode_tensors(*args)
+
+    monkeypatch.setattr("meshd.daemon.errands.encode_tensors", held_up)
+    client = band.client()
+    await client.send(question(LARGE), model=CUTTABLE, request_id="r1", deadline_s=60.0)
+    await until(begun.is_set, "the beginning of encoding")
+    client.session.send(Cancel(request_id="r1"))
+    await until(lambda: band.ledger.live_bytes == 0, "the end of the request")
+    go_on.set()
+    await pong(kitchen)
+    assert kitchen.asked == []
