@@ -33,6 +33,9 @@ row mean another link than before. One alone may have met a pause of the other p
 _UNMEASURED = 0.5
 """Relative standard deviation where no exchange was measured."""
 
+_NOTICED = 0.1
+"""A round trip that moved by less than a tenth changes no plan, and every heartbeat moves it a little."""
+
 _SPREAD_WEIGHT = 0.2
 _STALE_AFTER_S = 30.0
 """An age at which the spread has doubled, as with every estimate."""
@@ -63,6 +66,8 @@ class Link(Struct, kw_only=True):
     sizes: list[float] = []
     times_s: list[float] = []
     """The curve through the exchanges, the smallest first; both begin with an exchange of nothing."""
+    drawn_rtt_s: float = 0.0
+    """The round trip that the curve and the version belong to."""
     surprises: int = 0
     """In a row; negative where they were shorter than predicted."""
     squared_error: float = _UNMEASURED**2
@@ -99,7 +104,8 @@ class Link(Struct, kw_only=True):
     def echoed(self, rtt_s: float, now: float) -> None:
         """Learn from the echo of a heartbeat."""
         self.rtt_s = self.rtt_s.updated(rtt_s, now)
-        self._draw()
+        if abs(self.rtt_s.mean - self.drawn_rtt_s) > _NOTICED * self.drawn_rtt_s:
+            self._draw()
 
     def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
         """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``, both directions together."""
@@ -152,6 +158,7 @@ class Link(Struct, kw_only=True):
     def _draw(self) -> None:
         """Draw the curve through what was measured."""
         self.version += 1
+        self.drawn_rtt_s = self.rtt_s.mean
         points = sorted((e.n_bytes, e.seconds) for e in self.exchanges.values())
         if not points:
             return

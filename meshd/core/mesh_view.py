@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
+from math import inf
 
 from msgspec.structs import replace
 
@@ -46,7 +47,7 @@ class MeshView:
         self._peers: dict[NodeId, NodeView] = {}
         self.encodings = Encodings()
         self._hosts: dict[ModelName, Sequence[tuple[NodeView, HostedTier]]] = {}
-        self._partners: dict[ModelName, dict[ArtifactHash, list[tuple[NodeView, HostedTier]]]] = {}
+        self._partners: dict[ModelName, dict[ArtifactHash, dict[str, tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
         self._radio_used_s = float("-inf")
@@ -70,17 +71,17 @@ class MeshView:
                 self._hosts[model] = known
         return known
 
-    def partners_of(self, model: ModelName, artifact: ArtifactHash) -> Sequence[tuple[NodeView, HostedTier]]:
-        """Return the peers that host the very same artifact, cut in stages."""
+    def partners_of(self, model: ModelName, artifact: ArtifactHash) -> Mapping[str, tuple[NodeView, HostedTier]]:
+        """Return the peers that host the very same artifact, cut in stages, by what telemetry calls them."""
         known = self._partners.get(model)
         if known is None:
             known = {}
             for node, hosted in self.hosts_of(model):
                 if node.link is not None and hosted.stages:
-                    known.setdefault(hosted.artifact, []).append((node, hosted))
+                    known.setdefault(hosted.artifact, {})[short(node.profile.node_id)] = (node, hosted)
             if known:
                 self._partners[model] = known
-        return known.get(artifact, ())
+        return known.get(artifact, {})
 
     def keeps_input(self, model: ModelName) -> bool:
         """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""
@@ -258,7 +259,7 @@ class MeshView:
         self, node: NodeView, hosted: HostedTier, own: HostedTier, items: int, versions: tuple[int, int, int, int]
     ) -> Prospect:
         if len(hosted.stages) != len(own.stages):
-            return Prospect(versions=versions, passages=(), least_s=float("inf"), least_tail_s=float("inf"))
+            return Prospect(versions=versions, passages=(), least_s=inf, least_tail_s=inf, least_way_s=inf)
         passages = [
             self.passage(node, own, stage, n_bytes=own.stages[stage - 1].out_bytes * items, items=items)
             for stage in range(1, len(own.stages))
@@ -267,11 +268,13 @@ class MeshView:
         heads_s, tails = self.own.times.spans(own).seconds[0], node.times.spans(hosted).seconds
         tails_s = [passages[cut - 1].seconds + tails[cut][-1] * items for cut in cuts]
         wholes_s = [heads_s[cut] * items + tail_s for cut, tail_s in zip(cuts, tails_s, strict=True)]
+        ways_s = [heads_s[cut] * items + passages[cut - 1].seconds for cut in cuts]
         return Prospect(
             versions=versions,
             passages=(None, *passages),
-            least_s=min(wholes_s, default=float("inf")),
-            least_tail_s=min(tails_s, default=float("inf")),
+            least_s=min(wholes_s, default=inf),
+            least_tail_s=min(tails_s, default=inf),
+            least_way_s=min(ways_s, default=inf),
         )
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:

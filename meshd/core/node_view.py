@@ -30,6 +30,8 @@ class Prospect(Struct, frozen=True, kw_only=True, gc=False):
     """Of a head here and a tail there at the best cut, were both idle; infinity where no cut is open."""
     least_tail_s: float
     """The same of the tail and the way to it."""
+    least_way_s: float
+    """The same of the head and the way behind it."""
 
 
 class NodeView(Struct, kw_only=True):

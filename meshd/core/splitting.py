@@ -6,10 +6,11 @@ arithmetic, and what is not the soonest or the cheapest there is not offered at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from heapq import nsmallest
-from itertools import chain
+from itertools import chain, product
+from math import inf
 
 from msgspec import Struct
 
@@ -20,7 +21,7 @@ from meshd.core.estimate import Estimate
 from meshd.core.life import Reached
 from meshd.core.link import Link
 from meshd.core.node import HostedTier, PeerLink
-from meshd.core.node_view import NodeView, short
+from meshd.core.node_view import NodeView
 from meshd.core.plan import RAW, Leg
 from meshd.core.privacy import open_cuts
 from meshd.core.rules import Rules
@@ -74,23 +75,22 @@ class Splitter:
         by_peer = self._tails(worth_s)
         if not by_peer:
             return []
-        stations = [ways[0].way[1][0] for ways in by_peer]
         found = [way for ways in by_peer for way in ways if way.seconds <= worth_s] or by_peer[0][:1]
-        found += self._chains(stations, min(by_peer[0][0].seconds, worth_s))
+        found += self._chains(min(by_peer[0][0].seconds, worth_s))
         return [self._candidate(way.way) for way in found]
 
     def named(self, place: str) -> list[Candidate]:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
         if not self._cuts or self._rules.forbids_here(self._own):
             return []
-        stations = [s for s in self._stations(self._partners()) if s.node.profile.name in place]
+        stations = [s for s in self._stations(self._partners().values()) if s.node.profile.name in place]
         twos = (way for station in stations for way in self._twos(station))
         threes = (
             way
             for middle in stations
-            for end in stations
-            if (told := middle.node.links.get(short(end.node.profile.node_id)))
-            for way in self._threes(middle, end, told)
+            for end, told in self._ends(middle.node)
+            for last in self._stations([end])
+            for way in self._threes(middle, last, told)
         )
         return [self._candidate(way) for way in chain(twos, threes) if _place(way) == place][:1]
 
@@ -100,7 +100,7 @@ class Splitter:
         here: list[_Way] = [] if self._rules.forbids_here(self._own) else [((self._here, stage, last, None),)]
         there: list[_Way] = []
         if stage in self._cuts:
-            for station in self._stations([(node, hosted) for _, node, hosted in self._promising()]):
+            for station in self._stations([(node, hosted) for _, node, hosted in self._promising]):
                 if stage in open_cuts(station.hosted.stages):
                     node = station.node
                     passage = self._view.passage(node, self._own, stage, n_bytes=reached.n_bytes, items=self._items)
@@ -115,7 +115,7 @@ class Splitter:
         the last of the best takes, or than is worth it, the rest need not be looked at.
         """
         found: list[list[_Found]] = []
-        for least_s, node, hosted in self._promising():
+        for least_s, node, hosted in self._promising:
             if found and least_s > worth_s:
                 break
             if len(found) >= _MOST_PEERS and least_s >= found[_MOST_PEERS - 1][0].seconds:
@@ -126,25 +126,26 @@ class Splitter:
                     found.sort(key=lambda ways: ways[0].seconds)
         return found[:_MOST_PEERS]
 
+    @cached_property
     def _promising(self) -> Sequence[tuple[float, NodeView, HostedTier]]:
         """Return the peers with the least bounds, and the bounds."""
-        bounds = [(self._bound_s(node, hosted), node, hosted) for node, hosted in self._partners()]
+        bounds = [(self._bound_s(node, hosted), node, hosted) for node, hosted in self._partners().values()]
         return nsmallest(_MOST_LOOKED_AT, bounds, key=lambda bound: bound[0])
 
-    def _partners(self) -> Sequence[tuple[NodeView, HostedTier]]:
+    def _partners(self) -> Mapping[str, tuple[NodeView, HostedTier]]:
         return self._view.partners_of(self._own.model, self._own.artifact)
 
     def _bound_s(self, node: NodeView, hosted: HostedTier) -> float:
         """Return the least seconds of any split with a peer: the head's wait is over before the tail's begins."""
         if not self._view.membership.is_usable(node.profile.node_id):
-            return float("inf")
+            return inf
         prospect = self._view.prospect(node, hosted, self._own, self._items)
         here = self._here
         least_head_s = here.seconds[0][self._cuts[0]] * self._items
         least_here_s = here.said_s + here.load_s + least_head_s * here.crowd
         return max(least_here_s + prospect.least_s, self._cost.wait_s(node, 0.0) + prospect.least_tail_s)
 
-    def _stations(self, hosts: Sequence[tuple[NodeView, HostedTier]]) -> Iterator[Station]:
+    def _stations(self, hosts: Iterable[tuple[NodeView, HostedTier]]) -> Iterator[Station]:
         """Yield the peers that no rule forbids to receive what crosses a cut."""
         for node, hosted in hosts:
             if len(hosted.stages) == self._n_stages and self._rules.forbids_activations(node, hosted) is None:
@@ -187,18 +188,55 @@ class Splitter:
     def _passages(self, station: Station) -> tuple[Passage | None, ...]:
         return self._view.prospect(station.node, station.hosted, self._own, self._items).passages
 
-    def _chains(self, stations: Sequence[Station], below_s: float) -> list[_Found]:
+    def _chains(self, below_s: float) -> list[_Found]:
         """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
         found: list[_Found] = []
-        for middle in stations:
-            for end in stations:
-                told = middle.node.links.get(short(end.node.profile.node_id))
-                if end is not middle and told is not None:
-                    ways = self._threes(middle, end, told, below_s - self._here.said_s)
-                    found += [chained for way in ways if (chained := self._weigh(way)).seconds < below_s]
+        for node, hosted in self._middles() if len(self._partners()) > 1 else ():
+            reached_s = self._reached_s(node, hosted)
+            for end, told in self._ends(node):
+                if self._here.said_s + told.rtt_s + self._least_s(reached_s, *end) < below_s:
+                    for middle, last in product(self._stations([(node, hosted)]), self._stations([end])):
+                        ways = map(self._weigh, self._threes(middle, last, told, below_s - self._here.said_s))
+                        found += [way for way in ways if way.seconds < below_s]
         return nsmallest(_MOST_CHAINS, found, key=lambda way: way.seconds)
 
-    def _threes(self, middle: Station, end: Station, told: PeerLink, below_s: float = float("inf")) -> Iterator[_Way]:
+    def _reached_s(self, node: NodeView, hosted: HostedTier) -> dict[int, float]:
+        """Return when a middle could be done with its part of a chain, by the stage before which it ends."""
+        passages = self._view.prospect(node, hosted, self._own, self._items).passages
+        heads_s, seconds, items = self._here.seconds[0], node.times.spans(hosted).seconds, self._items
+        cuts = self._cuts_with(hosted)
+        loads_s = self._here.load_s + self._cost.load_s(node, hosted)
+        head_factor = items * (1.0 + self._here.crowd)
+        there_s = {cut: loads_s + heads_s[cut] * head_factor + _seconds_of(passages[cut]) for cut in cuts}
+        return {
+            second: min(there_s[first] + seconds[first][second] * items for first in cuts[:at])
+            for at, second in enumerate(cuts)
+            if at
+        }
+
+    def _least_s(self, reached_s: Mapping[int, float], node: NodeView, hosted: HostedTier) -> float:
+        """Return the least seconds of a chain that ends on a node, were all idle and the last link without length."""
+        seconds, load_s = node.times.spans(hosted).seconds, self._cost.load_s(node, hosted)
+        return min((at_s + seconds[cut][-1] * self._items + load_s for cut, at_s in reached_s.items()), default=inf)
+
+    def _middles(self) -> Sequence[tuple[NodeView, HostedTier]]:
+        """Return the peers that tell of links of their own and are reached soonest: a slow one may be a good bridge."""
+        telling = [
+            (self._view.prospect(node, hosted, self._own, self._items).least_way_s, number, (node, hosted))
+            for number, (_, node, hosted) in enumerate(self._promising)
+            if node.links
+        ]
+        return [host for _, _, host in nsmallest(_MOST_PEERS, telling)]
+
+    def _ends(self, middle: NodeView) -> Iterator[tuple[tuple[NodeView, HostedTier], PeerLink]]:
+        """Yield the other partners that a peer tells of."""
+        partners = self._partners()
+        for name, told in middle.links.items():
+            partner = partners.get(name)
+            if partner is not None and partner[0] is not middle and len(partner[1].stages) == self._n_stages:
+                yield partner, told
+
+    def _threes(self, middle: Station, end: Station, told: PeerLink, below_s: float = inf) -> Iterator[_Way]:
         """Yield the chains from here over one peer to another that may take less than so long on idle nodes."""
         link, passages, items = _believed(told), self._passages(middle), self._items
         cuts = [cut for cut in self._cuts_with(middle.hosted) if end.hosted.stages[cut - 1].may_travel]
@@ -209,9 +247,8 @@ class Splitter:
             spare_s = below_s - told.rtt_s - end.seconds[second][self._n_stages] * items * (1.0 + end.crowd)
             for first in cuts[: cuts.index(second)]:
                 passage = passages[first]
-                assert passage is not None, "there is a passage before every stage but the first"
                 least_s = heads_s[first] * head_factor + middle.seconds[first][second] * middle_factor
-                if least_s + passage.seconds < spare_s:
+                if least_s + _seconds_of(passage) < spare_s:
                     crossing = crossing or self._between(middle.node, end.node, link, second)
                     tail = (end, second, self._n_stages, crossing)
                     yield (self._here, 0, first, None), (middle, first, second, passage), tail
@@ -261,6 +298,10 @@ class Splitter:
         )
 
 
+def _seconds_of(passage: Passage | None) -> float:
+    return passage.seconds if passage is not None else 0.0
+
+
 def _leg(part: Part) -> Leg:
     profile, passage = part.station.node.profile, part.passage
     return Leg(
@@ -270,7 +311,7 @@ def _leg(part: Part) -> Leg:
         last=part.last,
         codec=passage.codec if passage is not None else RAW,
         compute_s=part.station.run_s(part.first, part.last),
-        transfer_s=passage.seconds if passage is not None else 0.0,
+        transfer_s=_seconds_of(passage),
     )
 
 

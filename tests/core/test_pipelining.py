@@ -1,0 +1,73 @@
+"""Several requests in flight: heads here and tails on a peer keep both nodes busy."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+import pytest
+
+from meshd.core.candidate import Candidate
+from meshd.core.cost import Here
+from meshd.core.mesh_view import MeshView
+from tests.core.builders import request
+from tests.core.parts import best, cut_tier, member, mesh, node_id, seen
+
+STAGE_S = 0.010
+EQUAL = cut_tier((STAGE_S, STAGE_S), (2_000,))
+
+
+class Stream:
+    """Two nodes with one slot each, and so many requests in flight that each answer makes place for the next."""
+
+    def __init__(self, view: MeshView) -> None:
+        self._view = view
+        self._here_until_s = self._there_until_s = 0.0
+        self._heads_end_s: list[float] = []
+        self._tails_s: list[tuple[float, float]] = []
+        self._answers_s: list[float] = []
+        self.split = 0
+
+    def run(self, in_flight: int, n_requests: int) -> float:
+        """Return when the last of so many requests was answered."""
+        now = 0.0
+        for number in range(n_requests):
+            if number >= in_flight:
+                now = heappop(self._answers_s)
+            self._start(best(seen(self._view, request(input_bytes=600_000, deadline_s=60.0), self._look(now))), now)
+        return max(self._answers_s)
+
+    def _look(self, now: float) -> Here:
+        """Return what a request meets here now, and count what is out at the peer."""
+        self._heads_end_s = [end_s for end_s in self._heads_end_s if end_s > now]
+        out = sum(sent_s <= now < answered_s for sent_s, answered_s in self._tails_s)
+        self._view.link_to(node_id("kitchen")).outstanding = out
+        return Here(is_full=False, wait_s=max(0.0, self._here_until_s - now), alive=len(self._heads_end_s))
+
+    def _start(self, chosen: Candidate, now: float) -> None:
+        here_s = chosen.legs[0].compute_s if chosen.legs else chosen.prediction.compute_s
+        answered_s = self._here_until_s = max(now, self._here_until_s) + here_s
+        self._heads_end_s.append(self._here_until_s)
+        if chosen.legs:
+            arrived_s = self._here_until_s + chosen.legs[1].transfer_s
+            answered_s = self._there_until_s = max(arrived_s, self._there_until_s) + chosen.legs[1].compute_s
+            self._tails_s.append((self._here_until_s, answered_s))
+            self.split += 1
+        heappush(self._answers_s, answered_s)
+
+
+def stream() -> Stream:
+    return Stream(mesh(member("band", EQUAL), member("kitchen", EQUAL), bps=1e7))
+
+
+def test_one_request_at_a_time_is_not_split_between_equal_nodes() -> None:
+    alone = stream()
+    alone.run(1, 20)
+    assert alone.split == 0
+
+
+@pytest.mark.parametrize("in_flight", [4, 6, 12])
+def test_a_stream_over_two_equal_stages_has_at_least_1_7_times_the_throughput_of_one_node(in_flight: int) -> None:
+    n_requests = 200
+    piped = stream()
+    took_s = piped.run(in_flight, n_requests)
+    assert n_requests * 2 * STAGE_S / took_s >= 1.7

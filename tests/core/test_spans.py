@@ -1,0 +1,58 @@
+"""What ranges of stages are believed to take on a node: measured, or as announced at the node's pace."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from meshd.core.spans import StageTimes
+from tests.core.parts import cut_tier
+
+FOUR = cut_tier((0.001, 0.002, 0.003, 0.004), (100, 100, 100))
+
+
+def test_ranges_that_nobody_ran_are_the_sums_of_what_was_announced() -> None:
+    spans = StageTimes().spans(FOUR)
+    assert spans.seconds[0] == pytest.approx((0.0, 0.001, 0.003, 0.006, 0.010))
+    assert spans.seconds[1][3] == pytest.approx(0.005)
+    assert spans.work == pytest.approx((0.0, 0.1, 0.3, 0.6, 1.0))
+
+
+def test_a_whole_that_takes_twice_as_long_makes_every_range_take_so() -> None:
+    times = StageTimes()
+    for second in range(40):
+        times.ran_whole(FOUR, 0.020, float(second))
+    assert times.spans(FOUR).seconds[1][3] == pytest.approx(0.010, rel=0.01)
+
+
+def test_a_range_that_was_run_takes_what_it_took_and_others_follow_the_pace() -> None:
+    times = StageTimes()
+    for second in range(40):
+        times.ran(FOUR, 2, 4, 0.021, float(second))
+    assert times.spans(FOUR).seconds[2][4] == pytest.approx(0.021, rel=0.01)
+    assert times.spans(FOUR).seconds[0][1] == pytest.approx(0.003, rel=0.01)
+
+
+def test_what_was_not_measured_is_less_sure() -> None:
+    believed = replace(FOUR, stages=tuple(replace(stage, measured=False) for stage in FOUR.stages))
+    assert StageTimes().deviation_s(believed, 0, 2, 0.0) > StageTimes().deviation_s(FOUR, 0, 2, 0.0)
+
+    times = StageTimes()
+    for second in range(40):
+        times.ran(FOUR, 0, 2, 0.003, float(second))
+    assert times.deviation_s(FOUR, 0, 2, 39.0) < StageTimes().deviation_s(FOUR, 0, 2, 39.0)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 2), (2, 2), (3, 1), (0, 5)])
+def test_a_range_that_the_variant_has_not_teaches_nothing(first: int, last: int) -> None:
+    times = StageTimes()
+    before = times.spans(FOUR)
+    times.ran(FOUR, first, last, 1.0, 0.0)
+    assert times.spans(FOUR) == before
+
+
+def test_what_is_no_longer_hosted_is_forgotten() -> None:
+    times = StageTimes()
+    times.ran(FOUR, 0, 2, 1.0, 0.0)
+    times.keep(())
+    assert times.spans(FOUR) == StageTimes().spans(FOUR)
