@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from meshd.client.result import Result as Answered
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, Telemetry
-from meshd.errors import DuplicateRequest, ExecutionFailed, InvalidInput, MeshError, Overloaded
+from meshd.errors import DeadlineExceeded, DuplicateRequest, ExecutionFailed, InvalidInput, MeshError, Overloaded
+from meshd.net.credit import WINDOW_BYTES
+from meshd.net.memory import MemoryTransport
 from meshd.wire.frame import HEADER, MAGIC
 from meshd.wire.messages import (
     MAX_HOPS,
@@ -297,3 +299,18 @@ async def test_the_same_id_with_a_larger_tier_demanded_is_another_question(membe
     assert isinstance(await first.outcome("same"), Answered)
     await second.send(window(CALM), request_id="same", min_tier="hub")
     assert isinstance(await second.outcome("same"), DuplicateRequest)
+
+
+async def test_a_peer_that_reads_nothing_is_sent_no_more_than_its_credit(member: MakeMember) -> None:
+    watch, hub = member("watch", bare=True), Puppet("hub", "hub")
+    await hub.meet(watch)
+    assert isinstance(hub.session._transport, MemoryTransport)
+    hub.session._transport.incoming.hold()
+    large = {"ecg": np.zeros((1, 150_000), np.float32)}
+    clients = [watch.client() for _ in range(3)]
+    asked = [(client, await client.send(large, deadline_s=0.5)) for client in clients for _ in range(10)]
+    ends = [await client.outcome(request_id) for client, request_id in asked]
+    sent = sum(isinstance(end, DeadlineExceeded) for end in ends)
+    assert sent * large["ecg"].nbytes <= WINDOW_BYTES < (sent + 1) * large["ecg"].nbytes
+    assert sum(isinstance(end, Overloaded) for end in ends) == len(ends) - sent
+    assert watch.ledger.live_bytes == 0
