@@ -119,6 +119,9 @@ class Chooser:
 
     def hand_on(self, life: Life, ended: Attempt, now: float) -> None:
         """Give the rest of a plan to the next node, or find another way from here if that one may not have it."""
+        if now >= end_s(life):
+            self._endings.settle(life, too_late(life), now)
+            return
         if why := self._attempts.why_not_hand_on(life, ended.legs[1]):
             life.last_failure = failure(errors.PeerLost, why)
             life.advance(Step.LOSE)
@@ -172,7 +175,7 @@ class Chooser:
 
     def _fitting(self, life: Life, observation: Observation) -> Observation:
         """Mask what does not fit this request for reasons that lie in how it is conducted."""
-        if life.may_climb and not any(candidate.shares for candidate in observation.candidates):
+        if life.request.batch == 1 and life.may_climb:
             return observation
         candidates = tuple(self._fit(life, candidate) for candidate in observation.candidates)
         return replace(observation, candidates=candidates)

@@ -194,6 +194,8 @@ class Life(Struct, kw_only=True):
     @property
     def looked_tier(self) -> DeviceClass | None:
         """Return the strongest tier that has looked and asks for a larger one."""
+        if self.given is None and self.flawed is None:
+            return None
         looked = (self.given.answer.tier if self.given is not None else None, self.flawed)
         return max((tier for tier in looked if tier is not None), key=lambda tier: tier.rank, default=None)
 

@@ -18,7 +18,7 @@ from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import joined
 from meshd.core.life import Attempt, Given, Life, Reached, State
 from meshd.core.node import HostedTier
-from meshd.core.refusal import failure
+from meshd.core.refusal import failure, too_late
 from meshd.core.run_queue import Run
 
 _LOOKED_ALREADY = "it has looked, and could not reach the larger tier that its answer asked for"
@@ -146,7 +146,8 @@ class Reports:
         tier = attempt.candidate.tier
         malformed = done.malformed or is_malformed(tier, done.score)
         escalated = malformed or escalates(tier, done.score)
-        self._view.learn_escalation(tier, escalated=escalated, now=now)
+        if tier.score_output is not None:
+            self._view.learn_escalation(tier, escalated=escalated, now=now)
         answer = life.itinerary.compose(tier, total_s=now - life.arrived_s, degraded=escalated)
         if malformed:
             self._distrust(life, attempt, now)
@@ -154,8 +155,13 @@ class Reports:
             self._conclude(life, Given(answer=answer, attempt=done.attempt), now)
 
     def _conclude(self, life: Life, given: Given, now: float) -> None:
-        """End a request with an answer, unless the answer asks for a larger tier and one may be asked from here."""
-        if given.answer.degraded and life.may_climb:
+        """End a request with an answer, unless the answer asks for a larger tier and one may be asked from here.
+
+        One that comes late is none, also where nobody had the time to look at the clock before it.
+        """
+        if now > life.deadline_s:
+            self._endings.settle(life, too_late(life), now)
+        elif given.answer.degraded and life.may_climb:
             self._chooser.escalate(life, given, now)
         else:
             self._endings.answer(life, given)

@@ -84,28 +84,30 @@ class Scheduler:
 
     def _take_in(self, event: events.Event, now: float) -> None:  # noqa: C901, PLR0912 - one case per event is the table
         conductor = self._conductor
-        match event:
+        match event:  # What happens most comes first: each case that does not match costs a tenth of a microsecond.
             case events.RequestArrived():
                 conductor.arrive(event.request, now)
-            case events.RequestCancelled():
-                conductor.cancel(event.request_id)
-            case events.PlanChosen():
-                conductor.plan(event, now)
             case events.StageFinished():
                 conductor.reports.stage_finished(event, now)
-            case events.StageFailed():
-                conductor.reports.stage_failed(event, now)
+            case events.PlanChosen():
+                conductor.plan(event, now)
+            case events.TimePassed():
+                pass
             case events.PeerAnswered():
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
                 conductor.reports.peer_answered(event, now)
-            case events.PeerRefused():
-                self._tell(self.view.heard(event.node_id, event.telemetry, now))
-                conductor.reports.peer_refused(event, now)
-            case events.PeerConnected():
-                self._connected(event, now)
             case events.PeerHeard():
                 self.view.learn_rtt(event.node_id, event.rtt_s, now)
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
+            case events.StageFailed():
+                conductor.reports.stage_failed(event, now)
+            case events.PeerRefused():
+                self._tell(self.view.heard(event.node_id, event.telemetry, now))
+                conductor.reports.peer_refused(event, now)
+            case events.RequestCancelled():
+                conductor.cancel(event.request_id)
+            case events.PeerConnected():
+                self._connected(event, now)
             case events.PeerDisconnected():
                 self._disconnected(event, now)
             case events.HostChanged():
@@ -114,8 +116,6 @@ class Scheduler:
                 self.view.models_changed(event.hosted)
             case events.DrainRequested():
                 conductor.drain()
-            case events.TimePassed():
-                pass
             case _:
                 assert_never(event)
 
