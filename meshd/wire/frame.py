@@ -45,12 +45,6 @@ class Frame(NamedTuple):
     payload: memoryview
 
 
-class _Header(NamedTuple):
-    kind: int
-    metadata_bytes: int
-    payload_bytes: int
-
-
 class FrameReader:
     """Cuts a byte stream into frames: fill what :meth:`get_buffer` gives, tell :meth:`received` how much."""
 
@@ -78,7 +72,7 @@ class FrameReader:
             return self._fill(self._unfinished, n_bytes)
         self._end += n_bytes
         frames = []
-        while (frame := self._next_frame()) is not None:
+        while self._end - self._start >= HEADER.size and (frame := self._next_frame()) is not None:
             frames.append(frame)
         self._move_rest_to_front()
         return frames
@@ -91,39 +85,35 @@ class FrameReader:
         return [unfinished.frame]
 
     def _next_frame(self) -> Frame | None:
-        available = self._end - self._start
-        if available < HEADER.size:
-            return None
-        header = self._checked_header()
+        magic, version, kind, metadata_bytes, payload_bytes = HEADER.unpack_from(self._buffer, self._start)
+        if magic != MAGIC or version != PROTOCOL_VERSION or kind not in KINDS or payload_bytes > self.max_payload_bytes:
+            raise self._objection(magic, version, kind, payload_bytes)
         body = self._start + HEADER.size
-        payload_start = body + header.metadata_bytes
-        payload_end = payload_start + header.payload_bytes
+        payload_start = body + metadata_bytes
+        payload_end = payload_start + payload_bytes
         if payload_end <= self._end:
             self._start = payload_end
-            payload = bytes(self._buffer[payload_start:payload_end])
-            return Frame(header.kind, bytes(self._buffer[body:payload_start]), memoryview(payload))
-        if header.payload_bytes >= LARGE_PAYLOAD_BYTES and payload_start <= self._end:
+            payload = memoryview(bytes(self._buffer[payload_start:payload_end])) if payload_bytes else _NOTHING
+            return Frame(kind, bytes(self._buffer[body:payload_start]), payload)
+        if payload_bytes >= LARGE_PAYLOAD_BYTES and payload_start <= self._end:
             metadata = bytes(self._buffer[body:payload_start])
-            self._unfinished = _Unfinished(header, metadata, self._buffer[payload_start : self._end])
+            self._unfinished = _Unfinished(kind, metadata, payload_bytes, self._buffer[payload_start : self._end])
             self._start = self._end
         return None
 
-    def _checked_header(self) -> _Header:
-        magic, version, kind, metadata_bytes, payload_bytes = HEADER.unpack_from(self._buffer, self._start)
+    def _objection(self, magic: bytes, version: int, kind: int, payload_bytes: int) -> ProtocolError:
         if magic != MAGIC:
-            raise ProtocolError(f"a frame begins with {magic!r} instead of {MAGIC!r}: this is no meshd peer.")
+            return ProtocolError(f"a frame begins with {magic!r} instead of {MAGIC!r}: this is no meshd peer.")
         if version != PROTOCOL_VERSION:
-            raise ProtocolError(
+            return ProtocolError(
                 f"the other side speaks protocol {version}, this one {PROTOCOL_VERSION}.",
                 hint="Install the same release of meshd on both.",
             )
         if kind not in KINDS:
-            raise ProtocolError(f"unknown kind of frame: {kind}.")
-        if payload_bytes > self.max_payload_bytes:
-            raise ProtocolError(
-                f"a payload of {payload_bytes:,} bytes is announced and {self.max_payload_bytes:,} may come."
-            )
-        return _Header(kind, metadata_bytes, payload_bytes)
+            return ProtocolError(f"unknown kind of frame: {kind}.")
+        return ProtocolError(
+            f"a payload of {payload_bytes:,} bytes is announced and {self.max_payload_bytes:,} may come."
+        )
 
     def _move_rest_to_front(self) -> None:
         rest = self._end - self._start
@@ -135,12 +125,12 @@ class FrameReader:
 class _Unfinished:
     """A frame whose payload is received into memory of its own."""
 
-    def __init__(self, header: _Header, metadata: bytes, arrived: memoryview) -> None:
+    def __init__(self, kind: int, metadata: bytes, payload_bytes: int, arrived: memoryview) -> None:
         # numpy.empty leaves the pages untouched; bytearray would write them all before they are received.
-        payload = np.empty(header.payload_bytes, np.uint8).data
+        payload = np.empty(payload_bytes, np.uint8).data
         payload[: len(arrived)] = arrived
         self.rest = payload[len(arrived) :]
-        self.frame = Frame(header.kind, metadata, payload.toreadonly())
+        self.frame = Frame(kind, metadata, payload.toreadonly())
 
 
 _ENCODER = msgspec.msgpack.Encoder()
