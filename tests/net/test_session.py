@@ -328,3 +328,19 @@ async def test_who_oversteps_is_refused_and_after_a_few_times_cut_off() -> None:
     one.send(*question("too many", 0))
     assert isinstance(await two.closed(), ProtocolError)
     await one.closed()
+
+
+async def test_what_waits_for_one_that_asks_and_does_not_read_stays_within_its_credit() -> None:
+    one, two, taken = await lent(window_bytes=4 * LEAST_COST_BYTES)
+    transport_of(one).incoming.hold()
+    asked = 0
+    for _ in range(5):
+        while one.send(*question(str(asked), 0)):
+            asked += 1
+        await until(lambda: len(taken) == asked)
+        for number in range(asked):
+            two.send(Refusal(request_id=str(number), code="overloaded", message="x" * 1000))
+    assert asked == 4, "the credit that would let it go on waits with the answers that it does not read"
+    transport_of(one).incoming.release()
+    await one.afforded(0)
+    await close(one, two)
