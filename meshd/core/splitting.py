@@ -239,13 +239,15 @@ class Splitter:
     def _threes(self, middle: Station, end: Station, told: PeerLink, below_s: float = inf) -> Iterator[_Way]:
         """Yield the chains from here over one peer to another that may take less than so long on idle nodes."""
         link, passages, items = _believed(told), self._passages(middle), self._items
-        cuts = [cut for cut in self._cuts_with(middle.hosted) if end.hosted.stages[cut - 1].may_travel]
+        cuts = self._cuts_with(middle.hosted)
         heads_s = self._here.seconds[0]
         head_factor, middle_factor = (items * (1.0 + station.crowd) for station in (self._here, middle))
-        for second in cuts[1:]:
+        for at, second in enumerate(cuts):
+            if not end.hosted.stages[second - 1].may_travel:
+                continue
             crossing: Passage | None = None
             spare_s = below_s - told.rtt_s - end.seconds[second][self._n_stages] * items * (1.0 + end.crowd)
-            for first in cuts[: cuts.index(second)]:
+            for first in cuts[:at]:
                 passage = passages[first]
                 least_s = heads_s[first] * head_factor + middle.seconds[first][second] * middle_factor
                 if least_s + _seconds_of(passage) < spare_s:

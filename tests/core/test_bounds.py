@@ -9,8 +9,10 @@ import pytest
 from msgspec import Struct, ValidationError, msgpack
 from msgspec.structs import replace
 
-from meshd.core.node import Telemetry
+from meshd.core.node import PeerLink, Telemetry
 from tests.core.builders import HUB_TIER, answer_of, hub, tier
+
+LINK = PeerLink(node="kitchen", rtt_s=0.002, byte_s=1e-7)
 
 
 def received(sent: Struct) -> Struct:
@@ -19,7 +21,7 @@ def received(sent: Struct) -> Struct:
 
 
 @pytest.mark.parametrize(
-    "sent", [tier(HUB_TIER), hub(), Telemetry(backlog_s=3.0, battery_fraction=1.0), answer_of(hub())]
+    "sent", [tier(HUB_TIER), hub(), Telemetry(backlog_s=3.0, battery_fraction=1.0, links=(LINK,) * 8), answer_of(hub())]
 )
 def test_what_is_sensible_arrives_as_it_was_sent(sent: Struct) -> None:
     assert received(sent) == sent
@@ -40,6 +42,11 @@ def test_what_is_sensible_arrives_as_it_was_sent(sent: Struct) -> None:
         (Telemetry(), "backlog_s", inf),
         (Telemetry(), "queued", -1),
         (Telemetry(), "battery_fraction", 2.0),
+        (Telemetry(), "links", (LINK,) * 9),
+        (LINK, "rtt_s", nan),
+        (LINK, "byte_s", -1.0),
+        (LINK, "node", "k" * 17),
+        (LINK, "node", "kit\x1bchen"),
         (answer_of(hub()), "route", ()),
         (answer_of(hub()), "score", nan),
         (answer_of(hub()), "escalations", -1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise, permutations
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from meshd.core.life import Reached
 from meshd.core.masking import LEAST_GAIN
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
-from meshd.core.plan import Leg
+from meshd.core.node_view import NodeView
 from meshd.core.request import Priority, Privacy
 from tests.core.builders import UPSTREAM_TIER, request
 from tests.core.parts import (
@@ -63,17 +64,10 @@ def test_the_faster_the_link_the_earlier_the_cut(bps: float, place: str) -> None
 def test_a_split_says_what_each_leg_takes_and_what_all_of_it_takes() -> None:
     (split,) = splits(seen(household(4e7), PICTURE))
     transfer_s = RTT_S + 25_000 * 8 / 4e7
-    assert split.legs == (
-        Leg(node_id=node_id("band"), node="band", first=0, last=2, compute_s=pytest.approx(0.025)),
-        Leg(
-            node_id=node_id("kitchen"),
-            node="kitchen",
-            first=2,
-            last=4,
-            compute_s=pytest.approx(0.0025),
-            transfer_s=pytest.approx(transfer_s),
-        ),
-    )
+    (head, tail) = split.legs
+    assert (head.node, head.first, head.last, head.transfer_s) == ("band", 0, 2, 0.0)
+    assert (tail.node, tail.first, tail.last, tail.codec) == ("kitchen", 2, 4, "raw")
+    assert (head.compute_s, tail.compute_s, tail.transfer_s) == pytest.approx((0.025, 0.0025, transfer_s))
     assert split.prediction.total_s == pytest.approx(0.025 + transfer_s + 0.0025)
     assert (split.here, split.node, split.tier) == (True, "band", SLOW)
 
@@ -244,40 +238,35 @@ def meshes(draw: st.DrawFn) -> tuple[MeshView, list[str], Here]:
     return view, names, here
 
 
-def by_hand(view: MeshView, here: Here, rates_told: bool = True) -> dict[str, float]:
+def by_hand(view: MeshView, here: Here) -> dict[str, float]:
     """The seconds that everybody waits for every split there is, by name, without any of the planner's short cuts."""
-    (own_tier,) = view.own.profile.hosted
-    n_stages = len(own_tier.stages)
-    nodes = {node.profile.name: node for node in view.nodes()}
+    nodes = list(view.nodes())
+    n_stages = len(view.own.profile.hosted[0].stages)
+    rows = [row for n_nodes in (2, 3) for row in permutations(nodes, n_nodes) if row[0] is view.own]
     found: dict[str, float] = {}
-    for n_nodes in (2, 3):
-        for row in permutations(nodes, n_nodes):
-            if row[0] != "own":
-                continue
-            for cuts in combinations(range(1, n_stages), n_nodes - 1):
-                edges = (0, *cuts, n_stages)
-                legs = [(nodes[name], *edge) for name, edge in zip(row, pairwise(edges), strict=True)]
-                takes_s = here.wait_s
-                for (before, *_), (node, first, last) in zip([(None, 0, 0), *legs], legs, strict=False):
-                    run_s = sum(stage.compute_s for stage in node.profile.hosted[0].stages[first:last])
-                    takes_s += run_s * (1.0 + (here.alive if node is view.own else 0))
-                    if before is not None:
-                        takes_s += _crossing_s(before, node, own_tier, first)
-                found[", ".join(f"{node.profile.name} {first}-{last}" for node, first, last in legs)] = takes_s
-    return {place: takes_s for place, takes_s in found.items() if takes_s != float("inf")}
+    for row in rows:
+        for cuts in combinations(range(1, n_stages), len(row) - 1):
+            edges = list(pairwise((0, *cuts, n_stages)))
+            place = ", ".join(f"{node.profile.name} {a}-{b}" for node, (a, b) in zip(row, edges, strict=True))
+            runs_s = [run_s(node, *edge) for node, edge in zip(row, edges, strict=True)]
+            ways_s = [crossing_s(view, *pair, cut) for pair, cut in zip(pairwise(row), cuts, strict=True)]
+            found[place] = here.wait_s + runs_s[0] * here.alive + sum(runs_s) + sum(ways_s)
+    return {place: takes_s for place, takes_s in found.items() if takes_s < inf}
 
 
-def _crossing_s(before: object, node: object, own_tier: HostedTier, first: int) -> float:
-    sender, receiver = before, node
-    open_there = receiver.profile.hosted[0].stages[first - 1].may_travel  # type: ignore[attr-defined]
-    open_before = sender.profile.hosted[0].stages[first - 1].may_travel  # type: ignore[attr-defined]
-    if not (open_there and open_before and own_tier.stages[first - 1].may_travel):
-        return float("inf")
-    crossing = own_tier.stages[first - 1].out_bytes
-    if sender.link is None:  # type: ignore[attr-defined]
-        return RTT_S + crossing * receiver.link.byte_s  # type: ignore[attr-defined]
-    told = sender.links.get(receiver.profile.name)  # type: ignore[attr-defined]
-    return told.rtt_s + crossing * told.byte_s if told else float("inf")
+def run_s(node: NodeView, first: int, last: int) -> float:
+    return sum(stage.compute_s for stage in node.profile.hosted[0].stages[first:last])
+
+
+def crossing_s(view: MeshView, sender: NodeView, receiver: NodeView, cut: int) -> float:
+    """Seconds on the link, infinity where a manifest closes the cut or nobody knows the link."""
+    if not all(node.profile.hosted[0].stages[cut - 1].may_travel for node in (view.own, sender, receiver)):
+        return inf
+    crossing_bytes = view.own.profile.hosted[0].stages[cut - 1].out_bytes
+    if sender.link is None:
+        return RTT_S + crossing_bytes * view.link_to(receiver.profile.node_id).byte_s
+    told = sender.links.get(receiver.profile.name)
+    return told.rtt_s + crossing_bytes * told.byte_s if told is not None else inf
 
 
 @given(meshes())
@@ -289,7 +278,7 @@ def test_the_best_split_of_all_is_offered_where_it_is_worth_it(made: tuple[MeshV
     offered = {c.place: c.prediction.burden_s for c in splits(told)}
     for place, burden_s in offered.items():
         assert burden_s == pytest.approx(everything[place]), "prediction and arithmetic by hand agree"
-    soonest_s = min(everything.values(), default=float("inf"))
+    soonest_s = min(everything.values(), default=inf)
     if soonest_s < whole_s / LEAST_GAIN * (1.0 - 1e-9):
         assert min(offered.values()) == pytest.approx(soonest_s)
         assert any(c.allowed for c in splits(told))
