@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -25,6 +26,9 @@ from meshd.core.node import DeviceClass
 from meshd.demo.household import Household
 from meshd.demo.player import DEADLINE_S, INPUT, MODEL
 from meshd.demo.stream import Stream
+
+if TYPE_CHECKING:
+    from meshd.bench.partitions import Partitions
 
 
 class Effort(Struct, frozen=True, kw_only=True):
@@ -47,7 +51,7 @@ class Effort(Struct, frozen=True, kw_only=True):
     flips: int = 20
     scrub_s: float = 20.0
     quick_models: bool = False
-    """Compare variants for a tenth of a second each and import nothing."""
+    """Compare variants for a tenth of a second each and import nothing; compare the plans of one model only."""
 
     @classmethod
     def quick(cls) -> Effort:
@@ -97,6 +101,7 @@ class Bench:
         last_s, footprint = await self._discover_and_rest()
         distribution = await measure_distribution(rounds=self._effort.fetches)
         healing = await measure_healing(rounds=self._effort.flips, watch_s=self._effort.scrub_s)
+        partitions = await self._partition()
         return Report(
             run_us=latencies.run,
             local_us=latencies.local,
@@ -112,6 +117,10 @@ class Bench:
             distribution=distribution,
             healing=healing,
             conversion=self._convert(),
+            plans=partitions.plans if partitions else (),
+            pipeline=partitions.pipeline if partitions else None,
+            pipeline_speedup=partitions.pipeline.speedup if partitions else None,
+            cuts=partitions.cuts if partitions else (),
             machine=machine,
         )
 
@@ -122,6 +131,15 @@ class Bench:
         from meshd.bench.conversion import measure_conversion  # noqa: PLC0415 - an extra.
 
         return measure_conversion(vision=self._vision, quick=self._effort.quick_models)
+
+    async def _partition(self) -> Partitions | None:
+        if find_spec("onnx") is None:
+            progress("plans are not compared: pip install 'meshd[convert]'")
+            return None
+        from meshd.bench.partitions import PartitionsEffort, measure_partitions  # noqa: PLC0415 - an extra.
+
+        effort = PartitionsEffort.quick() if self._effort.quick_models else PartitionsEffort()
+        return await measure_partitions(effort, files=self._vision)
 
     async def _time(self) -> tuple[Latencies, Rates, Overload]:
         effort, model = self._effort, TinyModel()

@@ -18,12 +18,14 @@ from meshd.cli.view.words import duration
 from meshd.client import AsyncClient
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass
-from meshd.plan_document import PlannedWay, PlanQuestion
+from meshd.plan_document import PlanDocument, PlannedWay, PlanQuestion
 
 RATES_BPS = (2e6, 10e6, 50e6, 200e6)
 _WARM_UP = 3
 """Rounds that teach what everything takes and do not count."""
 _DEADLINE_S = 30.0
+_FAR_BEHIND = 1.5
+"""Times the quickest: what took so much longer when it was tried twice is not the best."""
 _RUNNABLE = {None, "no_gain"}
 """Masks of what can be run when it is asked for by name."""
 
@@ -32,8 +34,8 @@ class TimedPlan(Struct, frozen=True, kw_only=True):
     """One way, as it was predicted in the end and as it was."""
 
     place: str
-    kind: str
-    predicted_s: float
+    predicted_s: float | None
+    """None where it was not among the candidates: the planner saw that another one is better in every way."""
     seconds: float
     """Median."""
     whole: bool
@@ -46,6 +48,8 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
     model: str
     bandwidth_bps: float
     links: Links
+    asked: str
+    """The node that took the requests."""
     chosen: str
     """The place that most of the requests ran at that named none."""
     best: str
@@ -95,37 +99,60 @@ class Comparison:
         self._chance = Random(0)  # noqa: S311  The order of turns is no secret.
 
     async def warm_up(self, rounds: int = _WARM_UP) -> None:
-        """Run every way a few times, so that all estimates are of this mesh; what is offered may change meanwhile."""
+        """Run every candidate a few times, so that all estimates are of this mesh; which there are may change."""
         for _ in range(rounds):
             for way in await self.ways():
-                await self._run(way.place)
+                await self.run(way.place)
 
     async def ways(self) -> list[PlannedWay]:
-        """Return every way that can be run now."""
-        document = await self._client.plan(PlanQuestion(model=ModelName(self._model), deadline_s=_DEADLINE_S))
-        return [way for way in document.looks[0].ways if way.mask in _RUNNABLE]
+        """Return every candidate that can be run now."""
+        return [way for way in (await self._document()).looks[0].ways if way.mask in _RUNNABLE]
+
+    async def splits(self) -> list[str]:
+        """Return the places of all splits over two nodes, candidates or not."""
+        here, *others = (await self._document()).hosts
+        own = {tier.artifact: len(tier.stages) for tier in here.hosted}
+        return [
+            f"{here.name} 0-{cut}, {other.name} {cut}-{own[tier.artifact]}"
+            for other in others
+            for tier in other.hosted
+            if tier.artifact in own
+            for cut in range(1, own[tier.artifact])
+        ]
 
     async def choice(self, rate_bps: float, links: Links, *, runs: int) -> PlanChoice:
-        """Run each way in turns with requests that name none, and compare."""
+        """Run each way that may be best in turns with requests that name none, and compare."""
         await self.warm_up()
-        ways = {way.place: way for way in await self.ways()}
-        times: dict[str, list[float]] = {place: [] for place in ways}
+        times: dict[str, list[float]] = {place: [] for place in await self._contenders()}
         freely: Counter[str] = Counter()
         for _ in range(runs):
-            turns = [*ways, ""]
+            turns = [*times, ""]
             self._chance.shuffle(turns)
             for place in turns:
-                seconds = await self._run(place)
+                seconds = await self.run(place)
                 if place:
                     times[place].append(seconds)
                 else:
                     freely[await self._chosen()] += 1
-        return _compared(self._model, rate_bps, links, ways=ways, times=times, freely=freely)
+        document = await self._document()
+        return _compared(document, rate_bps, links, times=times, freely=freely)
 
-    async def _run(self, place: str) -> float:
+    async def run(self, place: str) -> float:
+        """Ask once for one way, or for whichever is best, and return the seconds until the answer."""
         started = time.perf_counter()
         await self._client.infer(self._model, self._inputs, plan=place, deadline_s=_DEADLINE_S)
         return time.perf_counter() - started
+
+    async def _document(self) -> PlanDocument:
+        return await self._client.plan(PlanQuestion(model=ModelName(self._model), deadline_s=_DEADLINE_S))
+
+    async def _contenders(self) -> list[str]:
+        """Return the candidates, and of the other splits those that are not far behind when tried."""
+        candidates = [way.place for way in await self.ways()]
+        others = [place for place in await self.splits() if place not in candidates]
+        took_s = {place: min([await self.run(place) for _ in range(2)]) for place in (*candidates, *others)}
+        worth_s = _FAR_BEHIND * min(took_s.values())
+        return [*candidates, *(place for place in others if took_s[place] <= worth_s)]
 
     async def _chosen(self) -> str:
         """Return the place of what was chosen for the latest request."""
@@ -135,43 +162,33 @@ class Comparison:
 
 
 def _compared(
-    model: str,
+    document: PlanDocument,
     rate_bps: float,
     links: Links,
     *,
-    ways: Mapping[str, PlannedWay],
     times: Mapping[str, list[float]],
     freely: Counter[str],
 ) -> PlanChoice:
+    predicted = {way.place: way.total_s for way in document.looks[0].ways}
     medians = {place: median(seconds) for place, seconds in times.items()}
-    known = Counter({place: count for place, count in freely.items() if place in medians})
-    chosen = known.most_common(1)[0][0]
+    chosen = next(place for place, _ in freely.most_common() if place in medians)
     best = min(medians, key=medians.__getitem__)
-    single_s = min(seconds for place, seconds in medians.items() if _is_whole(ways[place]))
+    single_s = min(seconds for place, seconds in medians.items() if "," not in place)
     return PlanChoice(
-        model=model,
+        model=document.model,
         bandwidth_bps=rate_bps,
         links=links,
+        asked=document.node,
         chosen=chosen,
         best=best,
         regret=round(medians[chosen] / medians[best] - 1.0, 4),
         over_single=round(medians[chosen] / single_s - 1.0, 4),
         runs=min(map(len, times.values())),
         plans=tuple(
-            TimedPlan(
-                place=place,
-                kind=way.kind,
-                predicted_s=way.total_s or 0.0,
-                seconds=round(medians[place], 6),
-                whole=_is_whole(way),
-            )
-            for place, way in ways.items()
+            TimedPlan(place=place, predicted_s=predicted.get(place), seconds=round(seconds, 6), whole="," not in place)
+            for place, seconds in medians.items()
         ),
     )
-
-
-def _is_whole(way: PlannedWay) -> bool:
-    return not way.legs and not way.shares
 
 
 def _tell(choice: PlanChoice) -> None:

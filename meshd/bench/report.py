@@ -8,8 +8,11 @@ from typing import Self
 import numpy as np
 from msgspec import Struct
 
+from meshd.bench.cut_cost import CutCost
 from meshd.bench.distribution import Distribution
 from meshd.bench.healing import Healing
+from meshd.bench.pipeline import Pipeline
+from meshd.bench.plans import PlanChoice
 from meshd.core.node import DeviceClass
 
 
@@ -119,6 +122,12 @@ class Report(Struct, frozen=True, kw_only=True):
     healing: Healing
     conversion: Conversion | None
     """None where the extra ``convert`` is not installed."""
+    plans: tuple[PlanChoice, ...]
+    """For each of four models over links of each speed; empty where the extra ``convert`` is not installed."""
+    pipeline: Pipeline | None
+    pipeline_speedup: float | None
+    """Answers a second of two nodes that split every item, by those of one."""
+    cuts: tuple[CutCost, ...]
     machine: Machine
 
     @property

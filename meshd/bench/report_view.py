@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from meshd.bench.plans_view import plans_view
 from meshd.bench.report import Conversion, Quantiles, Report
 from meshd.bench.targets import TARGETS, Target
 from meshd.cli.view.columns import columns
@@ -27,6 +28,7 @@ def report_view(report: Report) -> RenderableType:
         *("", _nodes(report)),
         *("", *_travels(report)),
         *(("", _variants(report.conversion)) if report.conversion else ()),
+        *(("", plans_view(report.plans, report.pipeline)) if report.plans else ()),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshd.client import AsyncClient
 from meshd.core.ids import ModelName
@@ -29,6 +30,8 @@ Links = Literal["namespaces", "shaped"]
 CORES = {DeviceClass.WATCH: 0.2, DeviceClass.PHONE: 0.5}
 """Shares of a core; the hub has all of one."""
 _POLL_S = 0.05
+_NO_MODEL = "none-of-them"
+"""What a device is told to host that is to host nothing."""
 _PATIENCE_S = 120.0
 """Weak devices start before they are weak; a first start tries every model three times on this one machine."""
 
@@ -56,39 +59,46 @@ async def slow_household(
     models: Path,
     names: Collection[str],
     cores: Mapping[DeviceClass, float] = CORES,
+    hosts: Collection[DeviceClass] = HOUSEHOLD,
     links: Links | None = None,
 ) -> AsyncIterator[tuple[Household, Links]]:
-    """Give a household that hosts the models ``names``, all of them cut, on all devices; say what makes its links slow.
+    """Give a household whose ``hosts`` host the models ``names``, all of them cut; say what makes its links slow.
 
     Raises:
         SetupError: the daemons did not come together.
     """
     with surroundings(rate_bps, links=links) as around:
-        async with Household(folder, models=models, places=around.places) as household:
-            await household.meet(names, patience_s=_PATIENCE_S)
-            await _until_cut(household, names)
+        places = {name: place if name in hosts else _hosting_nothing(place) for name, place in around.places.items()}
+        async with Household(folder, models=models, places=places) as household:
+            await household.meet((), patience_s=_PATIENCE_S)
+            await _until_cut(household, names, len(hosts))
             around.weaken(cores)
             yield household, around.links
 
 
-async def _until_cut(household: Household, names: Collection[str]) -> None:
+def _hosting_nothing(place: Place) -> Place:
+    return replace(place, tables={**place.tables, "models": {**place.tables["models"], "host": [_NO_MODEL]}})
+
+
+async def _until_cut(household: Household, names: Collection[str], hosts: int) -> None:
     """Wait until the stages of all these models were tried on all devices, which happens behind everything else."""
     for name in names:
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await _until_one_is_cut(household.client(DeviceClass.WATCH), ModelName(name))
+                await _until_one_is_cut(household.client(DeviceClass.WATCH), ModelName(name), hosts)
         except TimeoutError:
             told = f"the stages of {name} were not ready on every device within {_PATIENCE_S:g} s."
             raise SetupError(told, hint=f"`meshd status` says why; logs are in {household.folder}.") from None
 
 
-async def _until_one_is_cut(watch: AsyncClient, name: ModelName) -> None:
-    while not _is_cut(await watch.plan(PlanQuestion(model=name))):  # noqa: ASYNC110  It can only be asked.
+async def _until_one_is_cut(watch: AsyncClient, name: ModelName, hosts: int) -> None:
+    while not _is_cut(await watch.plan(PlanQuestion(model=name)), hosts):  # noqa: ASYNC110  It can only be asked.
         await asyncio.sleep(_POLL_S)
 
 
-def _is_cut(document: PlanDocument) -> bool:
-    return all(tier.stages for host in document.hosts for tier in host.hosted)
+def _is_cut(document: PlanDocument, hosts: int) -> bool:
+    cut = [host for host in document.hosts if host.hosted and all(tier.stages for tier in host.hosted)]
+    return len(cut) == hosts
 
 
 @contextmanager

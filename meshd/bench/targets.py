@@ -40,6 +40,18 @@ def _decision_p99_us(report: Report, n_nodes: int) -> float | None:
     return None if taken is None else taken.p99
 
 
+def _worst_ratio(report: Report, *, below_1_ms: bool) -> float | None:
+    return max((cut.ratio for cut in report.cuts if (cut.whole_ms < 1.0) is below_1_ms), default=None)
+
+
+def _regrets(report: Report) -> list[float]:
+    return [_percent(choice.regret) for choice in report.plans]
+
+
+def _behind_single(report: Report) -> float | None:
+    return max((_percent(choice.over_single) for choice in report.plans), default=None)
+
+
 TARGETS = (
     Target(
         what="client to model and back, beyond the run", figure=lambda r: r.local_overhead_us, most=150.0, unit="µs"
@@ -143,6 +155,42 @@ TARGETS = (
         figure=_of_conversion(lambda c: c.import_s),
         most=60.0,
         unit="s",
+        digits=1,
+    ),
+    Target(
+        what="regret of the chosen plan, mean over models and speeds",
+        figure=lambda r: sum(_regrets(r)) / len(r.plans) if r.plans else None,
+        most=2.0,
+        unit="%",
+        digits=1,
+    ),
+    Target(
+        what="the same, worst",
+        figure=lambda r: max(_regrets(r), default=None),
+        most=10.0,
+        unit="%",
+        digits=1,
+    ),
+    Target(what="behind the best single node, worst", figure=_behind_single, most=5.0, unit="%", digits=1),
+    Target(
+        what="head and tail, of the whole's time, worst cut",
+        figure=lambda r: _worst_ratio(r, below_1_ms=False),
+        most=1.05,
+        unit="",
+        digits=2,
+    ),
+    Target(
+        what="the same for models below 1 ms",
+        figure=lambda r: _worst_ratio(r, below_1_ms=True),
+        most=1.15,
+        unit="",
+        digits=2,
+    ),
+    Target(
+        what="a stream on one node, of its rate on two",
+        figure=lambda r: _percent(1.0 / r.pipeline_speedup) if r.pipeline_speedup else None,
+        most=58.8,
+        unit="%",
         digits=1,
     ),
 )

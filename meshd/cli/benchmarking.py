@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshd.cli.options import JsonOption
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-def bench(
+    from meshd.bench import Report
+    from meshd.bench.partitions import Partitions
+
+
+def bench(  # noqa: PLR0917  typer's parameters are options, never positional.
     quick: Annotated[
         bool, typer.Option("--quick", help="Show in seconds that everything works; the figures mean little.")
     ] = False,
@@ -20,12 +26,40 @@ def bench(
     mlserver: Annotated[
         bool, typer.Option("--mlserver", help="Compare with MLServer, which pip installs into a cache of its own.")
     ] = False,
+    plans: Annotated[
+        bool, typer.Option("--plans", help="Only compare plans over slow links, a stream and the cost of cutting.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plans as well, as .svg or .png.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure three daemons on this machine, models on their way and under repair, and what variants gain."""
-    from meshd.bench import Bench, Effort
-    from meshd.bench.report_view import report_view
+    from meshd.bench.plans_picture import save_picture
     from meshd.cli.output import show, show_json
 
+    found, view = _partitions(vision, quick=quick) if plans else _everything(vision, quick=quick, mlserver=mlserver)
+    if picture is not None:
+        save_picture(found.plans, picture)
+    show_json(found) if json else show(view)
+
+
+def _everything(vision: Path | None, *, quick: bool, mlserver: bool) -> tuple[Report, RenderableType]:
+    from meshd.bench import Bench, Effort
+    from meshd.bench.report_view import report_view
+
     report = Bench(Effort.quick() if quick else Effort(), vision=vision, mlserver=mlserver).run()
-    show_json(report) if json else show(report_view(report))
+    return report, report_view(report)
+
+
+def _partitions(vision: Path | None, *, quick: bool) -> tuple[Partitions, RenderableType]:
+    import asyncio
+
+    from meshd.bench.plans_view import plans_view
+    from model_registry.convert.errors import needing
+
+    with needing("convert", "Comparing plans"):
+        from meshd.bench.partitions import PartitionsEffort, measure_partitions
+    effort = PartitionsEffort.quick() if quick else PartitionsEffort()
+    found = asyncio.run(measure_partitions(effort, files=vision))
+    return found, plans_view(found.plans, found.pipeline)

@@ -1,7 +1,10 @@
 """A report whose figures a test can bend."""
 
+from meshd.bench.cut_cost import CutCost
 from meshd.bench.distribution import Distribution
 from meshd.bench.healing import Healing
+from meshd.bench.pipeline import Pipeline
+from meshd.bench.plans import PlanChoice, TimedPlan
 from meshd.bench.report import Conversion, Distilled, Int4, Machine, Overload, Quantiles, Ratio, Report
 from meshd.core.node import DeviceClass
 
@@ -14,7 +17,55 @@ CONVERSION = Conversion(
 
 TOP = Quantiles(p50=2000.0, p99=5000.0)
 
+PLANS = (
+    PlanChoice(
+        model="a model",
+        bandwidth_bps=2e6,
+        links="shaped",
+        asked="watch",
+        chosen="watch",
+        best="watch",
+        regret=0.0,
+        over_single=0.0,
+        runs=15,
+        plans=(TimedPlan(place="watch", predicted_s=0.019, seconds=0.02, whole=True),),
+    ),
+    PlanChoice(
+        model="a model",
+        bandwidth_bps=2e8,
+        links="shaped",
+        asked="watch",
+        chosen="watch 0-1, hub 1-2",
+        best="hub",
+        regret=0.04,
+        over_single=0.04,
+        runs=15,
+        plans=(
+            TimedPlan(place="watch 0-1, hub 1-2", predicted_s=0.01, seconds=0.0104, whole=False),
+            TimedPlan(place="hub", predicted_s=0.011, seconds=0.01, whole=True),
+        ),
+    ),
+)
+PIPELINE = Pipeline(
+    model="a model",
+    bandwidth_bps=1e8,
+    links="shaped",
+    cores=0.7,
+    one_rps=100.0,
+    split="watch 0-1, hub 1-2",
+    split_rps=170.1,
+    free_rps=160.0,
+    freely={"watch → hub": 90, "watch": 10},
+)
+
 REPORT = Report(
+    plans=PLANS,
+    pipeline=PIPELINE,
+    pipeline_speedup=PIPELINE.speedup,
+    cuts=(
+        CutCost(model="a model", work=0.5, whole_ms=5.0, ratio=1.05),
+        CutCost(model="a small model", work=0.5, whole_ms=0.1, ratio=1.15),
+    ),
     run_us=Quantiles(p50=5.0, p99=9.0),
     local_us=Quantiles(p50=155.0, p99=400.0),
     remote_us=Quantiles(p50=305.0, p99=1500.0),

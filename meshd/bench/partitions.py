@@ -1,0 +1,86 @@
+"""What several nodes gain for one model: plans over slow links, a pipelined stream, and what cutting itself costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from meshd.bench.cut_cost import CutCost
+from meshd.bench.pipeline import Pipeline, measure_pipeline
+from meshd.bench.plans import RATES_BPS, PlanChoice, measure_plans
+from meshd.cli.output import progress
+from meshd.errors import SetupError
+from model_registry.convert.benchmarks.seeds import SEEDS, Seed, lay
+from model_registry.convert.progress import Unwatched
+from model_registry.partition.bundle_splitting import Outcome
+
+_STREAMED = ("mobilenet-v2", "ecg-anomaly")
+"""Which model is streamed: the first of them that is at hand."""
+
+
+class Partitions(Struct, frozen=True, kw_only=True):
+    """All of it."""
+
+    cuts: tuple[CutCost, ...]
+    plans: tuple[PlanChoice, ...]
+    pipeline: Pipeline
+
+
+class PartitionsEffort(Struct, frozen=True, kw_only=True):
+    """How long to measure."""
+
+    models: tuple[str, ...] = tuple(seed.name for seed in SEEDS)
+    rates_bps: tuple[float, ...] = RATES_BPS
+    runs: int = 15
+    """Of each plan."""
+    stream_s: float = 10.0
+    """Of each way."""
+
+    @classmethod
+    def quick(cls) -> PartitionsEffort:
+        """Return an effort that shows that everything works, and no figure to rely on."""
+        return cls(models=("ecg-anomaly",), rates_bps=(50e6,), runs=1, stream_s=0.5)
+
+
+async def measure_partitions(effort: PartitionsEffort, *, files: Path | None) -> Partitions:
+    """Cut the models that are at hand, some of them from a folder of files, and compare.
+
+    Raises:
+        SetupError: the daemons did not come together.
+    """
+    with TemporaryDirectory(prefix="meshd-bench-") as name:
+        folder = Path(name)
+        laid = _laid([seed for seed in SEEDS if seed.name in effort.models], folder / "bundles", files)
+        inputs = {seed.name: seed.samples()[0] for seed in laid}
+        state, bundles = folder / "state", folder / "bundles"
+        plans = await measure_plans(inputs, bundles, state, runs=effort.runs, rates_bps=effort.rates_bps)
+        streamed = next(name for name in _STREAMED if name in inputs)
+        pipeline = await measure_pipeline(streamed, inputs[streamed], bundles, state, seconds=effort.stream_s)
+        return Partitions(cuts=tuple(_costs(laid)), plans=plans, pipeline=pipeline)
+
+
+def _laid(seeds: Sequence[Seed], folder: Path, files: Path | None) -> dict[Seed, Outcome]:
+    found = {}
+    folder.mkdir()
+    for seed in seeds:
+        progress(f"cutting {seed.name} ...")
+        outcome = lay(seed, folder, files, Unwatched())
+        if outcome is None:
+            progress(f"{seed.name} is left out: {seed.needs}")
+        else:
+            found[seed] = outcome
+    if not found:
+        raise SetupError("no model to compare plans with is at hand.", hint="; ".join(seed.needs for seed in seeds))
+    return found
+
+
+def _costs(laid: dict[Seed, Outcome]) -> list[CutCost]:
+    return [
+        CutCost(model=seed.name, work=cut.work, whole_ms=round(timed.whole_ms, 3), ratio=round(timed.ratio, 3))
+        for seed, outcome in laid.items()
+        for divided in outcome.divided
+        for cut, timed in zip(divided.parts.split.cuts, divided.parts.timed, strict=True)
+    ]

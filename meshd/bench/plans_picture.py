@@ -1,0 +1,93 @@
+"""Plans as they were run: a panel for each model, link speed to the right, time upwards, what was chosen filled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshd.errors import SetupError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from meshd.bench.plans import PlanChoice, TimedPlan
+
+_STYLE = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "meshd",
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.color": "#22303c",
+    "axes.edgecolor": "#93a1ad",
+    "axes.labelcolor": "#22303c",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "xtick.color": "#66757f",
+    "ytick.color": "#66757f",
+    "text.parse_math": False,
+}
+_COLOURS = {"whole here": "#d9a441", "split": "#c8553d", "whole there": "#2f6690"}
+
+
+def save_picture(choices: Sequence[PlanChoice], file: Path) -> None:
+    """Write the picture as SVG or PNG, by the ending of the file's name.
+
+    Raises:
+        SetupError: matplotlib is not installed, or the file cannot be written.
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - an extra.
+        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.lines import Line2D  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        hint = "Run: pip install 'meshd[convert]'"
+        raise SetupError(f"drawing needs '{error.name}', which is not installed.", hint=hint) from error
+    models = list(dict.fromkeys(choice.model for choice in choices))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(2.6 * len(models) + 0.6, 3.6), dpi=160, layout="constrained")
+        panels = figure.subplots(1, len(models), squeeze=False)[0]
+        for axes, model in zip(panels, models, strict=True):
+            _panel(axes, model, [choice for choice in choices if choice.model == model])
+        panels[0].set_ylabel("median time to an answer")
+        kinds = [Line2D([], [], marker="o", ls="", color=colour, label=kind) for kind, colour in _COLOURS.items()]
+        chosen = Line2D([], [], marker="o", ls="", ms=11, mfc="none", mec="#22303c", label="chosen by the scheduler")
+        figure.legend(handles=[*kinds, chosen], loc="outside lower center", ncols=4, frameon=False)
+        try:
+            figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+        except OSError as error:
+            raise SetupError(f"{file} cannot be written: {error.strerror or error}.") from error
+
+
+def _panel(axes: Axes, model: str, choices: Sequence[PlanChoice]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415
+
+    axes.set_title(model, loc="left", fontweight="bold", fontsize=11)
+    axes.set(xscale="log", yscale="log", xlabel="Mbit/s")
+    for choice in choices:
+        at = choice.bandwidth_bps / 1e6
+        for plan in choice.plans:
+            axes.plot(at, plan.seconds, "o", ms=5.5, color=_COLOURS[_kind(plan, choice)], alpha=0.75, mec="none")
+            if plan.place == choice.chosen:
+                axes.plot(at, plan.seconds, "o", ms=11, mfc="none", mec="#22303c", mew=1.3)
+    axes.set_xticks([choice.bandwidth_bps / 1e6 for choice in choices])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.minorticks_off()
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds * 1e3:g} ms"))
+    axes.yaxis.set_minor_formatter(FuncFormatter(lambda seconds, _: _minor(seconds)))
+    axes.grid(axis="y", color="#e3e8ec", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.12, y=0.12)
+
+
+def _minor(seconds: float) -> str:
+    """Name the twos and fives between powers of ten."""
+    digits = f"{seconds * 1e3:e}"
+    return f"{seconds * 1e3:g} ms" if digits[0] in "25" and digits[2:8] == "000000" else ""
+
+
+def _kind(plan: TimedPlan, choice: PlanChoice) -> str:
+    if not plan.whole:
+        return "split"
+    return "whole here" if plan.place == choice.asked else "whole there"

@@ -1,0 +1,46 @@
+"""Plans, the stream and the cuts for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from meshd.bench.pipeline import Pipeline
+from meshd.bench.plans import PlanChoice
+from meshd.cli.view.columns import columns
+from meshd.cli.view.words import duration, percent
+
+
+def plans_view(choices: Sequence[PlanChoice], pipeline: Pipeline | None) -> RenderableType:
+    """Return a row for each model and speed, and the stream in a sentence."""
+    return Group(_table(choices), *([_stream(pipeline)] if pipeline else []))
+
+
+def _table(choices: Sequence[PlanChoice]) -> Table:
+    table = columns(
+        *("model", "link", "chosen", "time", "best", "regret", "by one node"),
+        right=("link", "time", "regret", "by one node"),
+    )
+    for choice in choices:
+        times_s = {plan.place: plan.seconds for plan in choice.plans}
+        single_s = min(plan.seconds for plan in choice.plans if plan.whole)
+        table.add_row(
+            choice.model,
+            f"{choice.bandwidth_bps / 1e6:g} Mbit/s",
+            choice.chosen,
+            duration(times_s[choice.chosen]),
+            Text("the same", "dim") if choice.best == choice.chosen else choice.best,
+            percent(choice.regret),
+            duration(single_s),
+        )
+    return table
+
+
+def _stream(pipeline: Pipeline) -> Text:
+    return Text(
+        f"{pipeline.model} as a stream: {pipeline.one_rps:.0f} a second on one node, {pipeline.split_rps:.0f} as "
+        f"{pipeline.split} ({pipeline.speedup:.2f} times), {pipeline.free_rps:.0f} where the scheduler decides"
+    )
