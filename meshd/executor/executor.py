@@ -151,6 +151,19 @@ class Executor:
             self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
             return False
 
+    def warm_tails(self, hosted: HostedModel) -> None:
+        """Load what peers may hand over the rest of a run to, as long as memory is plentiful. Blocks.
+
+        A peer's patience is shorter than what a large tail takes to load.
+
+        Raises:
+            ModelUnusable: one of them cannot be loaded.
+        """
+        for first in range(1, hosted.n_stages if hosted.stages_ready else 0):
+            tail = hosted.part(first, None)
+            if self._budget.can_spare(tail.memory_bytes):
+                self._load(hosted, tail)
+
     @property
     def hosted(self) -> tuple[HostedModel, ...]:
         """Return every model that can be asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
+from threading import Lock
 
 from typing_extensions import override
 
@@ -47,7 +48,8 @@ class HostedModel(Resident):
         """Whether every stage was admitted by itself; until then ranges of them are neither told of nor run."""
         self.max_items = max_items(manifest, tier)
         self._compute_s = MedianWindow()
-        # Never changed in place: threads that make room look through it while the loop adds to it.
+        self._adding = Lock()
+        # Never changed in place: threads that make room look through it while others add to it.
         self._sections: Mapping[tuple[int, int], HostedSection] = {}
 
     @override
@@ -94,11 +96,12 @@ class HostedModel(Resident):
             raise ExecutionFailed(f"{self} has {self.n_stages} stages, and {first} to {until} were asked for.")
         if not self.stages_ready:
             raise ExecutionFailed(f"the stages of {self} are not admitted on this node.")
-        found = self._sections.get((first, until))
-        if found is None:
-            found = HostedSection(self, first, until)
-            self._sections = {**self._sections, (first, until): found}
-        return found
+        with self._adding:
+            found = self._sections.get((first, until))
+            if found is None:
+                found = HostedSection(self, first, until)
+                self._sections = {**self._sections, (first, until): found}
+            return found
 
     @override
     def opened(self, content: bytes, *, threads: int) -> Session:

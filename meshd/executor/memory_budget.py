@@ -28,6 +28,10 @@ class MemoryBudget:
         """Return what is left beside all that is warm."""
         return self._limit_bytes - sum(resident.memory_bytes for resident in self._residents() if resident.session)
 
+    def can_spare(self, n_bytes: int) -> bool:
+        """Tell whether half of the limit stays free beside so much more: for what is loaded in case it is asked for."""
+        return self.free_bytes - n_bytes >= self._limit_bytes // 2
+
     def load(self, resident: Resident, read: Callable[[], bytes]) -> tuple[Session, float]:
         """Return its session and the seconds that it took to get it; ``read`` gives the artifact. Blocks.
 

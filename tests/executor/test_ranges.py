@@ -213,6 +213,27 @@ async def test_ranges_count_against_the_budget_like_models_and_the_one_unused_fo
     executor.close()
 
 
+async def test_tails_are_loaded_ahead_only_where_half_of_the_budget_stays_free() -> None:
+    executor, hosted = hosting()
+    executor.warm_tails(hosted)
+    tails = [hosted.part(1, None), hosted.part(2, None)]
+    assert all(tail.session for tail in tails)
+    assert finished(await run(executor, hosted, crossing(1.0), 1)).load_s == 0.0
+    executor.cool(hosted.artifact)
+    for tail in tails:
+        tail.memory_bytes = 600 * MB
+    executor.warm_tails(hosted)
+    assert not any(tail.session for tail in tails)
+    executor.close()
+
+
+async def test_stages_that_were_not_admitted_are_not_loaded_ahead() -> None:
+    executor, hosted = hosting(ready=False)
+    executor.warm_tails(hosted)
+    assert hosted.residents == (hosted,)
+    executor.close()
+
+
 async def test_a_model_of_which_only_a_part_ran_was_used() -> None:
     executor, hosted = hosting()
     before_s = hosted.latest_use_s

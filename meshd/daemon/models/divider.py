@@ -13,7 +13,9 @@ from meshd.executor.hosted_model import HostedModel
 class Divider:
     """Looks for models that can be cut whenever what is hosted has changed."""
 
-    def __init__(self, hosting: Hosting, executor: Executor) -> None:
+    def __init__(self, hosting: Hosting, executor: Executor, *, keeps_tails_warm: bool) -> None:
+        """``keeps_tails_warm``: peers hand parts of their runs to this node, and should not wait for a load."""
+        self._keeps_tails_warm = keeps_tails_warm
         self._hosting = hosting
         self._executor = executor
         self._changed = asyncio.Event()
@@ -38,9 +40,16 @@ class Divider:
         if hosted.variant.split is None or hosted.stages_ready or hosted in self._refused:
             return
         try:
-            if await asyncio.to_thread(self._executor.prepare_stages, hosted):
+            if await asyncio.to_thread(self._prepare, hosted):
                 self._hosting.tell()
                 return
         except Exception:  # noqa: BLE001 - the task boundary: the model stays whole
             log.get_logger().exception(log.TASK_FAILED, task="stages")
         self._refused.append(hosted)
+
+    def _prepare(self, hosted: HostedModel) -> bool:
+        if not self._executor.prepare_stages(hosted):
+            return False
+        if self._keeps_tails_warm and hosted.session is not None:
+            self._executor.warm_tails(hosted)
+        return True

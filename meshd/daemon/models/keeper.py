@@ -8,7 +8,7 @@ from collections.abc import Callable
 from meshd import log
 from meshd.config import Config
 from meshd.core.ids import ModelName
-from meshd.core.node import HostedTier
+from meshd.core.node import DeviceClass, HostedTier
 from meshd.daemon.models.acquirer import Acquirer
 from meshd.daemon.models.acquisition import Acquisition
 from meshd.daemon.models.catalogue import Catalogue
@@ -91,7 +91,10 @@ class Keeper:
             orders=self.orders,
             preferences=self.preferences,
         )
-        self._divider = Divider(self.hosting, executor)
+        # Nobody is weaker than a watch: nothing is handed over to one.
+        self._divider = Divider(
+            self.hosting, executor, keeps_tails_warm=config.node.device_class is not DeviceClass.WATCH
+        )
         self._stock_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.hosting.on_changed = self._hosted
