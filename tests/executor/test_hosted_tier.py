@@ -3,7 +3,10 @@ from msgspec.structs import replace
 
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedTier
-from meshd.executor.hosted_tier import to_hosted_tier
+from meshd.executor.hosted_tier import max_items, to_hosted_tier
+from meshd.executor.stage_times import Timing
+from model_registry.encoding import Encoding
+from tests.executor.cuttable import cuttable_manifest, cuttable_model
 from tests.executor.graphs import manifest_of, mean_model, square_root_model
 
 
@@ -71,3 +74,29 @@ def test_variants_rank_by_what_their_model_was_judged_by(figures: dict[str, floa
     tier = manifest.tiers[0]
     judged = replace(tier.variants[0], accuracy=figures)
     assert to_hosted_tier(manifest, tier, judged, compute_s=0.1, load_s=0.1).accuracy == rank
+
+
+def test_inputs_that_bear_no_codec_travel_raw_beside_those_that_do() -> None:
+    manifest = cuttable_manifest(cuttable_model())
+    ecg, gain = manifest.inputs  # 32 and 4 bytes an item.
+    manifest = replace(manifest, inputs=(replace(ecg, encodings=(Encoding(codec="flac", ratio=0.25),)), gain))
+    tier = manifest.tiers[0]
+    [way] = to_hosted_tier(manifest, tier, tier.variants[0], compute_s=0.1, load_s=0.1).ways
+    assert (way.codec, way.ratio) == ("flac", (32 * 0.25 + 4) / 36)
+    assert way.seconds > 0
+
+
+def test_only_a_model_whose_tensors_all_count_items_first_is_run_in_batches() -> None:
+    manifest = manifest_of(mean_model())
+    tier = manifest.tiers[0]
+    one = replace(tier, outputs=(replace(tier.outputs[0], shape=(1,)),))
+    assert [max_items(manifest, each) for each in (tier, one)] == [4, 1]
+
+
+def test_times_of_another_number_of_stages_are_those_of_no_stages() -> None:
+    manifest = cuttable_manifest(cuttable_model())
+    tier = manifest.tiers[0]
+    timing = Timing(seconds=0.1, measured=True)
+    for count, told in ((2, 0), (3, 3), (4, 0)):
+        hosted = to_hosted_tier(manifest, tier, tier.variants[0], compute_s=0.1, load_s=0.1, stages=[timing] * count)
+        assert len(hosted.stages) == told
