@@ -291,3 +291,24 @@ async def test_what_was_called_off_while_it_was_encoded_is_not_sent(
     go_on.set()
     await pong(kitchen)
     assert kitchen.asked == []
+
+
+async def test_requests_that_wait_for_one_model_are_run_together_and_answered_apart(
+    member: MakeMember, tmp_path: Path
+) -> None:
+    band = part_member(member, tmp_path, "band", settings={"batch_latency_s": 1.0})
+    band.executor.cool(ARTIFACT)
+    together, run = list[int](), band.executor.submit_together
+
+    def observed(key: Any, requests: Any) -> Any:
+        together.append(len(requests))
+        return run(key, requests)
+
+    band.executor.submit_together = observed  # type: ignore[method-assign]
+    client = band.client()
+    asked = {await client.send(question(1, level), model=CUTTABLE): level for level in range(5)}
+    for request_id, level in asked.items():
+        result = await client.outcome(request_id)
+        assert isinstance(result, Result)
+        np.testing.assert_equal(result.outputs, answer_to(question(1, level)))
+    assert together == [4]
