@@ -1,4 +1,4 @@
-"""The event loop that a daemon runs on. Decision: docs/decisions/0019-event-loop.md."""
+"""The event loop that a daemon runs on. Decision: docs/decisions/0021-event-loop.md."""
 
 from __future__ import annotations
 
