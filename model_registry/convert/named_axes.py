@@ -10,7 +10,7 @@ import onnx
 from model_registry.tensor import Tensor
 
 
-def name_axes(model: Any, inputs: Iterable[Tensor], outputs: Iterable[Tensor], *, inferring: bool = True) -> Any:
+def name_axes(model: Any, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> Any:
     """Return a copy whose inputs and outputs have these shapes, and whose other shapes are inferred from them."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -26,7 +26,7 @@ def name_axes(model: Any, inputs: Iterable[Tensor], outputs: Iterable[Tensor], *
             else:
                 axis.dim_param = extent
     del copy.graph.value_info[:]  # They hold the names that the exporter gave.
-    return onnx.shape_inference.infer_shapes(copy) if inferring else copy
+    return onnx.shape_inference.infer_shapes(copy)
 
 
 def last_operator(model: Any, output: str) -> str:

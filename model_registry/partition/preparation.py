@@ -9,12 +9,11 @@ import numpy as np
 import onnx
 from onnx import inliner, numpy_helper
 
-from model_registry.convert.named_axes import name_axes
 from model_registry.convert.packing import packed
-from model_registry.convert.quiet import quiet
 from model_registry.partition.graph import graph_of, initialisers
 from model_registry.partition.loaded import Level, optimised, run_unoptimised
 from model_registry.partition.names import made_by, read_by
+from model_registry.partition.shapes import shaped
 from model_registry.tensor import Axis, Tensor
 
 _WORTH = 1.05
@@ -42,13 +41,12 @@ def prepared(
     if model.functions:
         model = inliner.inline_local_functions(model)
     given, wanted = [_fixed(t, axes) for t in inputs], [_fixed(t, axes) for t in outputs]
-    with quiet():
-        fixed = name_axes(_asked_for(model, wanted), given, wanted).SerializeToString()
+    fixed = shaped(_asked_for(model, wanted), (*given, *wanted)).SerializeToString()
     fused = optimised(fixed, level, folding=True)
     if len(fused) > _WORTH * len(content):
         fused = optimised(fixed, level, folding=False)
     folded = _with_small_constants(onnx.load_model_from_string(fused))
-    return name_axes(_without_dead(packed(folded)), given, wanted, inferring=False)
+    return shaped(_without_dead(packed(folded)), (*given, *wanted))
 
 
 def _asked_for(model: onnx.ModelProto, outputs: Iterable[Tensor]) -> onnx.ModelProto:
