@@ -1,0 +1,146 @@
+"""What a node does with the rest of a plan that began elsewhere: whole lists of commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from meshd.core import events
+from meshd.core.answer import Answer, Failure
+from meshd.core.commands import Command, Dispatch, Finish, Recall, RunStage
+from meshd.core.ids import NodeId, RequestId
+from meshd.core.node import NodeProfile
+from meshd.core.plan import Leg, Partial
+from meshd.core.request import Privacy
+from meshd.core.scheduler import Scheduler
+from tests.core.builders import (
+    DOUBT,
+    UPSTREAM_TIER,
+    answered,
+    arrived,
+    finished,
+    refused,
+    scheduler,
+    step,
+    tier,
+)
+from tests.core.parts import closed, cut_tier, member
+
+R = RequestId("r")
+CUT = cut_tier([0.004, 0.004, 0.004], [2_000, 2_000])
+SCREEN = replace(CUT, score_output="score", escalate_low=0.2, escalate_high=0.8)
+KITCHEN, CELLAR = member("kitchen", CUT), member("cellar", CUT)
+
+
+def leg(node: NodeProfile, first: int, last: int) -> Leg:
+    return Leg(node_id=node.node_id, node=node.name, first=first, last=last)
+
+
+def handed(*legs: Leg, **changes: Any) -> events.RequestArrived:
+    """The rest of a plan, as the band hands it over."""
+    artifact = changes.pop("artifact", CUT.artifact)
+    plain = {"via": (NodeId("band"),), "start_tier": CUT.tier, "input_bytes": 2_000}
+    return arrived(partial=Partial(artifact=artifact, legs=legs), **plain | changes)
+
+
+def to_the_cellar() -> Scheduler:
+    """The kitchen has run stage 1 of the rest and handed stage 2 to the cellar."""
+    made = scheduler(KITCHEN, CELLAR)
+    step(made, handed(leg(KITCHEN, 1, 2), leg(CELLAR, 2, 3)))
+    step(made, finished(1, None, out_bytes=2_000))
+    return made
+
+
+def outcome(told: list[Command]) -> Answer | Failure:
+    (finish,) = told
+    assert isinstance(finish, Finish)
+    return finish.outcome
+
+
+def test_its_leg_is_run_at_once_on_what_was_sent() -> None:
+    made = scheduler(KITCHEN, CELLAR)
+    told = made.handle(handed(leg(KITCHEN, 1, 3)), 0.0)
+    assert told == [RunStage(request_id=R, attempt=1, tier=CUT, first=1, last=3)]
+    answer = outcome(step(made, finished(1, None), 0.01))
+    assert isinstance(answer, Answer)
+    assert [(hop.node, hop.stages) for hop in answer.route] == [("kitchen", (1, 3))]
+
+
+def test_what_is_left_goes_on_under_a_number_of_its_own() -> None:
+    made = scheduler(KITCHEN, CELLAR)
+    step(made, handed(leg(KITCHEN, 1, 2), leg(CELLAR, 2, 3)))
+    (sent,) = step(made, finished(1, None, out_bytes=2_000))
+    assert isinstance(sent, Dispatch)
+    assert (sent.node_id, sent.attempt, sent.of, sent.via) == ("cellar", 2, 1, ("band", "kitchen"))
+    assert sent.partial == Partial(artifact=CUT.artifact, legs=(leg(CELLAR, 2, 3),))
+    (end,) = step(made, answered(2, CELLAR), 0.05)
+    assert isinstance(end, Finish)
+    assert end.attempt == 2
+
+
+@pytest.mark.parametrize("code", ["stage_mismatch", "overloaded", "execution_failed", "invalid_input"])
+def test_the_rest_is_run_here_when_the_next_node_will_not(code: str) -> None:
+    (again,) = step(to_the_cellar(), refused(2, CELLAR, code), 0.01)
+    assert again == RunStage(request_id=R, attempt=3, tier=CUT, first=2, last=3, of=1)
+
+
+def test_the_rest_is_run_here_when_the_next_node_is_a_stranger_to_this_one() -> None:
+    made = scheduler(KITCHEN)
+    step(made, handed(leg(KITCHEN, 1, 2), leg(CELLAR, 2, 3)))
+    told = step(made, finished(1, None, out_bytes=2_000))
+    assert told == [RunStage(request_id=R, attempt=2, tier=CUT, first=2, last=3, of=1)]
+
+
+def test_a_head_that_ends_after_the_deadline_sends_nothing_on() -> None:
+    made = scheduler(KITCHEN, CELLAR)
+    step(made, handed(leg(KITCHEN, 1, 2), leg(CELLAR, 2, 3), deadline_s=0.1))
+    late = outcome(step(made, finished(1, None, out_bytes=2_000), 0.11))
+    assert isinstance(late, Failure)
+    assert late.code == "deadline_exceeded"
+
+
+def test_who_withdraws_it_withdraws_it_from_the_next_node_too() -> None:
+    told = step(to_the_cellar(), events.RequestCancelled(request_id=R))
+    assert told[0] == Recall(request_id=R, attempt=2, node_id=CELLAR.node_id)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        handed(leg(KITCHEN, 1, 3), artifact="another"),
+        handed(leg(KITCHEN, 0, 3)),
+        handed(leg(KITCHEN, 1, 2)),
+        handed(leg(CELLAR, 1, 3)),
+        handed(leg(KITCHEN, 1, 2), leg(CELLAR, 1, 3)),
+        handed(leg(KITCHEN, 1, 9)),
+    ],
+)
+def test_a_rest_that_does_not_fit_is_refused_and_runs_nothing(wrong: events.RequestArrived) -> None:
+    refusal = outcome(step(scheduler(KITCHEN, CELLAR), wrong))
+    assert isinstance(refusal, Failure)
+    assert refusal.code == "stage_mismatch"
+
+
+def test_what_should_never_have_been_sent_is_refused() -> None:
+    told = step(scheduler(member("kitchen", closed(CUT, 1))), handed(leg(KITCHEN, 1, 3)))
+    assert outcome(told).code == "refused_by_privacy"  # type: ignore[union-attr]
+    told = step(scheduler(KITCHEN), handed(leg(KITCHEN, 1, 3), privacy=Privacy.DEVICE))
+    assert outcome(told).code == "refused_by_privacy"  # type: ignore[union-attr]
+
+
+def test_an_answer_that_asks_for_more_goes_back_degraded_for_only_the_origin_has_the_input() -> None:
+    made = scheduler(member("kitchen", SCREEN, tier(UPSTREAM_TIER)))
+    step(made, handed(leg(KITCHEN, 1, 3)))
+    answer = outcome(step(made, finished(1, DOUBT)))
+    assert isinstance(answer, Answer)
+    assert (answer.score, answer.degraded) == (DOUBT, True)
+
+
+def test_a_malformed_end_is_told_as_a_failure() -> None:
+    made = scheduler(member("kitchen", SCREEN, tier(UPSTREAM_TIER)))
+    step(made, handed(leg(KITCHEN, 1, 3)))
+    refusal = outcome(step(made, finished(1, None, malformed=True)))
+    assert isinstance(refusal, Failure)
+    assert refusal.code == "execution_failed"
