@@ -22,7 +22,7 @@ Array = NDArray[Any]
 class Member:
     """One request of a batch, whose inputs keep the contract."""
 
-    __slots__ = ("_decided", "called_off", "done", "end", "extents", "inputs", "ran_with")
+    __slots__ = ("_decided", "called_off", "done", "end", "extents", "inputs", "items_told")
 
     def __init__(self, inputs: Mapping[str, Array], extents: Extents, done: Done) -> None:
         self.inputs = inputs
@@ -31,8 +31,8 @@ class Member:
         self.end: StageEnd | None = None
         """None until it has run, and for ever where it was called off."""
         self.called_off = False
-        self.ran_with = self.items
-        """Items of the run that it was part of."""
+        self.items_told = self.items
+        """Items of the run that it tells of; 0 where another member of the same run does."""
         self._decided = Lock()  # Whoever takes it first decides; nobody gives it back.
 
     @property
@@ -105,7 +105,8 @@ def _joined(resident: Resident, session: Session, group: Sequence[Member], load_
         return False
     for member, part in zip(group, _parts(outputs, [member.items for member in group]), strict=True):
         member.end = resident.judged(part, member.extents, compute_s=compute_s, load_s=load_s)
-        member.ran_with = total
+        member.items_told = 0
+    group[0].items_told = total
     return True
 
 

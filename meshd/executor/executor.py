@@ -298,7 +298,7 @@ class Executor:
 
     def _deliver_all(self, hosted: HostedModel, members: Sequence[Member]) -> None:
         for member in members:
-            self._deliver(hosted, hosted, member.ran_with, member.end or _called_off(), member.done)
+            self._deliver(hosted, hosted, member.items_told, member.end or _called_off(), member.done)
 
     def _deliver(self, hosted: HostedModel, runs: Resident, batch: int, end: StageEnd, done: Done) -> None:
         runs.last_used_s = monotonic()
@@ -306,7 +306,7 @@ class Executor:
             self._log.warning(log.STAGE_FAILED, model=str(runs), reason=end.message)
             if runs.session is None:
                 self.on_unloadable(hosted.artifact)
-        elif not isinstance(end, Cancelled):
+        elif batch and not isinstance(end, Cancelled):
             runs.learn(end.compute_s, batch=batch)
         done(end)
 
