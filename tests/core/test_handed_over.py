@@ -41,7 +41,7 @@ def leg(node: NodeProfile, first: int, last: int) -> Leg:
 def handed(*legs: Leg, **changes: Any) -> events.RequestArrived:
     """The rest of a plan, as the band hands it over."""
     artifact = changes.pop("artifact", CUT.artifact)
-    plain = {"via": (NodeId("band"),), "start_tier": CUT.tier, "input_bytes": 2_000}
+    plain: dict[str, Any] = {"via": (NodeId("band"),), "start_tier": CUT.tier, "input_bytes": 2_000}
     return arrived(partial=Partial(artifact=artifact, legs=legs), **plain | changes)
 
 
