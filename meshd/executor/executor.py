@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
@@ -133,7 +132,8 @@ class Executor:
             except ExecutionFailed as error:
                 problem = f"{hosted} fails while it is measured: {error.message}"
                 raise ModelUnusable(problem, hint="Export it again.") from error
-            self._remember(hosted, profile)
+            if self._profiles is not None:
+                self._profiles.keep({hosted.artifact: profile})
         hosted.adopt(profile)
         self._log.info(log.MODEL_PROFILED, model=str(hosted), compute_ms=profile.compute_s * 1e3)
         return profile
@@ -334,12 +334,6 @@ class Executor:
         inputs = hosted.inputs.smallest()
         batch = hosted.batch_of(inputs)
         return measure(lambda: hosted.run(session, inputs).compute_s / batch, load_s=hosted.load_s)
-
-    def _remember(self, hosted: HostedModel, profile: Profile) -> None:
-        if self._profiles is not None:
-            self._profiles.put(hosted.artifact, profile)
-            with suppress(OSError):  # On a full disk the next start measures again.
-                self._profiles.save()
 
 
 def _end_of(future: Future[StageEnd]) -> StageEnd:

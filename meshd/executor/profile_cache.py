@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -35,6 +37,13 @@ class ProfileCache:
     def put(self, artifact: ArtifactHash, profile: Profile) -> None:
         """Keep a profile; :meth:`save` writes it down."""
         self._profiles[artifact] = profile
+
+    def keep(self, measured: Mapping[ArtifactHash, Profile]) -> None:
+        """Keep profiles and write them down; on a full disk the next start measures again."""
+        for artifact, profile in measured.items():
+            self.put(artifact, profile)
+        with suppress(OSError):
+            self.save()
 
     def save(self) -> None:
         """Write the file, whole or not at all.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from time import perf_counter
 
 from meshd import log
@@ -74,10 +73,7 @@ class StageTrials:
         measured = self._measured(stages, content)
         memory.give_back()
         if self._profiles is not None:
-            for name, profile in zip(names, measured, strict=True):
-                self._profiles.put(name, profile)
-            with suppress(OSError):  # On a full disk the next start measures again.
-                self._profiles.save()
+            self._profiles.keep(dict(zip(names, measured, strict=True)))
         return measured
 
     def _measured(self, stages: Sequence[HostedSection], content: bytes) -> list[Profile]:
