@@ -13,6 +13,7 @@ import tomlkit
 from model_registry import manifest as manifests
 from model_registry import manifest_text
 from model_registry.bundle import MANIFEST
+from model_registry.errors import BundleError
 from model_registry.manifest import Manifest
 from model_registry.store.disk import appearing, remove
 
@@ -20,23 +21,31 @@ _OF_VARIANTS = ("file", "artifact", "pieces", "size_bytes", "compression", "pare
 
 
 def rewritten(folder: Path, before: Manifest, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Write files and manifest; who reads meanwhile, or after a crash, finds the old bundle or the new one."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with appearing(path, path.parent) as draft:
-            os.fchmod(draft.fileno(), 0o644)
-            draft.write(content)
-    path = folder / MANIFEST
-    written = _text(manifest_text.read(path), manifest)
-    assert manifests.loads(written, str(path)) == manifest, "what was measured is what is written"
-    with appearing(path, folder) as draft:
-        os.fchmod(draft.fileno(), path.stat().st_mode)
-        draft.write(written.encode())
-    used = {variant.file for _, variant in manifest.variants()}
-    for _, variant in before.variants():
-        if variant.file not in used:
-            remove(folder / variant.file)
+    """Write files and manifest; who reads meanwhile, or after a crash, finds the old bundle or the new one.
+
+    Raises:
+        BundleError: the folder cannot be written.
+
+    """
+    try:
+        for name, content in files.items():
+            _write(folder / name, content, mode=0o644)
+        path = folder / MANIFEST
+        written = _text(manifest_text.read(path), manifest)
+        assert manifests.loads(written, str(path)) == manifest, "what was measured is what is written"
+        _write(path, written.encode(), mode=path.stat().st_mode)
+        used = {variant.file for _, variant in manifest.variants()}
+        for _, variant in before.variants():
+            if variant.file not in used:
+                remove(folder / variant.file)
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {error.strerror}.", hint="Copy it to where you may.") from error
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
+    with appearing(path, path.parent) as draft:
+        os.fchmod(draft.fileno(), mode)
+        draft.write(content)
 
 
 def _text(text: str, manifest: Manifest) -> str:

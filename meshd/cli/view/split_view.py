@@ -24,6 +24,10 @@ _SMALL = 1.15
 """Below a millisecond a second call of the runtime shows; beyond this share of the whole nothing is left to gain."""
 
 
+_GAIN = 1.1
+"""A plan is split only for at least so much."""
+
+
 def split_view(outcome: Outcome) -> RenderableType:
     """Return a table of places for each variant, and what it means."""
     return Group(
@@ -87,11 +91,11 @@ def _advice(each: Divided, outcome: Outcome) -> str:
     extents = outcome.extents
     sent = sum(tensor.bytes_of(extents) * _best(tensor) for tensor in outcome.manifest.inputs)
     least = min(cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts)
-    if least < sent:
+    if least * _GAIN < sent:
         return f"The least that crosses is {least / sent:.0%} of the input: on slow links a split can pay."
     return (
-        f"Everywhere more crosses than the input has ({least / sent:.1f} times as much): for single requests a split "
-        "hardly ever pays, for streams over several nodes and for inputs that must stay it can."
+        f"Everywhere about as much crosses as the input has, or more ({least / sent:.1f} times as much): for single "
+        "requests a split hardly ever pays; for streams over several nodes and for inputs that must stay it can."
     )
 
 

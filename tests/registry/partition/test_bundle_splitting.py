@@ -91,6 +91,17 @@ def test_splitting_again_keeps_the_parent_and_says_the_same(tmp_path: Path) -> N
     assert inspect(tmp_path / "net").sound
 
 
+def test_files_behind_a_link_are_not_cut(tmp_path: Path) -> None:
+    manifest = write(tmp_path / "net", {"plain": net()})
+    (tmp_path / "net" / "artifacts").rename(tmp_path / "elsewhere")
+    (tmp_path / "net" / "artifacts").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(NotCuttable, match="symbolic link"):
+        split(tmp_path / "net")
+
+    assert manifests.load(tmp_path / "net" / "manifest.toml") == manifest
+
+
 def test_comments_and_order_of_a_manifest_stay(tmp_path: Path) -> None:
     write(tmp_path / "net", {"plain": net()})
     path = tmp_path / "net" / "manifest.toml"
