@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from meshd.core.candidate import Candidate, Mask, Reason
+from meshd.core.gain import bar_for
 from meshd.core.node import DeviceClass
-
-LEAST_GAIN = 1.1
-"""A split is offered where everybody together waits so many times less for it than for the best that is not split.
-
-Measured predictions of stages err by 1 to 6 %, 12 % at worst: a smaller gain may be none.
-"""
 
 
 def mask_other_plans(candidates: list[Candidate], place: str) -> list[Candidate]:
@@ -50,55 +45,19 @@ def mask_less_accurate(candidates: list[Candidate]) -> list[Candidate]:
 
 
 def mask_no_gain(candidates: list[Candidate]) -> list[Candidate]:
-    """Mask splits that gain too little over the best whole run of at least their tier that may be chosen.
-
-    The gain is in the seconds that everybody waits: the asker, and those whom the run delays. What both cost decides
-    among all that is left. A split of a model whose input has to stay needs no gain: nothing else can be sent away.
-    """
-    splits = [candidate for candidate in candidates if candidate.is_split]
-    if not splits:
-        return candidates
+    """Mask splits that gain too little over what is not split and may be chosen; the rule is in gain.py."""
     wholes = [candidate for candidate in candidates if not candidate.is_split]
-    only_offload = _is_only_offload(wholes)
+    if len(wholes) == len(candidates):
+        return candidates
+    bars = {tier: bar_for(tier, wholes) for tier in {c.tier.tier for c in candidates if c.is_split}}
 
     def why_not(candidate: Candidate) -> Reason | None:
-        if not candidate.is_split or (only_offload and candidate.legs):
+        bar = bars[candidate.tier.tier] if candidate.is_split else None
+        if bar is None or (candidate.legs and bar.is_open_to_legs) or bar.is_met_by(candidate.prediction):
             return None
-        return _why_no_gain(candidate, _best_whole(wholes, candidate.tier.tier))
+        return Reason(mask=Mask.NO_GAIN, sentence=bar.why_not_met(candidate.prediction))
 
     return _masked(candidates, why_not)
-
-
-def worth_s(wholes: Iterable[Candidate], tier: DeviceClass) -> float:
-    """Return the most seconds that everybody may wait for a split of a tier; infinity if that is no rule here."""
-    wholes = list(wholes)
-    best = _best_whole(wholes, tier)
-    if best is None or _is_only_offload(wholes):
-        return float("inf")
-    return best.prediction.burden_s / LEAST_GAIN
-
-
-def _best_whole(wholes: Iterable[Candidate], tier: DeviceClass) -> Candidate | None:
-    rank = tier.rank
-    strong = (whole for whole in wholes if whole.reason is None and whole.tier.tier.rank >= rank)
-    return min(strong, key=lambda whole: whole.prediction.burden_s, default=None)
-
-
-def _is_only_offload(wholes: Iterable[Candidate]) -> bool:
-    """Tell whether privacy forbids every whole run elsewhere that nothing else forbids."""
-    elsewhere = [candidate for candidate in wholes if not candidate.here]
-    kept = any(candidate.reason is not None and candidate.reason.mask is Mask.PRIVACY for candidate in elsewhere)
-    return kept and not any(candidate.allowed for candidate in elsewhere)
-
-
-def _why_no_gain(split: Candidate, best: Candidate | None) -> Reason | None:
-    if best is None:
-        return None
-    whole_s, split_s = best.prediction.burden_s, split.prediction.burden_s
-    if whole_s >= LEAST_GAIN * split_s:
-        return None
-    told = f"it would take {split_s * 1e3:.4g} ms, and {best.label} whole takes {whole_s * 1e3:.4g} ms"
-    return Reason(mask=Mask.NO_GAIN, sentence=f"{told}; a split has to be {LEAST_GAIN:g} times better")
 
 
 def _best_s(candidate: Candidate) -> float:

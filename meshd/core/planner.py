@@ -7,6 +7,7 @@ from itertools import groupby
 
 from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
 from meshd.core.cost import NOTHING_ONWARD, CostModel, Here, Onward
+from meshd.core.gain import bar_for
 from meshd.core.life import Life
 from meshd.core.masking import (
     mask_late,
@@ -14,7 +15,6 @@ from meshd.core.masking import (
     mask_no_gain,
     mask_other_plans,
     mask_other_tiers,
-    worth_s,
 )
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import DeviceClass, HostedTier
@@ -151,7 +151,10 @@ class _Offer:
         for node, hosted in hosts:
             if node.link is None and hosted.stages and not self._rules.too_weak(hosted):
                 splitter, named = self._splitter(hosted), self._request.plan
-                found += splitter.named(named) if named else splitter.offer(worth_s(wholes, hosted.tier))
+                if named:
+                    found += splitter.named(named)
+                elif splitter.is_possible:
+                    found += splitter.offer(bar_for(hosted.tier, wholes))
         return found
 
     def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:

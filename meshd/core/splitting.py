@@ -18,6 +18,7 @@ from meshd.core.candidate import Candidate
 from meshd.core.cost import CostModel, Onward
 from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
+from meshd.core.gain import LEAST_GAIN, Bar
 from meshd.core.life import Reached
 from meshd.core.link import Link
 from meshd.core.node import HostedTier, PeerLink
@@ -46,6 +47,18 @@ class _Found(Struct, frozen=True, kw_only=True, gc=False):
     way: _Way
 
 
+class _Most(Struct, frozen=True, kw_only=True, gc=False):
+    """What a split may take at most: one of the two is enough."""
+
+    seconds: float
+    cost: float
+    limit_s: float
+    """Seconds beyond which it meets neither."""
+
+    def allows(self, found: _Found) -> bool:
+        return found.seconds <= self.seconds or found.cost <= self.cost
+
+
 class Splitter:
     """Offers the splits of one tier that this node hosts itself, for one request."""
 
@@ -59,29 +72,41 @@ class Splitter:
         self._n_stages = len(own.stages)
         self._cuts = open_cuts(own.stages)
 
+    @property
+    def is_possible(self) -> bool:
+        """Tell whether a head may run here and there is anybody for the tail."""
+        return bool(self._cuts and self._partners()) and self._rules.forbids_here(self._own) is None
+
     @cached_property
     def _here(self) -> Station:
         return self._cost.station(self._view.own, self._own)
 
-    def offer(self, worth_s: float) -> list[Candidate]:
+    def offer(self, bar: Bar | None) -> list[Candidate]:
         """Return heads here with tails on peers, and chains that are sooner than all of them.
 
-        What makes everybody wait longer than ``worth_s`` would not be allowed: of that only the soonest is offered, so
-        that a person sees what splitting would take.
+        Of what does not meet the bar only the soonest is offered, so that a person sees what splitting would take.
         """
-        if not self._cuts or not self._partners() or self._rules.forbids_here(self._own):
-            return []
-        worth_s -= self._view.escalation_rate(self._own, self._cost.now) * self._onward.seconds
-        by_peer = self._tails(worth_s)
+        most = self._most(bar)
+        by_peer = self._tails(most.limit_s)
         if not by_peer:
             return []
-        found = [way for ways in by_peer for way in ways if way.seconds <= worth_s] or by_peer[0][:1]
-        found += self._chains(min(by_peer[0][0].seconds, worth_s))
+        found = [way for ways in by_peer for way in ways if most.allows(way)] or by_peer[0][:1]
+        found += self._chains(min(by_peer[0][0].seconds, most.limit_s))
         return [self._candidate(way.way) for way in found]
+
+    def _most(self, bar: Bar | None) -> _Most:
+        """Return what a split may take to meet the bar, without the escalation that follows any run of the tier."""
+        if bar is None or bar.is_open_to_legs:
+            return _Most(seconds=inf, cost=inf, limit_s=inf)
+        rate, price_watts = self._view.escalation_rate(self._own, self._cost.now), self._cost.price_watts
+        seconds = bar.seconds / LEAST_GAIN - rate * self._onward.seconds
+        onward_cost = self._onward.weighted_joules + self._onward.seconds * price_watts
+        cost = bar.cost / LEAST_GAIN - rate * onward_cost
+        return _Most(seconds=seconds, cost=cost, limit_s=max(seconds, cost / price_watts if price_watts else inf))
 
     def named(self, place: str) -> list[Candidate]:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
-        if not self._cuts or self._rules.forbids_here(self._own):
+        if not self.is_possible:
             return []
         stations = [s for s in self._stations(self._partners().values()) if s.node.profile.name in place]
         twos = (way for station in stations for way in self._twos(station))
@@ -108,15 +133,15 @@ class Splitter:
         best = nsmallest(_MOST_PEERS, map(self._weigh, there), key=lambda found: found.cost)
         return [self._candidate(way) for way in (*here, *(found.way for found in best))]
 
-    def _tails(self, worth_s: float) -> list[list[_Found]]:
+    def _tails(self, limit_s: float) -> list[list[_Found]]:
         """Return for each of the best peers its soonest split, and its cheapest one if that is another.
 
         Peers come in the order of the least seconds that they could take, were they idle; once that is more than what
-        the last of the best takes, or than is worth it, the rest need not be looked at.
+        the last of the best takes, or than any may take, the rest need not be looked at.
         """
         found: list[list[_Found]] = []
         for least_s, node, hosted in self._promising:
-            if found and least_s > worth_s:
+            if found and least_s > limit_s:
                 break
             if len(found) >= _MOST_PEERS and least_s >= found[_MOST_PEERS - 1][0].seconds:
                 break

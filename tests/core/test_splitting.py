@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from meshd.core.candidate import Candidate, Mask, Observation
 from meshd.core.cost import Here
+from meshd.core.gain import LEAST_GAIN
 from meshd.core.life import Reached
-from meshd.core.masking import LEAST_GAIN
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
@@ -21,6 +21,7 @@ from meshd.core.request import Priority, Privacy
 from tests.core.builders import UPSTREAM_TIER, request
 from tests.core.parts import (
     IDLE,
+    MAINS,
     best,
     closed,
     cut_tier,
@@ -76,11 +77,20 @@ def test_a_split_that_gains_less_than_a_tenth_is_masked_with_both_figures() -> N
     (split,) = splits(seen(household(2e6), PICTURE))
     assert split.reason is not None
     assert split.reason.mask is Mask.NO_GAIN
-    assert split.reason.sentence == (
-        "it would take 82.5 ms, and hub tier on band whole takes 49.5 ms; a split has to be 1.1 times better".replace(
-            "49.5", "50"
-        ).replace("82.5", "83")
-    )
+    told = "it would take 83 ms, and hub tier on band whole takes 50 ms; a split has to be 1.1 times sooner or cheaper"
+    assert split.reason.sentence == told
+
+
+def test_a_split_that_saves_a_tenth_of_the_cost_is_allowed_though_it_is_not_sooner() -> None:
+    thirsty = replace(MAINS, battery_joules=4000.0, active_watts=1.0, macs_per_s=1e9, radio_joules_per_byte=1e-6)
+    own, there = (replace(hosted, macs=100_000_000) for hosted in (SLOW, MODEL))
+    view = mesh(member("band", own, power=thirsty), member("kitchen", there), bps=1e9)
+    told = seen(view, PICTURE)
+    band, kitchen = (candidate.prediction for candidate in told.candidates if not candidate.legs)
+    (split,) = splits(told)
+    assert split.allowed
+    assert split.prediction.total_s > LEAST_GAIN * kitchen.total_s
+    assert split.prediction.cost * LEAST_GAIN < min(band.cost, kitchen.cost)
 
 
 def test_only_the_very_same_artifact_in_as_many_stages_is_split() -> None:
