@@ -14,7 +14,7 @@ from typing_extensions import override
 from meshd.core.answer import Answer
 from meshd.core.ids import NodeId
 from meshd.wire.frame import FrameReader, decode, encode
-from meshd.wire.messages import Document, Hello, Infer, Install, Order, Query, Refusal, Result
+from meshd.wire.messages import Credit, Document, Hello, Infer, Install, Order, Query, Refusal, Result
 from meshd.wire.tensors import decode_tensors, encode_tensors
 
 
@@ -57,7 +57,8 @@ class FakeDaemon:
         """Return the frame that answers a message."""
         match message:
             case Hello():
-                return encode(Hello(role="peer", name="fake", node_id=NodeId("ab" * 32)))
+                hello = Hello(role="peer", name="fake", node_id=NodeId("ab" * 32))
+                return [*encode(hello), *encode(Credit(payload_bytes=2**30))]
             case Query():
                 self.asked.append(message)
                 return self._document(message.request_id, message.subject)

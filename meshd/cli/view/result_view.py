@@ -10,8 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from meshd.cli.view.parts_view import stages
 from meshd.cli.view.words import duration, energy
 from meshd.client import Result
+from meshd.core.answer import Hop
 
 _SHOWN_ELEMENTS = 8
 
@@ -40,10 +42,15 @@ def _story(result: Result) -> Text:
     told = Text("\n").append_text(_verdict(result))
     if result.degraded:
         told.append("degraded: a larger model should have looked again and could not be reached in time\n", "yellow")
-    route = " → ".join(f"{hop.tier} on {hop.node}" for hop in result.route)
+    route = " → ".join(_ran(hop) for hop in result.route)
     spent = energy(result.energy.joules, estimated=result.energy.estimated)
     told.append(f"{route} · {duration(result.timings.total_s)} · {spent}\n")
     return told.append(f"meshd explain {result.request_id}", "dim")
+
+
+def _ran(hop: Hop) -> str:
+    part = f"{stages(*hop.stages)} of the " if hop.stages else ""
+    return f"{part}{hop.tier} on {hop.node}"
 
 
 def _verdict(result: Result) -> Text:
