@@ -312,3 +312,24 @@ async def test_requests_that_wait_for_one_model_are_run_together_and_answered_ap
         assert isinstance(result, Result)
         np.testing.assert_equal(result.outputs, answer_to(question(1, level)))
     assert together == [4]
+
+
+async def test_a_model_whose_stages_are_others_than_its_manifest_says_stays_whole(
+    member: MakeMember, tmp_path: Path
+) -> None:
+    form = cuttable_manifest(cuttable_model(), stages=("0" * 64,) * N_STAGES)
+    band = part_member(member, tmp_path, "band", form=form)
+    await until(lambda: bool(band.keeper._divider._refused), "word that its stages are refused")
+    result = await band.client().infer(question(), model=CUTTABLE)
+    check_answer(result)
+    assert [hosted.stages for hosted in band.node.scheduler.profile.hosted] == [()]
+
+
+async def test_a_race_is_told_with_both_of_its_nodes(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    client = band.client()
+    result = await client.infer(question(), model=CUTTABLE, priority="emergency")
+    story = await client.query("explain")
+    assert [part["outcome"] for part in story["parts"]].count("answered") == 1
+    assert {node for node, _ in route(result)} <= {"band", "kitchen"}
+    await until(lambda: kitchen.ledger.live_bytes == 0)
