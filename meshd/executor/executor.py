@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
@@ -154,15 +155,14 @@ class Executor:
     def warm_tails(self, hosted: HostedModel) -> None:
         """Load what peers may hand over the rest of a run to, as long as memory is plentiful. Blocks.
 
-        A peer's patience is shorter than what a large tail takes to load.
-
-        Raises:
-            ModelUnusable: one of them cannot be loaded.
+        A peer's patience is shorter than what a large tail takes to load. One that cannot be loaded now is tried again
+        when it is asked for.
         """
         for first in range(1, hosted.n_stages if hosted.stages_ready else 0):
             tail = hosted.part(first, None)
             if self._budget.can_spare(tail.memory_bytes):
-                self._load(hosted, tail)
+                with suppress(ModelUnusable):
+                    self._load(hosted, tail)
 
     @property
     def hosted(self) -> tuple[HostedModel, ...]:

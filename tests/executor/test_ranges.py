@@ -227,6 +227,16 @@ async def test_tails_are_loaded_ahead_only_where_half_of_the_budget_stays_free()
     executor.close()
 
 
+async def test_a_tail_that_cannot_be_loaded_ahead_is_left_for_later() -> None:
+    store = MemoryStore(CONTENT)
+    executor, hosted = hosting(store=store)
+    store.rotten = True
+    executor.warm_tails(hosted)
+    store.rotten = False
+    assert finished(await run(executor, hosted, crossing(1.0), 1)).load_s > 0.0
+    executor.close()
+
+
 async def test_stages_that_were_not_admitted_are_not_loaded_ahead() -> None:
     executor, hosted = hosting(ready=False)
     executor.warm_tails(hosted)
