@@ -10,7 +10,7 @@ from meshd.core.commands import Dispatch, DropStage, Recall, RunStage
 from meshd.core.life import Attempt, Life, State, Step
 from meshd.core.patience import seconds_there, wait_for_rest_s, wait_s
 from meshd.core.plan import RAW, Leg, Partial
-from meshd.core.privacy import why_not_send
+from meshd.core.privacy import why_not_send_activations
 from meshd.core.run_queue import Token, Waiting
 
 
@@ -105,7 +105,9 @@ class Attempts:
             return f"{leg.node}, which was to go on, has had this request before"
         if not life.reached.tier.stages[leg.first - 1].may_travel:
             return f"what crosses before stage {leg.first} may not leave this node"
-        return why_not_send(life.request.privacy, peer.profile.device_class)
+        privacy, model = life.request.privacy, life.request.model
+        stays = self._view.keeps_input(model) or not life.reached.tier.raw_input_may_leave
+        return why_not_send_activations(privacy, peer.profile.device_class, input_stays=stays)
 
     def use_radio(self, life: Life, n_bytes: float, now: float) -> None:
         """Account for a way over this node's radio, in or out."""

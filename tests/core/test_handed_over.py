@@ -93,6 +93,15 @@ def test_the_rest_is_run_here_when_the_next_node_is_a_stranger_to_this_one() -> 
     assert told == [RunStage(request_id=R, attempt=2, tier=CUT, first=2, last=3, of=1)]
 
 
+def test_what_a_manifest_keeps_in_the_household_goes_on_to_no_upstream_however_public_the_request_is() -> None:
+    kept = replace(CUT, raw_input_may_leave=False)
+    cloud = member("cloud", kept, rank=UPSTREAM_TIER)
+    made = scheduler(member("kitchen", kept), cloud)
+    step(made, handed(leg(KITCHEN, 1, 2), leg(cloud, 2, 3), privacy=Privacy.PUBLIC))
+    told = step(made, finished(1, None, out_bytes=2_000))
+    assert told == [RunStage(request_id=R, attempt=2, tier=kept, first=2, last=3, of=1)]
+
+
 def test_a_head_that_ends_after_the_deadline_sends_nothing_on() -> None:
     made = scheduler(KITCHEN, CELLAR)
     step(made, handed(leg(KITCHEN, 1, 2), leg(CELLAR, 2, 3), deadline_s=0.1))
