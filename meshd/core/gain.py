@@ -2,8 +2,11 @@
 
 The rule: a split is taken where everybody together (the asker, and those whom the run delays) waits at least 1.1 times
 less for it than for the soonest whole run of at least its tier, or where it costs at least 1.1 times less than the
-cheapest one. What is cheaper among all that is left is the policy's to say. A split of a model whose input has to stay
-needs no gain: nothing else of it can be sent away.
+cheapest one. What is cheaper among all that is left is the policy's to say.
+
+A wait in this node's queue that both would have is left out of it: behind a long queue everything takes about as long,
+and just then a split makes the queue shorter. A split of a model whose input has to stay needs no gain: nothing else of
+it can be sent away.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
 
     seconds: float
     """That everybody waits for the soonest."""
+    shared_s: float
+    """Of these, what every split would wait as well."""
     cost: float
     """Of the cheapest."""
     label: str
@@ -34,7 +39,17 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
 
     def is_met_by(self, split: Prediction) -> bool:
         """Tell whether a split gains enough."""
-        return self.seconds >= LEAST_GAIN * split.burden_s or self.cost >= LEAST_GAIN * split.cost
+        return split.burden_s <= self.most_s or split.cost <= self.most_cost
+
+    @property
+    def most_s(self) -> float:
+        """Return how long everybody may wait for a split."""
+        return self.shared_s + (self.seconds - self.shared_s) / LEAST_GAIN
+
+    @property
+    def most_cost(self) -> float:
+        """Return what a split may cost."""
+        return self.cost / LEAST_GAIN
 
     def why_not_met(self, split: Prediction) -> str:
         """Return the sentence for a person."""
@@ -44,16 +59,24 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
 
 def bar_for(tier: DeviceClass, wholes: Sequence[Candidate]) -> Bar | None:
     """Return what a split of a tier has to beat among whole runs that may be chosen; none where there are none."""
-    rank, soonest, seconds, cost = tier.rank, None, inf, inf
+    rank, soonest, seconds, cost, wait_here_s = tier.rank, None, inf, inf, 0.0
     for whole in wholes:
         if whole.reason is None and whole.tier.tier.rank >= rank:
             prediction = whole.prediction
             cost = min(cost, prediction.cost)
+            if whole.here:
+                wait_here_s = prediction.queue_s
             if prediction.burden_s < seconds:
                 soonest, seconds = whole, prediction.burden_s
     if soonest is None:
         return None
-    return Bar(seconds=seconds, cost=cost, label=soonest.label, is_open_to_legs=_is_only_offload(wholes))
+    return Bar(
+        seconds=seconds,
+        shared_s=min(wait_here_s, soonest.prediction.queue_s),
+        cost=cost,
+        label=soonest.label,
+        is_open_to_legs=_is_only_offload(wholes),
+    )
 
 
 def _is_only_offload(wholes: Iterable[Candidate]) -> bool:

@@ -103,7 +103,7 @@ class Link(Struct, kw_only=True):
 
     def echoed(self, rtt_s: float, now: float) -> None:
         """Learn from the echo of a heartbeat."""
-        self.rtt_s = self.rtt_s.updated(rtt_s, now)
+        self._learn_rtt(rtt_s, now)
         if abs(self.rtt_s.mean - self.drawn_rtt_s) > _NOTICED * self.drawn_rtt_s:
             self._draw()
 
@@ -113,7 +113,7 @@ class Link(Struct, kw_only=True):
         relative = transfer_s / max(self.transfer_s(n_bytes), _SHORTEST_TRANSFER_S)
         self.measured_s = now
         if n_bytes <= _PACKET_BYTES:
-            self.rtt_s = self.rtt_s.updated(transfer_s, now)
+            self._learn_rtt(transfer_s, now)
         self._take_in(n_bytes, transfer_s, relative)
         self._draw()
 
@@ -121,6 +121,11 @@ class Link(Struct, kw_only=True):
         """Learn from an exchange that has not ended after ``at_least_s``; nothing where that was to be expected."""
         if at_least_s > self.transfer_s(n_bytes):
             self.measured(n_bytes, at_least_s, now)
+
+    def _learn_rtt(self, rtt_s: float, now: float) -> None:
+        """Believe the first measurement: what a link was taken for before is no measurement at all."""
+        believed = self.rtt_s if self.rtt_s.samples else Estimate.prior(rtt_s, now)
+        self.rtt_s = believed.updated(rtt_s, now)
 
     def _take_in(self, n_bytes: int, transfer_s: float, relative: float) -> None:
         size_class = n_bytes.bit_length() // 2

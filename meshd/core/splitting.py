@@ -18,7 +18,7 @@ from meshd.core.candidate import Candidate
 from meshd.core.cost import CostModel, Onward
 from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
-from meshd.core.gain import LEAST_GAIN, Bar
+from meshd.core.gain import Bar
 from meshd.core.life import Reached
 from meshd.core.link import Link
 from meshd.core.node import HostedTier, PeerLink
@@ -99,9 +99,9 @@ class Splitter:
         if bar is None or bar.is_open_to_legs:
             return _Most(seconds=inf, cost=inf, limit_s=inf)
         rate, price_watts = self._view.escalation_rate(self._own, self._cost.now), self._cost.price_watts
-        seconds = bar.seconds / LEAST_GAIN - rate * self._onward.seconds
+        seconds = bar.most_s - rate * self._onward.seconds
         onward_cost = self._onward.weighted_joules + self._onward.seconds * price_watts
-        cost = bar.cost / LEAST_GAIN - rate * onward_cost
+        cost = bar.most_cost - rate * onward_cost
         return _Most(seconds=seconds, cost=cost, limit_s=max(seconds, cost / price_watts if price_watts else inf))
 
     def named(self, place: str) -> list[Candidate]:
