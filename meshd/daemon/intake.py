@@ -12,7 +12,7 @@ from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
-from meshd.wire.messages import MAX_HOPS, Infer, Refusal
+from meshd.wire.messages import MAX_HOPS, MAX_KEY_LENGTH, Infer, Refusal
 from meshd.wire.tensors import decode_tensors, decoded_bytes
 
 MAX_SENTENCE_LENGTH = 2000
@@ -99,6 +99,10 @@ def _check_asker(infer: Infer, via: tuple[NodeId, ...]) -> None:
     """Hold against each other what an asker says and who may say it."""
     if not via and (infer.start_tier is not None or infer.partial is not None):
         raise InvalidInput("start_tier and partial are for peers.", hint="Ask for a stronger tier with min_tier.")
+    if not via and len(infer.request_id) > MAX_KEY_LENGTH:
+        raise InvalidInput(
+            f"a request id has {MAX_KEY_LENGTH} characters at most, and this one {len(infer.request_id)}."
+        )
     if via and infer.plan:
         raise InvalidInput("a plan by its name is for clients; a peer sends the rest of its plan.")
     if len(via) >= MAX_HOPS:

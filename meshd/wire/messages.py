@@ -38,6 +38,8 @@ MAX_PIECES = MOST_PIECES
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
+RequestKey = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH + 16)]
+"""A client's is a Key; the parts of a request travel under its id with a number behind it."""
 Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Version = Annotated[str, Meta(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}\Z")]
@@ -106,7 +108,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
 class Infer(Struct, frozen=True, kw_only=True):
     """A request, from a client or delegated by a peer; the input tensors follow."""
 
-    request_id: Key
+    request_id: RequestKey
     model: Name
     tensors: Tensors
     deadline_s: Seconds
@@ -124,7 +126,7 @@ class Infer(Struct, frozen=True, kw_only=True):
 class Result(Struct, frozen=True, kw_only=True):
     """The answer to an Infer; the output tensors follow. Telemetry lets the asker know the present."""
 
-    request_id: Key
+    request_id: RequestKey
     answer: Answer
     tensors: Tensors
     telemetry: Telemetry | None = None
@@ -133,7 +135,7 @@ class Result(Struct, frozen=True, kw_only=True):
 class Refusal(Struct, frozen=True, kw_only=True):
     """A question that ends without an answer: code of :mod:`meshd.errors` and a sentence."""
 
-    request_id: Key
+    request_id: RequestKey
     code: Name
     message: Text
     telemetry: Telemetry | None = None
@@ -142,7 +144,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
 class Cancel(Struct, frozen=True, kw_only=True):
     """The asker no longer wants the answer; nothing is sent back."""
 
-    request_id: Key
+    request_id: RequestKey
 
 
 class Credit(Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ def test_json_holds_the_answer_and_all_values(meshd: Command, answering: FakeDae
 
 def test_options_and_arrays_reach_the_daemon(meshd: Command, answering: FakeDaemon, window: Path) -> None:
     wishes = ("--deadline", "0.5", "--privacy", "device", "--priority", "emergency", "--min-tier", "hub")
-    assert meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", *wishes).code == 0
+    assert meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", *wishes, "--plan", "kitchen").code == 0
     (asked,) = answering.asked
     assert isinstance(asked, Infer)
     assert (asked.deadline_s, asked.privacy, asked.priority, asked.min_tier) == (
@@ -44,6 +44,7 @@ def test_options_and_arrays_reach_the_daemon(meshd: Command, answering: FakeDaem
         Priority.EMERGENCY,
         "hub",
     )
+    assert asked.plan == "kitchen"
     np.testing.assert_array_equal(answering.inputs["ecg"], np.load(window))
 
 

@@ -72,6 +72,7 @@ async def test_a_result_holds_outputs_and_their_story(daemon: FakeDaemon, infer:
         ({"priority": "soon"}, InvalidInput, "'soon' is no priority; possible are emergency, normal, background"),
         ({"privacy": "mine"}, InvalidInput, "'mine' is no privacy; possible are device, household, public"),
         ({"min_tier": "cloud"}, InvalidInput, "'cloud' is no device class"),
+        ({"plan": "p" * 1025}, InvalidInput, "a plan's name has 1024 characters at most, and this one 1025"),
         ({"request_id": "r" * 65}, InvalidInput, "a request id has 1 to 64 characters, and this one 65"),
         ({"model": ""}, InvalidInput, "a model's name has 1 to 128 characters, and this one 0"),
         ({"inputs": {"ecg": np.array(["a"])}}, InvalidInput, "which cannot be sent"),

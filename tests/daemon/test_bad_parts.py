@@ -12,7 +12,8 @@ from meshd.core.node import DeviceClass
 from meshd.core.plan import Leg, Partial
 from meshd.errors import InvalidInput, MeshError, Overloaded, RefusedByPrivacy, StageMismatch
 from meshd.net.memory import MemoryTransport
-from meshd.wire.messages import Refusal, Result, TensorHeader
+from meshd.wire.messages import Infer, Refusal, Result, TensorHeader
+from meshd.wire.tensors import encode_tensors
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Asker, Member, node_id_of, until
 from tests.daemon.parts import (
@@ -298,3 +299,13 @@ async def test_encoded_tensors_count_as_what_they_are_once_decoded(member: MakeM
     await kitchen.answer_of("r1")
     x_bytes, bias_bytes = (tensors[name].nbytes for name in ("x", "bias"))
     assert held == [x_bytes // 2 + bias_bytes + x_bytes]
+
+
+async def test_a_clients_id_leaves_room_for_the_numbers_of_its_parts(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_that_is_asked(member, tmp_path)
+    client = band.client()
+    await client.session.opened()
+    headers, parts = encode_tensors(question())
+    client.expect("r" * 65)
+    client.session.send(Infer(request_id="r" * 65, model=CUTTABLE, tensors=headers, deadline_s=1.0), parts)
+    assert isinstance(await client.outcome("r" * 65), InvalidInput)

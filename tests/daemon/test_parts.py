@@ -104,7 +104,7 @@ def chain(one: Member, two: Member) -> Partial:
 
 async def test_shares_of_a_batch_come_together_in_order(member: MakeMember, tmp_path: Path) -> None:
     band, kitchen = await band_and_kitchen(member, tmp_path)
-    result = await band.client().infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2")
+    result = await band.client().infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2", request_id="r" * 64)
     check_answer(result, 4)
     assert route(result) == [("band", None), ("kitchen", None)]
     assert [m.tensors[0].shape for m in kitchen.asked_by_peers()] == [(2, SAMPLES)]
