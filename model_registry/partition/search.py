@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import onnx
 
@@ -26,8 +27,18 @@ from model_registry.partition.trials import Trials
 from model_registry.split import MOST_TENSORS
 from model_registry.tensor import Tensor
 
-_MOST_ROUNDS = 6
-"""Each bans what crosses at the places that failed."""
+_MOST_ROUNDS = 12
+"""Each lets one tensor less cross at every place that failed."""
+_WIDE_INTEGERS = frozenset({"int32", "int64"})
+"""Indices, lengths and shapes: what a node draws for them on trial fits nothing."""
+
+
+class Failure(NamedTuple):
+    """Why a place does not hold."""
+
+    why: str
+    refused: bool
+    """Its parts do not run on all that may cross; otherwise they answer otherwise than the whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +70,16 @@ class Search:
     """What crosses must have gone through so many layers, where the raw input may not leave its node."""
     quantised: bool = False
     """Its answers are judged by agreement where they are not the same bits."""
-    banned: frozenset[str] = field(default=frozenset())
+    exact: bool = True
+    """Only places at which the parts answer bit for bit as the whole."""
+    banned: frozenset[str] = frozenset()
+    """What may not cross any more."""
+    failed: frozenset[Head] = frozenset()
 
     def run(self, progress: Progress) -> Proven:
-        """Return the places that hold; what fails is moved, by letting nothing cross that crossed there.
+        """Return the places that hold bit for bit; where there are none, those that do within the limits.
+
+        Those that fail are moved, by not letting cross what was to blame.
 
         Raises:
             NotCuttable: there is none, or none that holds.
@@ -78,8 +95,10 @@ class Search:
             failed, differences = search._tried(proof, progress)
             if not failed:
                 return Proven(proof=proof, heads=heads, differences=differences)
-            why = f" {next(iter(failed.values()))}"
-            search = search._without(heads[index] for index in failed)
+            why = f" {next(iter(failed.values())).why}"
+            search = search._without({heads[index]: failure for index, failure in failed.items()})
+        if self.exact:
+            return replace(self, exact=False).run(progress)
         raise NotCuttable(
             f"It has no place to cut it at.{why}",
             hint="It runs whole, here or there. A model whose work lies in one branch or loop is one node.",
@@ -90,7 +109,7 @@ class Search:
         network = self.network()
         corners = hull(network)
         found = [head for head in (*corners, *balanced(network, corners)) if self._can_be_told(network, head)]
-        return offered(network, [head for head in found if head and pays(network, head)], self.most)
+        return offered(network, [head for head in found if head not in self.failed and pays(network, head)], self.most)
 
     def _can_be_told(self, network: Network, head: Head) -> bool:
         return network.is_possible(head) and 1 <= len(self.graph.crossing(head)) <= MOST_TENSORS
@@ -110,32 +129,43 @@ class Search:
             together=together(self.graph, self.trace.tensors),
         )
 
-    def _tried(self, proof: Proof, progress: Progress) -> tuple[dict[int, str], tuple[Difference, ...]]:
+    def _tried(self, proof: Proof, progress: Progress) -> tuple[dict[int, Failure], tuple[Difference, ...]]:
         """Return why places fail, by their number, and how far the others differ from the whole."""
-        failed: dict[int, str] = {}
+        failed: dict[int, Failure] = {}
         differences: list[Difference] = []
         for index, place in enumerate(proof.arrangement.places):
-            try:
-                found = proof.at(place)
-                why = proof.refusal(place) or self._verdict(found)
-            except (ModelUnreadable, RunFailed) as error:
-                found, why = Difference(float("inf"), 0.0), first_line(error)
-            progress.advance()
+            found, failure = self._at(proof, place)
             differences.append(found)
-            if why:
-                failed[index] = why
-        if not failed and (why := self._verdict(proof.of_all_stages())):
-            failed[len(differences) - 1] = why
+            if failure:
+                failed[index] = failure
+            progress.advance()
+        if not failed and (failure := self._verdict(proof.of_all_stages())):
+            failed[len(differences) - 1] = failure
         progress.advance()
         return failed, tuple(differences)
 
-    def _verdict(self, found: Difference) -> str:
-        """Return what is wrong with a difference; nothing where it is within the limits."""
-        if found.is_bearable(quantised=self.quantised):
-            return ""
-        return f"Cut, it answers otherwise: by {found.error:.1e} of the largest output."
+    def _at(self, proof: Proof, place: int) -> tuple[Difference, Failure | None]:
+        try:
+            found, why = proof.at(place), proof.refusal(place)
+        except (ModelUnreadable, RunFailed) as error:
+            found, why = Difference(float("inf"), 0.0), first_line(error)
+        return found, Failure(why, refused=True) if why else self._verdict(found)
 
-    def _without(self, heads: Iterator[Head]) -> Search:
-        """Return the search in which nothing may cross any more that crossed at these places, inputs excepted."""
-        crossed = {name for head in heads for name in self.graph.crossing(head)} - {*self.graph.inputs}
-        return replace(self, banned=self.banned | crossed)
+    def _verdict(self, found: Difference) -> Failure | None:
+        """Return what is wrong with a difference; nothing where it is within the limits."""
+        if found.none or (not self.exact and found.is_bearable(quantised=self.quantised)):
+            return None
+        return Failure(f"Cut, it answers otherwise: by {found.error:.1e} of the largest output.", refused=False)
+
+    def _without(self, failed: Mapping[Head, Failure]) -> Search:
+        """Return the search in which nothing crosses any more that was to blame."""
+        blamed = {name for head, failure in failed.items() for name in self._blamed(head, failure)}
+        return replace(self, banned=self.banned | blamed, failed=self.failed | failed.keys())
+
+    def _blamed(self, head: Head, failure: Failure) -> list[str]:
+        """Return what kept a place from holding: integers that nobody could draw, or what was made last before it."""
+        made = [name for name in self.graph.crossing(head) if name in self.graph.maker]
+        wide = [name for name in made if self.trace.tensors[name].dtype in _WIDE_INTEGERS]
+        if failure.refused and wide:
+            return wide
+        return sorted(made, key=self.graph.maker.__getitem__)[-1:]

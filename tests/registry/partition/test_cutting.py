@@ -363,6 +363,38 @@ def quantised() -> Any:
     )
 
 
+def residual(*, seed: int, blocks: int = 3, channels: int = 16) -> Any:
+    """Return blocks of two convolutions and a skip, which onnxruntime fuses with the sum when it loads all of them."""
+    rng = np.random.default_rng(seed)
+    nodes, constants, last = [], {}, "x"
+    for block in range(blocks):
+        for half in (0, 1):
+            weights = rng.standard_normal((channels, channels, 3, 3)) / (3 * channels**0.5)
+            constants[f"w{block}{half}"] = weights.astype(np.float32)
+        nodes += [
+            node("Conv", f"{last} w{block}0", f"a{block}", pads=[1, 1, 1, 1]),
+            node("Relu", f"a{block}", f"b{block}"),
+            node("Conv", f"b{block} w{block}1", f"c{block}", pads=[1, 1, 1, 1]),
+            node("Add", f"c{block} {last}", f"d{block}"),
+        ]
+        last = f"d{block}"
+    form: list[int | str | None] = ["batch", channels, 16, 16]
+    return built(
+        [*nodes, node("GlobalAveragePool", last, "y")],
+        inputs={"x": (FLOAT, form)},
+        outputs={"y": (FLOAT, ["batch", channels, 1, 1])},
+        constants=constants,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_places_that_a_fusion_would_straddle_are_moved_to_where_parts_are_exact(seed: int) -> None:
+    parts = cut_up(residual(seed=seed), axes={"batch": Axis(max=4)})
+
+    assert {(cut.error, cut.agreement) for cut in parts.split.cuts} == {(0.0, 1.0)}
+    assert same_in_parts(residual(seed=seed), parts, drawn(x=(3, 16, 16, 16)))
+
+
 def test_little_crosses_before_a_layer_where_the_input_must_stay() -> None:
     parts = cut_up(bottleneck(), least_depth=3)
 
