@@ -13,12 +13,9 @@ from meshd.bench.pipeline import Pipeline, measure_pipeline
 from meshd.bench.plans import RATES_BPS, PlanChoice, measure_plans
 from meshd.cli.output import progress
 from meshd.errors import SetupError
-from model_registry.convert.benchmarks.seeds import SEEDS, Seed, lay
+from model_registry.convert.benchmarks.seeds import EVEN, SEEDS, Seed, lay
 from model_registry.convert.progress import Unwatched
 from model_registry.partition.bundle_splitting import Outcome
-
-_STREAMED = ("mobilenet-v2", "ecg-anomaly")
-"""Which model is streamed: the first of them that is at hand."""
 
 
 class Partitions(Struct, frozen=True, kw_only=True):
@@ -32,7 +29,8 @@ class Partitions(Struct, frozen=True, kw_only=True):
 class PartitionsEffort(Struct, frozen=True, kw_only=True):
     """How long to measure."""
 
-    models: tuple[str, ...] = tuple(seed.name for seed in SEEDS)
+    models: tuple[str, ...] = ()
+    """All where none is named."""
     rates_bps: tuple[float, ...] = RATES_BPS
     runs: int = 15
     """Of each plan."""
@@ -53,16 +51,27 @@ async def measure_partitions(effort: PartitionsEffort, *, files: Path | None) ->
     """
     with TemporaryDirectory(prefix="meshd-bench-") as name:
         folder = Path(name)
-        laid = _laid([seed for seed in SEEDS if seed.name in effort.models], folder / "bundles", files)
+        laid = lay_seeds(effort.models, folder / "bundles", files)
         inputs = {seed.name: seed.samples()[0] for seed in laid}
         state, bundles = folder / "state", folder / "bundles"
         plans = await measure_plans(inputs, bundles, state, runs=effort.runs, rates_bps=effort.rates_bps)
-        streamed = next(name for name in _STREAMED if name in inputs)
-        pipeline = await measure_pipeline(streamed, inputs[streamed], bundles, state, seconds=effort.stream_s)
+        pipeline = await _stream(folder, seconds=effort.stream_s)
         return Partitions(cuts=tuple(_costs(laid)), plans=plans, pipeline=pipeline)
 
 
-def _laid(seeds: Sequence[Seed], folder: Path, files: Path | None) -> dict[Seed, Outcome]:
+async def _stream(folder: Path, *, seconds: float) -> Pipeline:
+    bundles = folder / "streamed"
+    lay(EVEN, bundles, None, Unwatched())
+    return await measure_pipeline(EVEN.name, EVEN.samples()[0], bundles, folder / "streaming", seconds=seconds)
+
+
+def lay_seeds(models: Sequence[str], folder: Path, files: Path | None) -> dict[Seed, Outcome]:
+    """Lay and cut those of these models, of all if none is named, whose files are at hand.
+
+    Raises:
+        SetupError: none of them is.
+    """
+    seeds = [seed for seed in SEEDS if not models or seed.name in models]
     found = {}
     folder.mkdir()
     for seed in seeds:

@@ -23,8 +23,8 @@ from meshd.plan_document import PlanQuestion
 _TWO = (DeviceClass.WATCH, DeviceClass.HUB)
 _IN_FLIGHT = 6
 """Requests alive at once: enough that both nodes and the link between them have work."""
-_RATE_BPS = 100e6
-"""At which a picture takes longer to send than to look at, and what crosses a cut does not."""
+_RATE_BPS = 20e6
+"""At which the input takes longer to send than the whole takes to run, and what crosses the cut does not."""
 _DEADLINE_S = 30.0
 
 
@@ -81,8 +81,8 @@ async def measure_pipeline(
         hosts=_TWO,
         links="shaped",
     )
-    async with around as (household, links):
-        stream = _Stream(household.client(DeviceClass.WATCH), model, inputs)
+    async with around as slow:
+        stream = _Stream(slow.watch, model, inputs)
         await stream.warm_up()
         split = await stream.evenest()
         ways = {place: await stream.rps(place, seconds) for place in ("watch", split, "")}
@@ -92,7 +92,7 @@ async def measure_pipeline(
     return Pipeline(
         model=model,
         bandwidth_bps=_RATE_BPS,
-        links=links,
+        links=slow.around.links,
         cores=cores,
         one_rps=round(ways["watch"], 2),
         split=split,

@@ -12,20 +12,23 @@ from typing import Any
 
 from msgspec import Struct
 
-from meshd.bench.slow_household import Links, slow_household
+from meshd.bench.slow_household import CORES, Links, slow_household
 from meshd.cli.output import progress
 from meshd.cli.view.words import duration
 from meshd.client import AsyncClient
 from meshd.core.ids import ModelName
-from meshd.core.node import DeviceClass
 from meshd.plan_document import PlanDocument, PlannedWay, PlanQuestion
 
 RATES_BPS = (2e6, 10e6, 50e6, 200e6)
-_WARM_UP = 3
+FAST = ("silero-vad", "ecg-anomaly")
+"""Models that run within a millisecond or two, which is what a quota grants at a time: it would slow down nothing of
+them but what comes after. So they are compared among devices that are equally strong."""
+_WARM_UP = 4
 """Rounds that teach what everything takes and do not count."""
 _DEADLINE_S = 30.0
 _FAR_BEHIND = 1.5
 """Times the quickest: what took so much longer when it was tried twice is not the best."""
+_FEW = 3
 _RUNNABLE = {None, "no_gain"}
 """Masks of what can be run when it is asked for by name."""
 
@@ -58,7 +61,7 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
     over_single: float
     """Time of what was chosen over that of the best single node, less 1: negative where several nodes were quicker."""
     runs: int
-    """Of each plan, and of requests that named none."""
+    """Of each plan that was not far behind, and of requests that named none."""
     plans: tuple[TimedPlan, ...]
 
 
@@ -77,15 +80,12 @@ async def measure_plans(
     """
     found = []
     for rate_bps in rates_bps:
-        async with slow_household(rate_bps=rate_bps, folder=state, models=bundles, names=tuple(models)) as (
-            home,
-            links,
-        ):
-            watch = home.client(DeviceClass.WATCH)
+        around = slow_household(rate_bps=rate_bps, folder=state, models=bundles, names=tuple(models))
+        async with around as slow:
             for model, inputs in models.items():
-                choice = await Comparison(watch, model, inputs).choice(rate_bps, links, runs=runs)
-                _tell(choice)
-                found.append(choice)
+                slow.around.grant({} if model in FAST else CORES)
+                found.append(await Comparison(slow.watch, model, inputs).choice(rate_bps, slow.around.links, runs=runs))
+                _tell(found[-1])
     return tuple(found)
 
 
@@ -123,10 +123,11 @@ class Comparison:
     async def choice(self, rate_bps: float, links: Links, *, runs: int) -> PlanChoice:
         """Run each way that may be best in turns with requests that name none, and compare."""
         await self.warm_up()
-        times: dict[str, list[float]] = {place: [] for place in await self._contenders()}
+        worth = await self._worth_running(runs)
+        times: dict[str, list[float]] = {place: [] for place in worth}
         freely: Counter[str] = Counter()
-        for _ in range(runs):
-            turns = [*times, ""]
+        for turn in range(runs):
+            turns = [*(place for place, often in worth.items() if turn < often), ""]
             self._chance.shuffle(turns)
             for place in turns:
                 seconds = await self.run(place)
@@ -146,13 +147,14 @@ class Comparison:
     async def _document(self) -> PlanDocument:
         return await self._client.plan(PlanQuestion(model=ModelName(self._model), deadline_s=_DEADLINE_S))
 
-    async def _contenders(self) -> list[str]:
-        """Return the candidates, and of the other splits those that are not far behind when tried."""
+    async def _worth_running(self, runs: int) -> dict[str, int]:
+        """Return how often to run which way: candidates that are far behind a few times, other splits then never."""
         candidates = [way.place for way in await self.ways()]
         others = [place for place in await self.splits() if place not in candidates]
         took_s = {place: min([await self.run(place) for _ in range(2)]) for place in (*candidates, *others)}
-        worth_s = _FAR_BEHIND * min(took_s.values())
-        return [*candidates, *(place for place in others if took_s[place] <= worth_s)]
+        near_s = _FAR_BEHIND * min(took_s.values())
+        often = {place: runs if seconds <= near_s else min(runs, _FEW) for place, seconds in took_s.items()}
+        return {place: often[place] for place in took_s if place in candidates or took_s[place] <= near_s}
 
     async def _chosen(self) -> str:
         """Return the place of what was chosen for the latest request."""
@@ -183,7 +185,7 @@ def _compared(
         best=best,
         regret=round(medians[chosen] / medians[best] - 1.0, 4),
         over_single=round(medians[chosen] / single_s - 1.0, 4),
-        runs=min(map(len, times.values())),
+        runs=sum(freely.values()),
         plans=tuple(
             TimedPlan(place=place, predicted_s=predicted.get(place), seconds=round(seconds, 6), whole="," not in place)
             for place, seconds in medians.items()

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,8 +27,8 @@ from meshd.errors import SetupError
 from meshd.plan_document import PlanDocument, PlanQuestion
 
 Links = Literal["namespaces", "shaped"]
-CORES = {DeviceClass.WATCH: 0.2, DeviceClass.PHONE: 0.5}
-"""Shares of a core; the hub has all of one."""
+CORES = {DeviceClass.WATCH: 0.2}
+"""Shares of a core; the others have all they can get."""
 _POLL_S = 0.05
 _NO_MODEL = "none-of-them"
 """What a device is told to host that is to host nothing."""
@@ -44,11 +44,25 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     limits: Mapping[DeviceClass, CpuLimit]
     """Empty where processors cannot be limited."""
 
-    def weaken(self, cores: Mapping[DeviceClass, float]) -> None:
-        """Grant devices only a share of a core from now on."""
+    def grant(self, cores: Mapping[DeviceClass, float]) -> None:
+        """Grant devices only a share of a core from now on, and those that are not named all they can get."""
         for name, limit in self.limits.items():
             if name in cores:
                 limit.grant(cores[name])
+            else:
+                limit.grant_all()
+
+
+class Slow(NamedTuple):
+    """A household in its surroundings."""
+
+    household: Household
+    around: Surroundings
+
+    @property
+    def watch(self) -> AsyncClient:
+        """Return the client of the one that is asked."""
+        return self.household.client(DeviceClass.WATCH)
 
 
 @asynccontextmanager
@@ -61,8 +75,8 @@ async def slow_household(
     cores: Mapping[DeviceClass, float] = CORES,
     hosts: Collection[DeviceClass] = HOUSEHOLD,
     links: Links | None = None,
-) -> AsyncIterator[tuple[Household, Links]]:
-    """Give a household whose ``hosts`` host the models ``names``, all of them cut; say what makes its links slow.
+) -> AsyncIterator[Slow]:
+    """Give a household whose ``hosts`` host the models ``names``, all of them cut, behind links of that rate.
 
     Raises:
         SetupError: the daemons did not come together.
@@ -72,8 +86,8 @@ async def slow_household(
         async with Household(folder, models=models, places=places) as household:
             await household.meet((), patience_s=_PATIENCE_S)
             await _until_cut(household, names, len(hosts))
-            around.weaken(cores)
-            yield household, around.links
+            around.grant(cores)
+            yield Slow(household, around)
 
 
 def _hosting_nothing(place: Place) -> Place:

@@ -32,9 +32,15 @@ def bench(  # noqa: PLR0917  typer's parameters are options, never positional.
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plans as well, as .svg or .png.")
     ] = None,
+    maps: Annotated[
+        Path | None, typer.Option("--maps", metavar="DIR", help="Only draw the map of plans of each of four models.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure three daemons on this machine, models on their way and under repair, and what variants gain."""
+    if maps is not None:
+        _draw_maps(maps, vision)
+        return
     from meshd.bench.plans_picture import save_picture
     from meshd.cli.output import show, show_json
 
@@ -63,3 +69,14 @@ def _partitions(vision: Path | None, *, quick: bool) -> tuple[Partitions, Render
     effort = PartitionsEffort.quick() if quick else PartitionsEffort()
     found = asyncio.run(measure_partitions(effort, files=vision))
     return found, plans_view(found.plans, found.pipeline)
+
+
+def _draw_maps(folder: Path, vision: Path | None) -> None:
+    import asyncio
+
+    from model_registry.convert.errors import needing
+
+    with needing("convert", "Drawing maps"):
+        from meshd.bench.plan_maps import draw_maps
+    folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(draw_maps(folder, files=vision))

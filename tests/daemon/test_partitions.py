@@ -70,9 +70,9 @@ async def mesh(folder: Path, rate_bps: float) -> AsyncIterator[tuple[Household, 
     around = slow_household(
         rate_bps=rate_bps, folder=folder / "state", models=folder / "bundles", names=(MODEL,), cores=WEAK
     )
-    async with around as (household, links):
-        assert links == "namespaces"
-        yield household, household.client(DeviceClass.WATCH)
+    async with around as slow:
+        assert slow.around.links == "namespaces"
+        yield slow.household, slow.watch
 
 
 async def test_a_slow_and_a_fast_link_lead_to_different_plans_and_all_plans_to_the_same_bits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +20,8 @@ from model_registry.device_class import device_class
 _RATES_BPS = (1e5, 1e9)
 _RATIOS = (1.0, 100.0)
 _COLUMNS, _ROWS = 128, 80
+_NEAR = 1.4
+"""Times: devices that differ by less are one mark, for their names would lie on top of each other."""
 _USUAL_RTT_S = 0.002
 """Of a home's Wi-Fi when nothing else is on the air; where no link was measured."""
 
@@ -65,7 +67,7 @@ def scene_of(document: PlanDocument) -> Scene:
         map=plans,
         title=f"{document.model}: where it runs",
         subtitle=_subtitle(document, here, tier, ground.rtt_s),
-        marks=tuple(_marks(document, tier)),
+        marks=tuple(_together(list(_marks(document, tier)))),
     )
 
 
@@ -101,7 +103,7 @@ def _subtitle(document: PlanDocument, here: NodeProfile, tier: HostedTier, rtt_s
     items = "one item" if document.batch == 1 else f"{document.batch} items"
     whole = duration(tier.compute_s * document.batch)
     return (
-        f"decided by {here.name} ({here.device_class}), where {items} of {size(document.input_bytes)} "
+        f"decided by {here.name}, where {items} of {size(document.input_bytes)} "
         f"take{'s' if document.batch == 1 else ''} {whole}; round trip {duration(rtt_s)}; "
         f"a second is worth {document.settings.latency_price_watts:g} J"
     )
@@ -114,3 +116,17 @@ def _marks(document: PlanDocument, tier: HostedTier) -> Iterator[Mark]:
         link = links.get(node.node_id)
         if link is not None and link.rate_bps is not None and _item_s(node, tier) > 0.0:
             yield Mark(name=node.name, rate_bps=link.rate_bps, ratio=tier.compute_s / _item_s(node, tier))
+
+
+def _together(marks: Sequence[Mark]) -> Iterator[Mark]:
+    """Yield one mark for those that would lie on top of each other."""
+    left = list(marks)
+    while left:
+        first = left.pop(0)
+        near = [mark for mark in left if _is_near(first.rate_bps, mark.rate_bps) and _is_near(first.ratio, mark.ratio)]
+        left = [mark for mark in left if mark not in near]
+        yield replace(first, name=", ".join(mark.name for mark in (first, *near)))
+
+
+def _is_near(one: float, two: float) -> bool:
+    return max(one, two) < _NEAR * min(one, two)

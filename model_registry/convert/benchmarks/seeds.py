@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
+from model_registry.convert.benchmarks.even import ROWS, WIDTH, even_model
 from model_registry.convert.macs import macs
 from model_registry.convert.progress import Progress
 from model_registry.manifest import Manifest
@@ -160,6 +161,13 @@ def _windows() -> list[Inputs]:
     return [{"ecg": window[None]} for window in windows]
 
 
+def _rows() -> list[Inputs]:
+    chance = np.random.default_rng(0)
+    return [{"rows": chance.standard_normal((ROWS, WIDTH)).astype(np.float32)} for _ in range(4)]
+
+
+EVEN = Seed("even", "", lambda _files: even_model(), _rows, "fp32")
+"""What a stream over two nodes is timed with."""
 SEEDS = (
     Seed("mobilenet-v2", "--vision names a folder that holds mobilenet_v2_quant.onnx", _mobilenet, _pictures, "int8"),
     Seed(
