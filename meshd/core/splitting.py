@@ -71,11 +71,12 @@ class Splitter:
         self._items = cost.request.batch
         self._n_stages = len(own.stages)
         self._cuts = open_cuts(own.stages)
+        self._partners = cost.view.partners_of(own.model, own.artifact)
 
     @property
     def is_possible(self) -> bool:
         """Tell whether a head may run here and there is anybody for the tail."""
-        return bool(self._cuts and self._partners()) and self._rules.forbids_here(self._own) is None
+        return bool(self._cuts and self._partners) and self._rules.forbids_here(self._own) is None
 
     @cached_property
     def _here(self) -> Station:
@@ -108,7 +109,7 @@ class Splitter:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
         if not self.is_possible:
             return []
-        stations = [s for s in self._stations(self._partners().values()) if s.node.profile.name in place]
+        stations = [s for s in self._stations(self._partners.values()) if s.node.profile.name in place]
         twos = (way for station in stations for way in self._twos(station))
         threes = (
             way
@@ -154,11 +155,11 @@ class Splitter:
     @cached_property
     def _promising(self) -> Sequence[tuple[float, NodeView, HostedTier]]:
         """Return the peers with the least bounds, and the bounds."""
-        bounds = [(self._bound_s(node, hosted), node, hosted) for node, hosted in self._partners().values()]
+        hosts = self._partners.values()
+        if len(hosts) <= _MOST_PEERS:  # All are looked at: a bound would spare nothing.
+            return [(0.0, node, hosted) for node, hosted in hosts]
+        bounds = [(self._bound_s(node, hosted), node, hosted) for node, hosted in hosts]
         return nsmallest(_MOST_LOOKED_AT, bounds, key=lambda bound: bound[0])
-
-    def _partners(self) -> Mapping[str, tuple[NodeView, HostedTier]]:
-        return self._view.partners_of(self._own.model, self._own.artifact)
 
     def _bound_s(self, node: NodeView, hosted: HostedTier) -> float:
         """Return the least seconds of any split with a peer: the head's wait is over before the tail's begins."""
@@ -216,7 +217,7 @@ class Splitter:
     def _chains(self, below_s: float) -> list[_Found]:
         """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
         found: list[_Found] = []
-        for node, hosted in self._middles() if len(self._partners()) > 1 else ():
+        for node, hosted in self._middles() if len(self._partners) > 1 else ():
             reached_s = self._reached_s(node, hosted)
             for end, told in self._ends(node):
                 if self._here.said_s + told.rtt_s + self._least_s(reached_s, *end) < below_s:
@@ -255,7 +256,7 @@ class Splitter:
 
     def _ends(self, middle: NodeView) -> Iterator[tuple[tuple[NodeView, HostedTier], PeerLink]]:
         """Yield the other partners that a peer tells of."""
-        partners = self._partners()
+        partners = self._partners
         for name, told in middle.links.items():
             partner = partners.get(name)
             if partner is not None and partner[0] is not middle and len(partner[1].stages) == self._n_stages:
