@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from meshd.core.candidate import NOT_PRICED
 from meshd.core.estimate import Estimate
 from meshd.core.link import Link
 from meshd.core.mesh_view import MeshView
@@ -10,6 +11,7 @@ from meshd.core.node import Telemetry
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
 from tests.core.builders import answer_of, hub, phone, watch
+from tests.core.parts import cut_tier, member, mesh
 
 
 def _link(*, rtt_s: float = 0.02, bps: float = 1.26e6) -> Link:
@@ -70,3 +72,60 @@ def test_a_peer_teaches_of_itself_and_of_nobody_else() -> None:
     view.learn_from(liar.node_id, replace(answer_of(liar), route=tuple(slow)), 1, 1.0)
     learned = [len(node.learned) for node in view.nodes()]
     assert learned == [0, 1, 0]
+
+
+CUT = cut_tier((0.010, 0.010), (1_000,))
+
+
+def test_a_hop_that_ran_a_tail_teaches_of_that_tail_and_not_of_the_whole() -> None:
+    view = mesh(member("band", CUT), member("kitchen", CUT))
+    kitchen = member("kitchen", CUT)
+    (hop,) = answer_of(kitchen).route
+    said = replace(answer_of(kitchen), route=(replace(hop, stages=(1, 2), compute_s=0.040),))
+    for second in range(40):
+        view.learn_from(kitchen.node_id, said, 2, float(second))
+    peer = view.peer(kitchen.node_id)
+    assert peer is not None
+    assert peer.learned == {}
+    assert peer.times.spans(CUT).seconds[1][2] == pytest.approx(0.020, rel=0.01)
+
+
+def test_a_head_that_ran_here_teaches_nothing_of_how_often_its_tier_escalates() -> None:
+    view = mesh(member("band", CUT), member("kitchen", CUT))
+    kitchen = member("kitchen", CUT)
+    (hop,) = answer_of(kitchen).route
+    head = replace(answer_of(kitchen), route=(replace(hop, stages=(0, 1)), hop))
+    before = view.escalation_rate(CUT, 0.0)
+    view.learn_from(kitchen.node_id, replace(head, route=head.route[:1]), 1, 0.0)
+    assert view.escalation_rate(CUT, 0.0) == before
+
+
+def test_a_tail_behind_a_head_of_the_same_tier_is_no_escalation() -> None:
+    screen = replace(CUT, escalation_rate=0.5)
+    view = mesh(member("band", screen), member("kitchen", screen), member("hall", screen))
+    (hop,) = answer_of(member("kitchen", screen)).route
+    behind = replace(hop, node_id=member("hall").node_id, node="hall")
+    said = replace(answer_of(member("kitchen", screen)), route=(hop, behind))
+    view.learn_from(member("kitchen").node_id, said, 1, 0.0)
+    assert view.escalation_rate(screen, 0.0) < 0.5
+
+
+def test_a_peer_that_is_silent_for_longer_than_its_work_takes_makes_the_link_slower() -> None:
+    view = mesh(member("band"), member("kitchen"), bps=1e8)
+    kitchen = member("kitchen").node_id
+    expected = replace(NOT_PRICED, compute_s=0.1, transfer_s=0.05)
+    before_s = view.link_to(kitchen).transfer_s(600_000)
+    view.learn_overdue(kitchen, 600_000, 0.1 + before_s / 2, expected, 0.0)
+    assert view.link_to(kitchen).transfer_s(600_000) == before_s
+    view.learn_overdue(kitchen, 600_000, 5.1, expected, 0.0)
+    assert view.link_to(kitchen).transfer_s(600_000) == pytest.approx(5.0)
+
+
+def test_links_that_a_heartbeat_told_of_stay_known_when_a_reply_tells_of_none() -> None:
+    view = mesh(member("band"), member("kitchen"), told={("kitchen", "hall"): 1e7})
+    kitchen = view.peer(member("kitchen").node_id)
+    assert kitchen is not None
+    view.heard(kitchen.profile.node_id, Telemetry(), 1.0)
+    assert set(kitchen.links) == {"hall"}
+    view.heard(kitchen.profile.node_id, Telemetry(links=()), 2.0)
+    assert kitchen.links == {}

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from meshd.core import events
 from meshd.core.answer import Failure
 from meshd.core.candidate import Mask, Observation
-from meshd.core.commands import ChoosePlan, Command, Finish
+from meshd.core.commands import ChoosePlan, Command, Dispatch, Finish
 from meshd.core.node import NodeProfile
 from meshd.core.request import Priority, Privacy
 from meshd.core.scheduler import Scheduler
@@ -258,3 +258,23 @@ def test_what_this_node_hosts_can_change() -> None:
     made = scheduler(watch())
     made.handle(events.ModelsChanged(hosted=()), 0.0)
     assert code_of(step(made, events.RequestArrived(request=request()))) == "unknown_model"
+
+
+def test_regular_work_takes_the_cheapest_variant_that_meets_its_tier_and_its_deadline() -> None:
+    screens = watch(tier(WATCH_TIER, escalation_rate=0.0)), phone(tier(PHONE_TIER, escalation_rate=0.0))
+    made = scheduler(*screens, hub(tier(HUB_TIER, compute_s=0.2)))
+    taken = {}
+    for name, asked in {"any": {}, "phone": {"min_tier": PHONE_TIER}, "hub": {"min_tier": HUB_TIER}}.items():
+        told = step(made, arrived(name, **asked))
+        (chosen_node,) = [command.node_id if isinstance(command, Dispatch) else watch().node_id for command in told]
+        taken[name] = chosen_node
+    assert taken == {"any": "watch", "phone": "phone", "hub": "hub"}
+
+
+def test_a_plan_that_nobody_can_follow_ends_in_a_failure_that_names_the_places_there_are() -> None:
+    (finish,) = step(scheduler(watch(), hub()), arrived(plan="attic"))
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.outcome, Failure)
+    assert finish.outcome.code == "no_candidate"
+    assert "'attic'" in finish.outcome.message
+    assert "'hub', 'watch'" in finish.outcome.message
