@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,7 @@ class Trials:
     def runs(self) -> Iterator[Inputs]:
         """Yield all runs, among them one at each of several extents of every axis."""
         if self.feed:
-            batches = self.feed.batches()
-            yield from (next(batches) for _ in range(self._batches(self.feed)))
+            yield from islice(self.feed.batches(), -(-_MOST_ITEMS // self.feed.batch_items))
         usual = usual_extents(self.axes)
         yield from (self.drawn({**usual, **extents}, seed=1) for extents in axis_rules.trials(self.axes))
         if not self.feed:
@@ -64,10 +64,6 @@ class Trials:
         if self.feed is None:
             return "noise drawn from seeds: it shows damage, not accuracy"
         return f"{min(self.feed.items, _MOST_ITEMS)} items of {self.feed.samples.name}"[:128]
-
-    @staticmethod
-    def _batches(feed: Feed) -> int:
-        return max(1, min(feed.items, _MOST_ITEMS) // feed.batch_items)
 
 
 def _of_one(axes: Mapping[str, Axis]) -> dict[str, Axis]:
