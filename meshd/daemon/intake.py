@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
+from meshd.core.plan import RAW
 from meshd.core.request import Request
-from meshd.daemon.ledger import MOST_LIVE_BYTES, Asker, Entry, Ledger, Tensors
+from meshd.daemon.ledger import MOST_LIVE_BYTES, Array, Asker, Entry, Ledger, Tensors
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
-from meshd.wire.messages import MAX_HOPS, MAX_KEY_LENGTH, Infer, Refusal
+from meshd.wire.messages import MAX_HOPS, MAX_KEY_LENGTH, Infer, Refusal, TensorHeader
 from meshd.wire.tensors import decode_tensors, decoded_bytes
 
 MAX_SENTENCE_LENGTH = 2000
@@ -57,6 +60,7 @@ class Intake:
 
     def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         _check_asker(infer, via)
+        self._check_encoded(infer)
         held_bytes = len(payload) + decoded_bytes(infer.tensors)
         if self._ledger.live_bytes + held_bytes > MOST_LIVE_BYTES:
             raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of tensors already.")
@@ -65,25 +69,17 @@ class Intake:
         except ProtocolError as error:
             raise InvalidInput(error.message, hint=error.hint) from error
         extents = self._extents(infer, inputs)
-        request = Request(
-            request_id=RequestId(infer.request_id),
-            model=ModelName(infer.model),
-            input_bytes=sum(array.nbytes for array in inputs.values()),
-            deadline_s=infer.deadline_s,
-            batch=extents.get(BATCH, 1),
-            priority=infer.priority,
-            privacy=infer.privacy,
-            min_tier=infer.min_tier,
-            start_tier=infer.start_tier,
-            via=via,
-            partial=infer.partial,
-            plan=infer.plan,
-        )
+        request = _request_of(infer, inputs, extents, via)
         entry = Entry(request, extents, infer.tensors, payload, inputs, [asker])
         if infer.partial is None:
             entry.checked_by = self._catalogue.manifest(request.model)
         self._ledger.open(entry, held_bytes)
         self._feed(RequestArrived(request=request))
+
+    def _check_encoded(self, infer: Infer) -> None:
+        """Refuse what will not be what is wanted before it is decoded, for that takes time and memory."""
+        if any(header.codec != RAW for header in infer.tensors):
+            self._extents(infer, {header.name: _outline(header) for header in infer.tensors})
 
     def _extents(self, infer: Infer, inputs: Tensors) -> Extents:
         """Hold the tensors against the manifest: those of an input, or those that cross before the rest of a plan."""
@@ -93,6 +89,31 @@ class Intake:
         if infer.start_tier is None:
             raise InvalidInput("the rest of a plan came without its tier.")
         return self._catalogue.checked_crossing(Place.before(infer.partial, model, infer.start_tier), inputs)
+
+
+def _request_of(infer: Infer, inputs: Tensors, extents: Extents, via: tuple[NodeId, ...]) -> Request:
+    return Request(
+        request_id=RequestId(infer.request_id),
+        model=ModelName(infer.model),
+        input_bytes=sum(array.nbytes for array in inputs.values()),
+        deadline_s=infer.deadline_s,
+        batch=extents.get(BATCH, 1),
+        priority=infer.priority,
+        privacy=infer.privacy,
+        min_tier=infer.min_tier,
+        start_tier=infer.start_tier,
+        via=via,
+        partial=infer.partial,
+        plan=infer.plan,
+    )
+
+
+def _outline(header: TensorHeader) -> Array:
+    """Return zeros of a tensor's type and shape that take no memory."""
+    try:
+        return np.broadcast_to(np.zeros((), header.dtype), header.shape)
+    except ValueError as error:  # A shape that numpy cannot count.
+        raise InvalidInput(f"tensor {header.name!r} of shape {header.shape}: {error}.") from error
 
 
 def _check_asker(infer: Infer, via: tuple[NodeId, ...]) -> None:

@@ -309,3 +309,16 @@ async def test_a_clients_id_leaves_room_for_the_numbers_of_its_parts(member: Mak
     client.expect("r" * 65)
     client.session.send(Infer(request_id="r" * 65, model=CUTTABLE, tensors=headers, deadline_s=1.0), parts)
     assert isinstance(await client.outcome("r" * 65), InvalidInput)
+
+
+@pytest.mark.parametrize("shape", [(1, 2**20), (2**31,) * 8])
+async def test_what_is_not_wanted_is_refused_before_it_is_decoded(
+    member: MakeMember, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    band, kitchen = await band_that_is_asked(member, tmp_path)
+    x = TensorHeader(name="x", dtype="float32", shape=shape, codec="jpeg", encoded_bytes=4)
+    message, _ = kitchen.hand_over(band)
+    kitchen.say(replace(message, tensors=(x, message.tensors[1])), (bytes(8),))
+    refusal = await kitchen.refusal_of("r1")
+    assert refusal.code == InvalidInput.code
+    assert "axis 1 and must have 16" in refusal.message or "of shape" in refusal.message
