@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -63,6 +63,44 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
     runs: int
     """Of each plan that was not far behind, and of requests that named none."""
     plans: tuple[TimedPlan, ...]
+
+    @classmethod
+    def of(
+        cls,
+        document: PlanDocument,
+        rate_bps: float,
+        links: Links,
+        *,
+        times: Mapping[str, Sequence[float]],
+        freely: Counter[str],
+    ) -> Self:
+        """Compare the medians of ``times``, by place; ``freely`` counts where requests ran that named none."""
+        predicted = {way.place: way.total_s for way in document.looks[0].ways}
+        medians = {place: median(seconds) for place, seconds in times.items()}
+        chosen = next(place for place, _ in freely.most_common() if place in medians)
+        best = min(medians, key=medians.__getitem__)
+        single_s = min(seconds for place, seconds in medians.items() if _is_whole(place))
+        return cls(
+            model=document.model,
+            bandwidth_bps=rate_bps,
+            links=links,
+            asked=document.node,
+            chosen=chosen,
+            best=best,
+            regret=round(medians[chosen] / medians[best] - 1.0, 4),
+            over_single=round(medians[chosen] / single_s - 1.0, 4),
+            runs=sum(freely.values()),
+            plans=tuple(
+                TimedPlan(
+                    place=place, predicted_s=predicted.get(place), seconds=round(seconds, 6), whole=_is_whole(place)
+                )
+                for place, seconds in medians.items()
+            ),
+        )
+
+
+def _is_whole(place: str) -> bool:
+    return "," not in place
 
 
 async def measure_plans(
@@ -136,7 +174,7 @@ class Comparison:
                 else:
                     freely[await self._chosen()] += 1
         document = await self._document()
-        return _compared(document, rate_bps, links, times=times, freely=freely)
+        return PlanChoice.of(document, rate_bps, links, times=times, freely=freely)
 
     async def run(self, place: str) -> float:
         """Ask once for one way, or for whichever is best, and return the seconds until the answer."""
@@ -161,36 +199,6 @@ class Comparison:
         decision = (await self._client.explain()).decisions[0]
         assert decision.chosen is not None, "it was answered"
         return decision.candidates[decision.chosen].plan.partition(" tier on ")[2]
-
-
-def _compared(
-    document: PlanDocument,
-    rate_bps: float,
-    links: Links,
-    *,
-    times: Mapping[str, list[float]],
-    freely: Counter[str],
-) -> PlanChoice:
-    predicted = {way.place: way.total_s for way in document.looks[0].ways}
-    medians = {place: median(seconds) for place, seconds in times.items()}
-    chosen = next(place for place, _ in freely.most_common() if place in medians)
-    best = min(medians, key=medians.__getitem__)
-    single_s = min(seconds for place, seconds in medians.items() if "," not in place)
-    return PlanChoice(
-        model=document.model,
-        bandwidth_bps=rate_bps,
-        links=links,
-        asked=document.node,
-        chosen=chosen,
-        best=best,
-        regret=round(medians[chosen] / medians[best] - 1.0, 4),
-        over_single=round(medians[chosen] / single_s - 1.0, 4),
-        runs=sum(freely.values()),
-        plans=tuple(
-            TimedPlan(place=place, predicted_s=predicted.get(place), seconds=round(seconds, 6), whole="," not in place)
-            for place, seconds in medians.items()
-        ),
-    )
 
 
 def _tell(choice: PlanChoice) -> None:

@@ -47,7 +47,7 @@ def scene_of(document: PlanDocument) -> Scene:
     if not here.hosted:
         hint = f"Ask one that does: --from {others[0].name}." if others else "`meshd models` lists who hosts what."
         raise InvalidInput(f"{here.name} does not host {document.model}.", hint=hint)
-    tier = here.hosted[-1]
+    tier = _adding_up(here.hosted[-1])
     there = min(others, key=lambda other: _item_s(other, tier), default=_hub(here))
     rtts_s = [link.rtt_s for link in document.links if link.measured]
     ground = Ground(
@@ -69,6 +69,19 @@ def scene_of(document: PlanDocument) -> Scene:
         subtitle=_subtitle(document, here, tier, ground.rtt_s),
         marks=tuple(_together(list(_marks(document, tier)))),
     )
+
+
+def _adding_up(tier: HostedTier) -> HostedTier:
+    """Return the tier with stages that together take what the whole takes.
+
+    Both were learned from different runs, so that they differ by what else the device did, and on a map that would
+    look like a gain of splitting.
+    """
+    parts_s = sum(stage.compute_s for stage in tier.stages)
+    if parts_s <= 0.0:
+        return tier
+    scale = tier.compute_s / parts_s
+    return replace(tier, stages=tuple(replace(stage, compute_s=stage.compute_s * scale) for stage in tier.stages))
 
 
 def _steps(first: float, last: float, count: int) -> Iterator[float]:
