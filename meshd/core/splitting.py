@@ -217,7 +217,10 @@ class Splitter:
     def _chains(self, below_s: float) -> list[_Found]:
         """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
         found: list[_Found] = []
-        for node, hosted in self._middles() if len(self._partners) > 1 else ():
+        least_here_s = self._here.said_s + self._here.load_s
+        for least_way_s, node, hosted in self._middles() if len(self._partners) > 1 else ():
+            if least_here_s + least_way_s >= below_s:
+                break
             reached_s = self._reached_s(node, hosted)
             for end, told in self._ends(node):
                 if self._here.said_s + told.rtt_s + self._least_s(reached_s, *end) < below_s:
@@ -245,14 +248,14 @@ class Splitter:
         seconds, load_s = node.times.spans(hosted).seconds, self._cost.load_s(node, hosted)
         return min((at_s + seconds[cut][-1] * self._items + load_s for cut, at_s in reached_s.items()), default=inf)
 
-    def _middles(self) -> Sequence[tuple[NodeView, HostedTier]]:
+    def _middles(self) -> Sequence[tuple[float, NodeView, HostedTier]]:
         """Return the peers that tell of links of their own and are reached soonest: a slow one may be a good bridge."""
         telling = [
-            (self._view.prospect(node, hosted, self._own, self._items).least_way_s, number, (node, hosted))
-            for number, (_, node, hosted) in enumerate(self._promising)
+            (self._view.prospect(node, hosted, self._own, self._items).least_way_s, node, hosted)
+            for _, node, hosted in self._promising
             if node.links
         ]
-        return [host for _, _, host in nsmallest(_MOST_PEERS, telling)]
+        return nsmallest(_MOST_PEERS, telling, key=lambda middle: middle[0])
 
     def _ends(self, middle: NodeView) -> Iterator[tuple[tuple[NodeView, HostedTier], PeerLink]]:
         """Yield the other partners that a peer tells of."""
