@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import onnx
@@ -75,6 +75,8 @@ class Search:
     banned: frozenset[str] = frozenset()
     """What may not cross any more."""
     failed: frozenset[Head] = frozenset()
+    passed: Mapping[Head, Difference] = field(default_factory=dict)
+    """Places that held in an earlier round, whose file was ordered a little otherwise."""
 
     def run(self, progress: Progress) -> Proven:
         """Return the places that hold bit for bit; where there are none, those that do within the limits.
@@ -92,11 +94,11 @@ class Search:
                 break
             proof = Proof(arranged(self.model, self.graph, heads, self.trace.tensors), self.trials, self.outputs)
             progress.begin("proving that head and tail answer as the whole", len(heads) + 1)
-            failed, differences = search._tried(proof, progress)
+            failed, differences = search._tried(proof, heads, progress)
             if not failed:
                 return Proven(proof=proof, heads=heads, differences=differences)
             why = f" {next(iter(failed.values())).why}"
-            search = search._without({heads[index]: failure for index, failure in failed.items()})
+            search = search._after(heads, differences, failed)
         if self.exact:
             return replace(self, exact=False).run(progress)
         raise NotCuttable(
@@ -129,12 +131,15 @@ class Search:
             together=together(self.graph, self.trace.tensors),
         )
 
-    def _tried(self, proof: Proof, progress: Progress) -> tuple[dict[int, Failure], tuple[Difference, ...]]:
+    def _tried(
+        self, proof: Proof, heads: Sequence[Head], progress: Progress
+    ) -> tuple[dict[int, Failure], tuple[Difference, ...]]:
         """Return why places fail, by their number, and how far the others differ from the whole."""
         failed: dict[int, Failure] = {}
         differences: list[Difference] = []
-        for index, place in enumerate(proof.arrangement.places):
-            found, failure = self._at(proof, place)
+        for index, (head, place) in enumerate(zip(heads, proof.arrangement.places, strict=True)):
+            known = self.passed.get(head)
+            found, failure = (known, None) if known else self._at(proof, place)
             differences.append(found)
             if failure:
                 failed[index] = failure
@@ -157,10 +162,16 @@ class Search:
             return None
         return Failure(f"Cut, it answers otherwise: by {found.error:.1e} of the largest output.", refused=False)
 
-    def _without(self, failed: Mapping[Head, Failure]) -> Search:
-        """Return the search in which nothing crosses any more that was to blame."""
-        blamed = {name for head, failure in failed.items() for name in self._blamed(head, failure)}
-        return replace(self, banned=self.banned | blamed, failed=self.failed | failed.keys())
+    def _after(self, heads: Sequence[Head], differences: Sequence[Difference], failed: Mapping[int, Failure]) -> Search:
+        """Return the search in which nothing crosses any more that was to blame, and what held is not tried again."""
+        blamed = {name for index, failure in failed.items() for name in self._blamed(heads[index], failure)}
+        held = {head: differences[index] for index, head in enumerate(heads) if index not in failed}
+        return replace(
+            self,
+            banned=self.banned | blamed,
+            failed=self.failed | {heads[index] for index in failed},
+            passed={**self.passed, **held},
+        )
 
     def _blamed(self, head: Head, failure: Failure) -> list[str]:
         """Return what kept a place from holding: integers that nobody could draw, or what was made last before it."""
