@@ -314,3 +314,4 @@ async def test_a_peer_that_reads_nothing_is_sent_no_more_than_its_credit(member:
     assert sent * large["ecg"].nbytes <= WINDOW_BYTES < (sent + 1) * large["ecg"].nbytes
     assert sum(isinstance(end, Overloaded) for end in ends) == len(ends) - sent
     assert watch.ledger.live_bytes == 0
+    hub.session._transport.incoming.release()
