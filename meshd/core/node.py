@@ -33,6 +33,10 @@ class DeviceClass(StrEnum):
 _RANKS = {device_class: rank for rank, device_class in enumerate(DeviceClass)}
 
 
+MOST_WAYS = 16
+"""There are five codecs; each way that a peer announces is weighed in every decision."""
+
+
 class Way(Struct, frozen=True, kw_only=True, gc=False):
     """One way to encode tensors for a link, as a manifest allows it."""
 
@@ -54,7 +58,7 @@ class HostedStage(Struct, frozen=True, kw_only=True, gc=False):
     """Bytes of one item's tensors that cross behind it, not encoded; 0 for the last stage."""
     may_travel: bool = True
     """Whether the manifest lets what crosses behind it leave the node."""
-    ways: tuple[Way, ...] = ()
+    ways: Annotated[tuple[Way, ...], Meta(max_length=MOST_WAYS)] = ()
     """How what crosses behind it may be encoded."""
 
 
@@ -86,7 +90,7 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """Share of requests expected to escalate, from the manifest; observed rates replace it."""
     raw_input_may_leave: bool = True
     """False when the manifest's privacy level is ``device``."""
-    ways: tuple[Way, ...] = ()
+    ways: Annotated[tuple[Way, ...], Meta(max_length=MOST_WAYS)] = ()
     """How the input may be encoded for a link."""
     stages: Annotated[tuple[HostedStage, ...], Meta(max_length=16)] = ()
     """Pieces that can run on different nodes, in order; empty where the variant was not cut."""

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct, ValidationError, msgpack
 from msgspec.structs import replace
 
-from meshd.core.node import PeerLink, Telemetry
+from meshd.core.node import PeerLink, Telemetry, Way
 from tests.core.builders import HUB_TIER, answer_of, hub, tier
 
 LINK = PeerLink(node="kitchen", rtt_s=0.002, byte_s=1e-7)
@@ -43,6 +43,7 @@ def test_what_is_sensible_arrives_as_it_was_sent(sent: Struct) -> None:
         (Telemetry(), "queued", -1),
         (Telemetry(), "battery_fraction", 2.0),
         (Telemetry(), "links", (LINK,) * 9),
+        (tier(HUB_TIER), "ways", (Way(codec="fp16", ratio=0.5),) * 17),
         (LINK, "rtt_s", nan),
         (LINK, "byte_s", -1.0),
         (LINK, "node", "k" * 17),
