@@ -339,11 +339,12 @@ def _converse(
 def _send_some(connection: Connection, unsent: list[Asked], due_s: float) -> list[Asked]:
     """Send the first of several as far as there is credit, and return the rest."""
     frames: list[Buffer] = []
+    left_s = due_s - GRACE_S - time.monotonic()
     n_sent = 0
     for message, parts in unsent:
         if isinstance(message, Infer) and not connection.allowance.take(sum(map(len, parts))):
             break
-        frames += encode(hurried(message, due_s - GRACE_S - time.monotonic()), parts)
+        frames += encode(hurried(message, left_s), parts)
         n_sent += 1
     connection.send(frames, due_s)
     return unsent[n_sent:]

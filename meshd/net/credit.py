@@ -62,9 +62,10 @@ class Allowance:
 
     def take(self, payload_bytes: int) -> bool:
         """Charge a request that is about to be sent, if it may be; tell whether it may."""
-        if not self.covers(payload_bytes):
+        spent_bytes = self._spent_bytes + _cost_bytes(payload_bytes, self._window_bytes)
+        if spent_bytes > self._granted_bytes:
             return False
-        self._spent_bytes += _cost_bytes(payload_bytes, self._window_bytes)
+        self._spent_bytes = spent_bytes
         return True
 
 
