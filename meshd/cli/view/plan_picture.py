@@ -35,10 +35,14 @@ _THERE = ("#2f6690", "#5b9bc8", "#9ccbe3", "#3a9d8f", "#7cc9b4")
 """Raw first, then one for each codec."""
 _GAINS = (2.0, 5.0, 10.0, 20.0, 50.0)
 """Times sooner than the whole here: lines of equal gain."""
-_LEAST_SHARE = 0.03
+_LEAST_SHARE = 0.04
 """Of the map's area: smaller regions are named in the legend only."""
+_MARK_WIDE, _MARK_HIGH = 0.12, 0.09
+"""Of the map, to each side of a mark: what its name takes, and half of another name beside it."""
 _SLENDER = 0.17
 """Of the map's width: a name of this length does not fit across."""
+_TALL = 0.3
+"""Of the map's height: what a name takes upwards, with room at both ends."""
 _DARK = 420
 """Sum of the three channels below which white letters read better than dark ones."""
 
@@ -88,8 +92,9 @@ def _draw(axes: Axes, plans: PlanMap, marks: Sequence[Mark]) -> None:
     axes.set_ylim(ratios[0], ratios[-1])
     _borders(axes, rates, ratios, numbers)
     _gains(axes, plans)
+    covered = _covered(marks, rates, ratios)
     for number, kind in enumerate(kinds):
-        _name_region(axes, plans, numbers == number, kind.label, colours[number])
+        _name_region(axes, plans, (numbers == number) & ~covered, kind.label, colours[number])
     for mark in marks:
         _set_mark(axes, mark, rates, ratios)
     _scales(axes)
@@ -162,6 +167,8 @@ def _name_region(axes: Axes, plans: PlanMap, region: NDArray[np.bool_], label: s
         return
     row, column = _thickest(region)
     slender = region[row].mean() < _SLENDER
+    if slender and region[:, column].mean() < _TALL:
+        return
     axes.text(
         *(plans.rates_bps[column], plans.ratios[row], label if slender else label.replace(", ", "\n")),
         color="white" if sum(_channels(colour)) < _DARK else "#22303c",
@@ -171,6 +178,18 @@ def _name_region(axes: Axes, plans: PlanMap, region: NDArray[np.bool_], label: s
         fontsize=10.5,
         fontweight="bold",
     )
+
+
+def _covered(marks: Sequence[Mark], rates: NDArray[np.float64], ratios: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where marks and their names lie, so that nothing else is written there."""
+    across, upwards = (np.linspace(0.0, 1.0, len(scale)) for scale in (rates, ratios))
+    covered = np.zeros((len(ratios), len(rates)), bool)
+    for mark in marks:
+        at = np.interp(np.log(mark.rate_bps), np.log(rates), across)
+        up = np.interp(np.log(mark.ratio), np.log(ratios), upwards)
+        columns, rows = abs(across - at) < _MARK_WIDE, abs(upwards - up - _MARK_HIGH / 3) < _MARK_HIGH
+        covered |= rows[:, None] & columns
+    return covered
 
 
 def _thickest(region: NDArray[np.bool_]) -> tuple[int, int]:
