@@ -13,15 +13,16 @@ NODES = {DeviceClass.WATCH, DeviceClass.PHONE, DeviceClass.HUB}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
     command = [sys.executable, "-c", "from meshd.cli import main; main()", "bench", "--quick", "--json"]
-    ran = subprocess.run(command, check=True, capture_output=True, timeout=100)
+    ran = subprocess.run(command, check=True, capture_output=True, timeout=200)
     report = msgspec.json.decode(ran.stdout, type=Report)
     assert 0.0 < report.run_us.p50 < report.local_us.p50 < report.remote_us.p50
     assert report.throughput_rps > 0.0
     assert report.mlserver_rps is None
     assert 0.0 < report.large_tensor_us.p50 <= report.large_tensor_us.p99
-    assert [*report.decision_us] == [3, 64, 1000]
+    assert {3, 64, 1000} <= report.decision_us.keys()
     assert report.overload_mb.sent > 0
     assert len(report.discovery_s) == 1
     assert report.resident_mb.keys() == report.idle_cpu_percent.keys() == NODES
@@ -30,4 +31,9 @@ def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
     assert report.distribution.fetch_bps > 0.0
     assert report.conversion is not None
     assert 0.0 < report.conversion.distilled.ratio.size <= 0.02
+    assert [choice.model for choice in report.plans] == ["ecg-anomaly"]
+    assert report.plans[0].chosen in [plan.place for plan in report.plans[0].plans]
+    assert report.pipeline_speedup is not None
+    assert report.pipeline_speedup > 0.0
+    assert {cut.model for cut in report.cuts} == {"ecg-anomaly"}
     assert b"timing 2 blocks of 20 calls" in ran.stderr
