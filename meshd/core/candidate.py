@@ -33,8 +33,6 @@ class Mask(StrEnum):
     """The asker named another plan."""
     NO_GAIN = "no_gain"
     """Splitting is not predicted to pay, or another split is predicted to be better in every way."""
-    NO_CREDIT = "no_credit"
-    """The peer has not read what it was sent before."""
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):

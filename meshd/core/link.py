@@ -3,11 +3,15 @@
 The time of an exchange is no straight line in its size. A shaped link lets its first kilobytes pass at full speed, and
 TCP begins slowly: a line through small exchanges says nothing of large ones. So exchanges are kept by their size, each
 class with its own mean, and what lies between two of them is read off the line between them.
+
+Nothing measures a link that looks too slow to be used. So what made it look slow is doubted after a while, and one
+request at a time may try whether it still is.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from copy import deepcopy
 from math import sqrt
 
 from msgspec import Struct
@@ -41,12 +45,43 @@ _STALE_AFTER_S = 30.0
 """An age at which the spread has doubled, as with every estimate."""
 
 
+_SILENT_S = 5.0
+"""How long a link is believed slow because something that was sent over it has not ended: a peer that was frozen or
+died may be back by then, and nothing was measured."""
+_SLOW_S = 45.0
+"""The same because something that did end took long: seldom enough for a link that stays slow, and one that was slow
+for a moment is used again within a minute."""
+_LONGEST_S = 240.0
+"""Each time that a try confirms it, it is believed twice as long, up to this."""
+
+
 class _Exchange(Struct, kw_only=True, gc=False):
     """The mean of the exchanges of one class of size."""
 
     n_bytes: float
     seconds: float
     samples: int = 1
+
+
+class Doubt(Struct, kw_only=True):
+    """Why a link looks slow, and until when that is believed."""
+
+    until_s: float
+    lasts_s: float
+    n_bytes: int = 0
+    late_s: float = 0.0
+    """Seconds beyond what was predicted after which something had not ended."""
+    former: Link | None = None
+    """What was known before exchanges of ``n_bytes`` took long; none where only something did not end."""
+    is_tried: bool = False
+    """Whether predictions leave it aside, for one request."""
+
+    def confirmed(self, now: float) -> None:
+        """Believe it for longer where it had been believed long enough; many that fail together are one failure."""
+        if now >= self.until_s:
+            self.lasts_s = min(2.0 * self.lasts_s, _LONGEST_S)
+            self.until_s = now + self.lasts_s
+        self.is_tried = False
 
 
 class Link(Struct, kw_only=True):
@@ -72,6 +107,8 @@ class Link(Struct, kw_only=True):
     """In a row; negative where they were shorter than predicted."""
     squared_error: float = _UNMEASURED**2
     """Mean square of the relative errors of the predictions."""
+    doubt: Doubt | None = None
+    """Why it looks slow, if it does; :meth:`weigh` says whether predictions are to heed it."""
 
     @property
     def is_measured(self) -> bool:
@@ -80,6 +117,16 @@ class Link(Struct, kw_only=True):
 
     def transfer_s(self, n_bytes: float) -> float:
         """Return the expected seconds to move this many bytes, both directions together."""
+        doubt = self.doubt
+        if doubt is None:
+            return self._measured_s(n_bytes)
+        return self._undoubted_s(n_bytes) if doubt.is_tried else self._measured_s(n_bytes) + doubt.late_s
+
+    def _undoubted_s(self, n_bytes: float) -> float:
+        former = self.doubt.former if self.doubt is not None else None
+        return self._measured_s(n_bytes) if former is None else former.transfer_s(n_bytes)
+
+    def _measured_s(self, n_bytes: float) -> float:
         sizes = self.sizes
         if not sizes:
             return self.rtt_s.mean + n_bytes * self.byte_s
@@ -110,7 +157,8 @@ class Link(Struct, kw_only=True):
     def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
         """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``, both directions together."""
         n_bytes, transfer_s = max(n_bytes, 1), max(transfer_s, _SHORTEST_TRANSFER_S)
-        relative = transfer_s / max(self.transfer_s(n_bytes), _SHORTEST_TRANSFER_S)
+        self._settle(n_bytes, transfer_s, now)
+        relative = transfer_s / max(self._measured_s(n_bytes), _SHORTEST_TRANSFER_S)
         self.measured_s = now
         if n_bytes <= _PACKET_BYTES:
             self._learn_rtt(transfer_s, now)
@@ -118,9 +166,56 @@ class Link(Struct, kw_only=True):
         self._draw()
 
     def overdue(self, n_bytes: int, at_least_s: float, now: float) -> None:
-        """Learn from an exchange that has not ended after ``at_least_s``; nothing where that was to be expected."""
-        if at_least_s > self.transfer_s(n_bytes):
-            self.measured(n_bytes, at_least_s, now)
+        """Doubt the link for an exchange that has not ended after ``at_least_s``; not where that was to be expected."""
+        if at_least_s <= self._undoubted_s(n_bytes):
+            return
+        if self.doubt is None:
+            self.doubt = Doubt(until_s=now + _SILENT_S, lasts_s=_SILENT_S)
+        self.doubt.confirmed(now)
+        self.doubt.late_s = max(self.doubt.late_s, at_least_s - self._measured_s(n_bytes))
+        self.version += 1
+
+    def weigh(self, now: float) -> None:
+        """Leave a doubt aside if it is old and nobody is trying the link; heed it otherwise."""
+        doubt = self.doubt
+        if doubt is not None:
+            is_tried = now >= doubt.until_s and self.outstanding == 0
+            self.version += is_tried is not doubt.is_tried
+            doubt.is_tried = is_tried
+
+    def reborn(self, now: float) -> None:
+        """Let the next request try it: who is at its other end knows nothing of what did not end, or took long."""
+        if self.doubt is not None:
+            self.doubt.until_s, self.doubt.lasts_s = now, _SILENT_S
+
+    def _settle(self, n_bytes: int, transfer_s: float, now: float) -> None:
+        """End a doubt by an exchange that has ended, or find it confirmed: it takes as long as the slow ones.
+
+        A small one says nothing of large ones that were slow.
+        """
+        doubt = self.doubt
+        if doubt is None:
+            if transfer_s > _SURPRISE * self._measured_s(n_bytes):
+                former = deepcopy(self)
+                self.doubt = Doubt(until_s=now + _SLOW_S, lasts_s=_SLOW_S, n_bytes=n_bytes, former=former)
+            return
+        doubt.late_s = 0.0
+        if doubt.former is None:
+            self._trust()
+        elif 4 * n_bytes >= doubt.n_bytes:
+            if transfer_s <= _SURPRISE * self._undoubted_s(n_bytes):
+                self._trust()
+            else:
+                doubt.confirmed(now)
+
+    def _trust(self) -> None:
+        """Go back to what was known before it looked slow."""
+        former = self.doubt.former if self.doubt is not None else None
+        self.doubt = None
+        if former is not None:
+            self.exchanges, self.byte_s = former.exchanges, former.byte_s
+            self.sizes, self.times_s = former.sizes, former.times_s
+            self.squared_error, self.surprises = former.squared_error, 0
 
     def _learn_rtt(self, rtt_s: float, now: float) -> None:
         """Believe the first measurement: what a link was taken for before is no measurement at all."""

@@ -51,6 +51,7 @@ class MeshView:
         self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
         self._radio_used_s = float("-inf")
+        self._doubted: set[NodeId] = set()
 
     def nodes(self) -> Iterator[NodeView]:
         """Yield this node, then every peer that was met."""
@@ -106,6 +107,8 @@ class MeshView:
             return []
         known = self._peers.get(profile.node_id)
         link = known.link if known is not None and known.link is not None else self._new_link(profile, now)
+        if self.is_reborn(profile):
+            link.reborn(now)
         peer = known or NodeView(profile=profile, telemetry=telemetry, heard_s=now, link=link)
         peer.profile, peer.codecs = profile, frozenset(profile.codecs)
         peer.hosts(profile.hosted)
@@ -179,6 +182,8 @@ class MeshView:
         """
         link = self.link_to(answered.node_id)
         link.measured(answered.transferred_bytes, transfer_s - answered.codec_s, now)
+        if link.doubt is not None:
+            self._doubted.add(answered.node_id)
         if answered.sent_bytes <= 0 or n_bytes <= 0:
             return
         reply_bytes = max(0, answered.transferred_bytes - answered.sent_bytes)
@@ -193,7 +198,19 @@ class MeshView:
         Without this a link that became slow would look fast for ever, for nothing that is sent over it ever ends.
         """
         at_least_s = waited_s - (expected.total_s - expected.transfer_s)
-        self.link_to(node_id).overdue(n_bytes, at_least_s, now)
+        link = self.link_to(node_id)
+        link.overdue(n_bytes, at_least_s, now)
+        if link.doubt is not None:
+            self._doubted.add(node_id)
+
+    def weigh_doubts(self, now: float) -> None:
+        """Let the next request try links that have been believed slow for long enough."""
+        for node_id in tuple(self._doubted):
+            peer = self._peers.get(node_id)
+            if peer is None or peer.link is None or peer.link.doubt is None:
+                self._doubted.discard(node_id)
+            else:
+                peer.link.weigh(now)
 
     def prospect(self, node: NodeView, hosted: HostedTier, own: HostedTier, items: int) -> Prospect:
         """Return what tails on a peer take at best; ``own`` is the same artifact here, as what is cut here travels."""

@@ -43,6 +43,7 @@ class Planner:
 
     def observe(self, life: Life, *, above: DeviceClass | None, here: Here, now: float) -> Observation:
         """Return the decision to take for a request; ``above`` is the tier whose answer escalated, if one did."""
+        self._view.weigh_doubts(now)
         request, remaining_s = life.request, life.remaining_s(now)
         rules = Rules(self._view, self._settings, life, above=above, is_full=here.is_full)
         cost = CostModel(self._view, self._settings, request, here, remaining_s=remaining_s, now=now)
