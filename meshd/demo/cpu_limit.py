@@ -12,7 +12,8 @@ from pathlib import Path
 _GROUPS = Path("/sys/fs/cgroup/cpu")
 _QUOTA_US = 1_000
 """The least that the kernel grants in one period: the shorter the periods, the more even the slowness."""
-_PERIODS_US = (1_000, 1_000_000)
+_COARSE_PERIOD_US = 20_000
+"""For half a core and more: with a millisecond's quota such a process spends a third of its time being stopped."""
 _numbers = itertools.count()
 
 
@@ -42,8 +43,7 @@ class CpuLimit:
 
     def grant(self, cores: float) -> None:
         """Grant so many cores from now on."""
-        shortest_us, longest_us = _PERIODS_US
-        period_us = min(longest_us, max(shortest_us, round(_QUOTA_US / cores)))
+        period_us = _COARSE_PERIOD_US if cores >= 0.5 else round(_QUOTA_US / cores)
         self._write("cpu.cfs_quota_us", -1)  # The kernel looks at each of the two by itself.
         self._write("cpu.cfs_period_us", period_us)
         self._write("cpu.cfs_quota_us", round(period_us * cores))
