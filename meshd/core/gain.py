@@ -11,7 +11,7 @@ it can be sent away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import inf
 
 from msgspec import Struct
@@ -32,8 +32,7 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
     """Of these, what every split would wait as well."""
     cost: float
     """Of the cheapest."""
-    label: str
-    """Of the soonest."""
+    soonest: Candidate
     is_open_to_legs: bool
     """Whether privacy leaves no other way to send anything away."""
 
@@ -53,36 +52,49 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
 
     def why_not_met(self, split: Prediction) -> str:
         """Return the sentence for a person."""
-        told = f"it would take {_ms(split.burden_s)}, and {self.label} whole takes {_ms(self.seconds)}"
+        told = f"it would take {_ms(split.burden_s)}, and {self.soonest.label} whole takes {_ms(self.seconds)}"
         return f"{told}; a split has to be {LEAST_GAIN:g} times sooner or cheaper"
 
 
-def bar_for(tier: DeviceClass, wholes: Sequence[Candidate]) -> Bar | None:
-    """Return what a split of a tier has to beat among whole runs that may be chosen; none where there are none."""
-    rank, soonest, seconds, cost, wait_here_s = tier.rank, None, inf, inf, 0.0
-    for whole in wholes:
-        if whole.reason is None and whole.tier.tier.rank >= rank:
-            prediction = whole.prediction
-            cost = min(cost, prediction.cost)
-            if whole.here:
-                wait_here_s = prediction.queue_s
-            if prediction.burden_s < seconds:
-                soonest, seconds = whole, prediction.burden_s
-    if soonest is None:
-        return None
-    return Bar(
-        seconds=seconds,
-        shared_s=min(wait_here_s, soonest.prediction.queue_s),
-        cost=cost,
-        label=soonest.label,
-        is_open_to_legs=_is_only_offload(wholes),
-    )
+class Bars:
+    """The bars of all tiers, from one look at every whole run that may be chosen."""
 
+    def __init__(self, wholes: Iterable[Candidate]) -> None:
+        n_tiers = len(DeviceClass)
+        self._seconds, self._costs, self._waits_here_s = [inf] * n_tiers, [inf] * n_tiers, [0.0] * n_tiers
+        self._soonest: list[Candidate | None] = [None] * n_tiers
+        may_leave = stays = False
+        for whole in wholes:
+            if whole.reason is None:
+                may_leave = may_leave or not whole.here
+                self._take_in(whole)
+            elif whole.reason.mask is Mask.PRIVACY and not whole.here:
+                stays = True
+        self._is_open_to_legs = stays and not may_leave
 
-def _is_only_offload(wholes: Iterable[Candidate]) -> bool:
-    """Tell whether privacy forbids whole runs elsewhere, and none is left."""
-    elsewhere = [whole.reason for whole in wholes if not whole.here]
-    return None not in elsewhere and any(reason is not None and reason.mask is Mask.PRIVACY for reason in elsewhere)
+    def of(self, tier: DeviceClass) -> Bar | None:
+        """Return what a split of a tier has to beat; none where no whole run of it or above may be chosen."""
+        rank = tier.rank
+        seconds = min(self._seconds[rank:])
+        soonest = self._soonest[self._seconds.index(seconds, rank)]
+        if soonest is None:
+            return None
+        return Bar(
+            seconds=seconds,
+            shared_s=min(max(self._waits_here_s[rank:]), soonest.prediction.queue_s),
+            cost=min(self._costs[rank:]),
+            soonest=soonest,
+            is_open_to_legs=self._is_open_to_legs,
+        )
+
+    def _take_in(self, whole: Candidate) -> None:
+        prediction, rank = whole.prediction, whole.tier.tier.rank
+        seconds = prediction.burden_s
+        self._costs[rank] = min(self._costs[rank], prediction.cost)
+        if seconds < self._seconds[rank]:
+            self._soonest[rank], self._seconds[rank] = whole, seconds
+        if whole.here:
+            self._waits_here_s[rank] = prediction.queue_s
 
 
 def _ms(seconds: float) -> str:

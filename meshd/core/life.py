@@ -41,6 +41,8 @@ class State(StrEnum):
     ANSWERED = "answered"
     FAILED = "failed"
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and the table is asked at every step.
+
 
 class Step(StrEnum):
     """What can happen to a request."""
@@ -57,6 +59,8 @@ class Step(StrEnum):
     """The attempt came to nothing, or no further than to some stage; choose again."""
     ANSWER = "answer"
     FAIL = "fail"
+
+    __hash__ = str.__hash__
 
 
 TRANSITIONS: dict[State, dict[Step, State]] = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
 from meshd.core.candidate import Candidate, Mask, Reason
-from meshd.core.gain import bar_for
+from meshd.core.gain import Bar, Bars
 from meshd.core.node import DeviceClass
 
 
@@ -46,18 +46,12 @@ def mask_less_accurate(candidates: list[Candidate]) -> list[Candidate]:
 
 def mask_no_gain(candidates: list[Candidate]) -> list[Candidate]:
     """Mask splits that gain too little over what is not split and may be chosen; the rule is in gain.py."""
-    wholes = [candidate for candidate in candidates if not candidate.is_split]
-    if len(wholes) == len(candidates):
+    splits = [candidate for candidate in candidates if (candidate.legs or candidate.shares) and candidate.is_split]
+    if not splits:
         return candidates
-    bars = {tier: bar_for(tier, wholes) for tier in {c.tier.tier for c in candidates if c.is_split}}
-
-    def why_not(candidate: Candidate) -> Reason | None:
-        bar = bars[candidate.tier.tier] if candidate.is_split else None
-        if bar is None or (candidate.legs and bar.is_open_to_legs) or bar.is_met_by(candidate.prediction):
-            return None
-        return Reason(mask=Mask.NO_GAIN, sentence=bar.why_not_met(candidate.prediction))
-
-    return _masked(candidates, why_not)
+    bars = Bars(candidate for candidate in candidates if not (candidate.legs or candidate.shares))
+    by_tier = {tier: bars.of(tier) for tier in {split.tier.tier for split in splits}}
+    return _masked(candidates, lambda candidate: _why_no_gain(candidate, by_tier))
 
 
 def _best_s(candidate: Candidate) -> float:
@@ -72,9 +66,18 @@ def _why_late(candidate: Candidate, remaining_s: float) -> Reason | None:
     return Reason(mask=Mask.DEADLINE, sentence=sentence)
 
 
+def _why_no_gain(candidate: Candidate, bars: Mapping[DeviceClass, Bar | None]) -> Reason | None:
+    if not candidate.legs and not candidate.shares:
+        return None
+    bar = bars[candidate.tier.tier] if candidate.is_split else None
+    if bar is None or (candidate.legs and bar.is_open_to_legs) or bar.is_met_by(candidate.prediction):
+        return None
+    return Reason(mask=Mask.NO_GAIN, sentence=bar.why_not_met(candidate.prediction))
+
+
 def _masked(candidates: list[Candidate], why_not: Callable[[Candidate], Reason | None]) -> list[Candidate]:
     """Ask of each that is still allowed."""
     return [
-        replace(candidate, reason=reason) if candidate.allowed and (reason := why_not(candidate)) else candidate
+        replace(candidate, reason=reason) if candidate.reason is None and (reason := why_not(candidate)) else candidate
         for candidate in candidates
     ]

@@ -51,6 +51,8 @@ class Membership:
     def __init__(self, settings: Settings, now: float) -> None:
         self._settings = settings
         self._members: dict[NodeId, Member] = {}
+        self.usable: set[NodeId] = set()
+        """Who may be sent work: alive and in session."""
         self._awareness = 0
         self._check_s = now + settings.heartbeat_interval_s
 
@@ -69,8 +71,7 @@ class Membership:
 
     def is_usable(self, node_id: NodeId) -> bool:
         """Tell whether work may be sent there: alive and in session."""
-        member = self._members.get(node_id)
-        return member is not None and member.standing is Standing.ALIVE and member.connected
+        return node_id in self.usable
 
     def connected(self, node_id: NodeId, incarnation: int, now: float) -> list[Change]:
         """Note a session; the newest incarnation counts, an older one is ignored, and so is one peer too many."""
@@ -81,6 +82,7 @@ class Membership:
             return []
         changed = member is None or member.standing is not Standing.ALIVE
         self._members[node_id] = Member(incarnation=incarnation, standing=Standing.ALIVE, heard_s=now, connected=True)
+        self.usable.add(node_id)
         return [Change(node_id=node_id, standing=Standing.ALIVE)] if changed else []
 
     def heard(self, node_id: NodeId, now: float) -> list[Change]:
@@ -97,6 +99,7 @@ class Membership:
             return []
         member = self._members[node_id]
         member.connected = False
+        self.usable.discard(node_id)
         if left:
             return self._become(node_id, Standing.LEFT)
         return self._become(node_id, Standing.SUSPECT) if member.standing is Standing.ALIVE else []
@@ -133,6 +136,10 @@ class Membership:
         if member.standing is standing:
             return []
         member.standing = standing
+        if standing is Standing.ALIVE and member.connected:
+            self.usable.add(node_id)
+        else:
+            self.usable.discard(node_id)
         return [Change(node_id=node_id, standing=standing)]
 
     def _make_room(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
-from math import inf
 
 from msgspec.structs import replace
 
@@ -17,9 +16,8 @@ from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.membership import Change, Membership
 from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry
-from meshd.core.node_view import NodeView, Prospect, short
+from meshd.core.node_view import NodeView, short
 from meshd.core.plan import RAW
-from meshd.core.privacy import open_cuts
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
 
@@ -28,10 +26,6 @@ _FIRST_RTT_S = 0.02
 
 _TOLD_BYTES = 100_000
 """Links are told by what an exchange of this size takes: between the smallest and the largest that cross a cut."""
-
-_MOST_PROSPECTS = 64
-"""Kept for one peer: one for each variant and size of batch."""
-
 
 _RADIO_TAIL_S = 1.0
 """How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
@@ -212,19 +206,6 @@ class MeshView:
             else:
                 peer.link.weigh(now)
 
-    def prospect(self, node: NodeView, hosted: HostedTier, own: HostedTier, items: int) -> Prospect:
-        """Return what tails on a peer take at best; ``own`` is the same artifact here, as what is cut here travels."""
-        link = node.link
-        assert link is not None, "nothing travels to this node itself"
-        versions = (link.version, self.encodings.version, node.times.version, self.own.times.version)
-        known = node.prospects.get((own.artifact, items))
-        if known is None or known.versions != versions:
-            if len(node.prospects) >= _MOST_PROSPECTS:
-                node.prospects.clear()
-            known = self._prospect(node, hosted, own, items, versions)
-            node.prospects[own.artifact, items] = known
-        return known
-
     def passage(self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int) -> Passage:
         """Return the best way to a peer for tensors of ``n_bytes`` that cross before a stage."""
         link = node.link
@@ -271,28 +252,6 @@ class MeshView:
     def _new_link(self, profile: NodeProfile, now: float) -> Link:
         slower_bps = min(self.own.profile.power.radio_bps, profile.power.radio_bps)
         return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / slower_bps)
-
-    def _prospect(
-        self, node: NodeView, hosted: HostedTier, own: HostedTier, items: int, versions: tuple[int, int, int, int]
-    ) -> Prospect:
-        if len(hosted.stages) != len(own.stages):
-            return Prospect(versions=versions, passages=(), least_s=inf, least_tail_s=inf, least_way_s=inf)
-        passages = [
-            self.passage(node, own, stage, n_bytes=own.stages[stage - 1].out_bytes * items, items=items)
-            for stage in range(1, len(own.stages))
-        ]
-        cuts = [cut for cut in open_cuts(own.stages) if hosted.stages[cut - 1].may_travel]
-        heads_s, tails = self.own.times.spans(own).seconds[0], node.times.spans(hosted).seconds
-        tails_s = [passages[cut - 1].seconds + tails[cut][-1] * items for cut in cuts]
-        wholes_s = [heads_s[cut] * items + tail_s for cut, tail_s in zip(cuts, tails_s, strict=True)]
-        ways_s = [heads_s[cut] * items + passages[cut - 1].seconds for cut in cuts]
-        return Prospect(
-            versions=versions,
-            passages=(None, *passages),
-            least_s=min(wholes_s, default=inf),
-            least_tail_s=min(tails_s, default=inf),
-            least_way_s=min(ways_s, default=inf),
-        )
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
         peer.telemetry = telemetry

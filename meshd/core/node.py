@@ -24,13 +24,11 @@ class DeviceClass(StrEnum):
     HUB = "hub"
     UPSTREAM = "upstream"
 
-    @property
-    def rank(self) -> int:
+    __hash__ = str.__hash__  # Enum's own is written in Python, and every decision asks for hundreds.
+
+    def __init__(self, _value: str) -> None:
+        self.rank = len(type(self).__members__)
         """Position in the order watch < phone < hub < upstream."""
-        return _RANKS[self]
-
-
-_RANKS = {device_class: rank for rank, device_class in enumerate(DeviceClass)}
 
 
 MOST_WAYS = 16

@@ -23,7 +23,10 @@ def short(node_id: NodeId) -> str:
 class Prospect(Struct, frozen=True, kw_only=True, gc=False):
     """What tails of one variant on a peer take at best, at one state of what is known."""
 
-    versions: tuple[int, int, int, int]
+    link_version: int
+    times_version: int
+    own_versions: tuple[int, int]
+    """Of the encodings and of the times here."""
     passages: tuple[Passage | None, ...]
     """The best way of what crosses before each stage; none before the first, whose input is the request's."""
     least_s: float

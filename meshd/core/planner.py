@@ -7,7 +7,7 @@ from itertools import groupby
 
 from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
 from meshd.core.cost import NOTHING_ONWARD, CostModel, Here, Onward
-from meshd.core.gain import bar_for
+from meshd.core.gain import Bars
 from meshd.core.life import Life
 from meshd.core.masking import (
     mask_late,
@@ -149,14 +149,23 @@ class _Offer:
     def _splits(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:
         """Return splits of what this node hosts itself: a head runs here."""
         found: list[Candidate] = []
+        bars: Bars | None = None
         for node, hosted in hosts:
-            if node.link is None and hosted.stages and not self._rules.too_weak(hosted):
+            if node.link is None and self._may_split(hosted):
                 splitter, named = self._splitter(hosted), self._request.plan
                 if named:
                     found += splitter.named(named)
-                elif splitter.is_possible:
-                    found += splitter.offer(bar_for(hosted.tier, wholes))
+                else:
+                    bars = bars or Bars(wholes)
+                    found += splitter.offer(bars.of(hosted.tier))
         return found
+
+    def _may_split(self, hosted: HostedTier) -> bool:
+        """Tell whether a head may run here and there is anybody for the tail."""
+        if not hosted.stages or not self._view.partners_of(hosted.model, hosted.artifact):
+            return False
+        is_open = any(stage.may_travel for stage in hosted.stages[:-1])
+        return is_open and not self._rules.too_weak(hosted) and self._rules.forbids_here(hosted) is None
 
     def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:
         if self._request.batch < 2 or self._request.delegated or self._life.parent is not None:

@@ -7,7 +7,6 @@ arithmetic, and what is not the soonest or the cheapest there is not offered at 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from heapq import nsmallest
 from itertools import chain, product
 from math import inf
@@ -25,6 +24,7 @@ from meshd.core.node import HostedTier, PeerLink
 from meshd.core.node_view import NodeView
 from meshd.core.plan import RAW, Leg
 from meshd.core.privacy import open_cuts
+from meshd.core.prospects import Prospects
 from meshd.core.rules import Rules
 from meshd.core.station import Part, Station
 
@@ -35,6 +35,8 @@ _MOST_LOOKED_AT = 16
 _MOST_CHAINS = 2
 
 
+_Promise = tuple[float, NodeView, HostedTier]
+"""Seconds that something takes at least with a peer."""
 _Way = tuple[tuple[Station, int, int, Passage | None], ...]
 """Stations with the stages [first, last) that they run and the way of their input there."""
 
@@ -72,15 +74,8 @@ class Splitter:
         self._n_stages = len(own.stages)
         self._cuts = open_cuts(own.stages)
         self._partners = cost.view.partners_of(own.model, own.artifact)
-
-    @property
-    def is_possible(self) -> bool:
-        """Tell whether a head may run here and there is anybody for the tail."""
-        return bool(self._cuts and self._partners) and self._rules.forbids_here(self._own) is None
-
-    @cached_property
-    def _here(self) -> Station:
-        return self._cost.station(self._view.own, self._own)
+        self._here = cost.station(cost.view.own, own)
+        self._prospects = Prospects(cost.view, own, self._items)
 
     def offer(self, bar: Bar | None) -> list[Candidate]:
         """Return heads here with tails on peers, and chains that are sooner than all of them.
@@ -88,11 +83,12 @@ class Splitter:
         Of what does not meet the bar only the soonest is offered, so that a person sees what splitting would take.
         """
         most = self._most(bar)
-        by_peer = self._tails(most.limit_s)
+        promising = self._promising()
+        by_peer = self._tails(promising, most.limit_s)
         if not by_peer:
             return []
         found = [way for ways in by_peer for way in ways if most.allows(way)] or by_peer[0][:1]
-        found += self._chains(min(by_peer[0][0].seconds, most.limit_s))
+        found += self._chains(promising, min(by_peer[0][0].seconds, most.limit_s))
         return [self._candidate(way.way) for way in found]
 
     def _most(self, bar: Bar | None) -> _Most:
@@ -107,8 +103,6 @@ class Splitter:
 
     def named(self, place: str) -> list[Candidate]:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
-        if not self.is_possible:
-            return []
         stations = [s for s in self._stations(self._partners.values()) if s.node.profile.name in place]
         twos = (way for station in stations for way in self._twos(station))
         threes = (
@@ -126,7 +120,7 @@ class Splitter:
         here: list[_Way] = [] if self._rules.forbids_here(self._own) else [((self._here, stage, last, None),)]
         there: list[_Way] = []
         if stage in self._cuts:
-            for station in self._stations([(node, hosted) for _, node, hosted in self._promising]):
+            for station in self._stations([(node, hosted) for _, node, hosted in self._promising()]):
                 if stage in open_cuts(station.hosted.stages):
                     node = station.node
                     passage = self._view.passage(node, self._own, stage, n_bytes=reached.n_bytes, items=self._items)
@@ -134,14 +128,14 @@ class Splitter:
         best = nsmallest(_MOST_PEERS, map(self._weigh, there), key=lambda found: found.cost)
         return [self._candidate(way) for way in (*here, *(found.way for found in best))]
 
-    def _tails(self, limit_s: float) -> list[list[_Found]]:
+    def _tails(self, promising: Sequence[_Promise], limit_s: float) -> list[list[_Found]]:
         """Return for each of the best peers its soonest split, and its cheapest one if that is another.
 
         Peers come in the order of the least seconds that they could take, were they idle; once that is more than what
         the last of the best takes, or than any may take, the rest need not be looked at.
         """
         found: list[list[_Found]] = []
-        for least_s, node, hosted in self._promising:
+        for least_s, node, hosted in promising:
             if found and least_s > limit_s:
                 break
             if len(found) >= _MOST_PEERS and least_s >= found[_MOST_PEERS - 1][0].seconds:
@@ -152,24 +146,27 @@ class Splitter:
                     found.sort(key=lambda ways: ways[0].seconds)
         return found[:_MOST_PEERS]
 
-    @cached_property
-    def _promising(self) -> Sequence[tuple[float, NodeView, HostedTier]]:
+    def _promising(self) -> Sequence[_Promise]:
         """Return the peers with the least bounds, and the bounds."""
         hosts = self._partners.values()
         if len(hosts) <= _MOST_PEERS:  # All are looked at: a bound would spare nothing.
             return [(0.0, node, hosted) for node, hosted in hosts]
-        bounds = [(self._bound_s(node, hosted), node, hosted) for node, hosted in hosts]
-        return nsmallest(_MOST_LOOKED_AT, bounds, key=lambda bound: bound[0])
+        bounds = self._bounds_s(hosts)
+        return [(bound_s, node, hosted) for bound_s, _, node, hosted in nsmallest(_MOST_LOOKED_AT, bounds)]
 
-    def _bound_s(self, node: NodeView, hosted: HostedTier) -> float:
-        """Return the least seconds of any split with a peer: the head's wait is over before the tail's begins."""
-        if not self._view.membership.is_usable(node.profile.node_id):
-            return inf
-        prospect = self._view.prospect(node, hosted, self._own, self._items)
-        here = self._here
+    def _bounds_s(
+        self, hosts: Iterable[tuple[NodeView, HostedTier]]
+    ) -> Iterator[tuple[float, int, NodeView, HostedTier]]:
+        """Yield the least seconds of any split with each peer: the head's wait is over before the tail's begins."""
+        here, wait_s, prospect = self._here, self._cost.wait_s, self._prospects.of
         least_head_s = here.seconds[0][self._cuts[0]] * self._items
         least_here_s = here.said_s + here.load_s + least_head_s * here.crowd
-        return max(least_here_s + prospect.least_s, self._cost.wait_s(node, 0.0) + prospect.least_tail_s)
+        usable = self._view.membership.usable
+        for number, (node, hosted) in enumerate(hosts):
+            if node.profile.node_id in usable:
+                best = prospect(node, hosted)
+                bound_s = max(least_here_s + best.least_s, wait_s(node, 0.0) + best.least_tail_s)
+                yield bound_s, number, node, hosted
 
     def _stations(self, hosts: Iterable[tuple[NodeView, HostedTier]]) -> Iterator[Station]:
         """Yield the peers that no rule forbids to receive what crosses a cut."""
@@ -212,13 +209,13 @@ class Splitter:
         return [_Found(seconds=seconds, cost=cost, way=self._two(station, cut)) for seconds, cost, cut in best]
 
     def _passages(self, station: Station) -> tuple[Passage | None, ...]:
-        return self._view.prospect(station.node, station.hosted, self._own, self._items).passages
+        return self._prospects.of(station.node, station.hosted).passages
 
-    def _chains(self, below_s: float) -> list[_Found]:
+    def _chains(self, promising: Sequence[_Promise], below_s: float) -> list[_Found]:
         """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
         found: list[_Found] = []
         least_here_s = self._here.said_s + self._here.load_s
-        for least_way_s, node, hosted in self._middles() if len(self._partners) > 1 else ():
+        for least_way_s, node, hosted in self._middles(promising) if len(self._partners) > 1 else ():
             if least_here_s + least_way_s >= below_s:
                 break
             reached_s = self._reached_s(node, hosted)
@@ -231,7 +228,7 @@ class Splitter:
 
     def _reached_s(self, node: NodeView, hosted: HostedTier) -> dict[int, float]:
         """Return when a middle could be done with its part of a chain, by the stage before which it ends."""
-        passages = self._view.prospect(node, hosted, self._own, self._items).passages
+        passages = self._prospects.of(node, hosted).passages
         heads_s, seconds, items = self._here.seconds[0], node.times.spans(hosted).seconds, self._items
         cuts = self._cuts_with(hosted)
         loads_s = self._here.load_s + self._cost.load_s(node, hosted)
@@ -248,12 +245,10 @@ class Splitter:
         seconds, load_s = node.times.spans(hosted).seconds, self._cost.load_s(node, hosted)
         return min((at_s + seconds[cut][-1] * self._items + load_s for cut, at_s in reached_s.items()), default=inf)
 
-    def _middles(self) -> Sequence[tuple[float, NodeView, HostedTier]]:
+    def _middles(self, promising: Sequence[_Promise]) -> list[_Promise]:
         """Return the peers that tell of links of their own and are reached soonest: a slow one may be a good bridge."""
         telling = [
-            (self._view.prospect(node, hosted, self._own, self._items).least_way_s, node, hosted)
-            for _, node, hosted in self._promising
-            if node.links
+            (self._prospects.of(node, hosted).least_way_s, node, hosted) for _, node, hosted in promising if node.links
         ]
         return nsmallest(_MOST_PEERS, telling, key=lambda middle: middle[0])
 
