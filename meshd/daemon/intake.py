@@ -38,9 +38,9 @@ class Intake:
             asker.send(refusal_of(infer.request_id, error), ())
 
     def withdraw(self, key: object, request_id: str) -> None:
-        """Forget that an asker waits; a request that nobody waits for is cancelled."""
+        """Forget that an asker waits; a request that nobody waits for is cancelled. Others cannot end it."""
         entry = self._ledger.get(request_id)
-        if entry is None:
+        if entry is None or not entry.is_awaited_by(key):
             return
         entry.askers = [asker for asker in entry.askers if asker.key != key]
         if not entry.askers:

@@ -97,6 +97,10 @@ class Entry(Struct):
         """Answer one more; who asks again while it waits is answered once all the same."""
         self.askers = [*(other for other in self.askers if other.key != asker.key), asker]
 
+    def is_awaited_by(self, key: object) -> bool:
+        """Tell whether this asker waits for it; nobody does for a child, which is its parent's alone."""
+        return any(asker.key == key for asker in self.askers)
+
     def is_same(self, infer: Infer, payload: memoryview) -> bool:
         """Tell whether another asker asks for exactly this; nobody asks for a child but this node itself."""
         return self.parent is None and self.question == question_of(infer) and self.payload == payload
@@ -169,7 +173,7 @@ class Ledger:
 
     def asked_by(self, key: object) -> list[RequestId]:
         """Return the live requests that an asker waits for."""
-        return [name for name, entry in self._live.items() if any(asker.key == key for asker in entry.askers)]
+        return [name for name, entry in self._live.items() if entry.is_awaited_by(key)]
 
     def _hold(self, entry: Entry, n_bytes: int) -> None:
         """Count bytes against a request while it lives; a run may end after that."""

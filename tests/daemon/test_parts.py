@@ -110,6 +110,20 @@ async def test_shares_of_a_batch_come_together_in_order(member: MakeMember, tmp_
     assert [m.tensors[0].shape for m in kitchen.asked_by_peers()] == [(2, SAMPLES)]
 
 
+async def test_a_share_is_ended_by_nobody_but_the_node_that_opened_it(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+
+    def interfere(_message: object) -> None:
+        for number in range(2):
+            band.node.intake.withdraw("a stranger", f"r1/{number}")
+
+    kitchen.overhears = interfere
+    client = band.client()
+    check_answer(await client.infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2", request_id="r1"), 4)
+    story = await client.query("explain", request_id="r1")
+    assert [part["outcome"] for part in story["parts"]] == ["answered"] * 2
+
+
 async def test_the_one_plan_that_was_named_is_followed_or_refused(member: MakeMember, tmp_path: Path) -> None:
     band, kitchen = await band_and_kitchen(member, tmp_path)
     result = await band.client().infer(question(), model=CUTTABLE, plan="kitchen")
