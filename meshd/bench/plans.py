@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -17,6 +17,7 @@ from meshd.cli.output import progress
 from meshd.cli.view.words import duration
 from meshd.client import AsyncClient
 from meshd.core.ids import ModelName
+from meshd.errors import SetupError
 from meshd.plan_document import PlanDocument, PlannedWay, PlanQuestion
 
 RATES_BPS = (2e6, 10e6, 50e6, 200e6)
@@ -55,11 +56,13 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
     """The node that took the requests."""
     chosen: str
     """The place that most of the requests ran at that named none."""
+    chosen_s: float
+    """Median of all requests that named none, wherever they ran: what the scheduler's choice takes."""
     best: str
     regret: float
-    """Time of what was chosen over that of the best, less 1."""
+    """``chosen_s`` over the time of the best plan by name, less 1; 0 where it was shorter than all of them."""
     over_single: float
-    """Time of what was chosen over that of the best single node, less 1: negative where several nodes were quicker."""
+    """``chosen_s`` over the time of the best single node, less 1: negative where several nodes were quicker."""
     runs: int
     """Of each plan that was not far behind, and of requests that named none."""
     plans: tuple[TimedPlan, ...]
@@ -72,12 +75,19 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
         links: Links,
         *,
         times: Mapping[str, Sequence[float]],
-        freely: Counter[str],
+        free: Mapping[str, Sequence[float]],
     ) -> Self:
-        """Compare the medians of ``times``, by place; ``freely`` counts where requests ran that named none."""
+        """Hold requests that named no place, by where they ran, against plans by name.
+
+        Raises:
+            SetupError: most of the former ran where none of the latter did.
+        """
         predicted = {way.place: way.total_s for way in document.looks[0].ways}
-        medians = {place: median(seconds) for place, seconds in times.items()}
-        chosen = next(place for place, _ in freely.most_common() if place in medians)
+        medians = {place: median(seconds) for place, seconds in times.items() if seconds}
+        chosen, chosen_s = max(free, key=lambda place: len(free[place])), median(chain.from_iterable(free.values()))
+        if chosen not in medians:
+            told = f"most requests for {document.model} ran as {chosen}, and that plan was never run by name."
+            raise SetupError(told, hint="What the mesh offers changed meanwhile; run it again.")
         best = min(medians, key=medians.__getitem__)
         single_s = min(seconds for place, seconds in medians.items() if _is_whole(place))
         return cls(
@@ -86,10 +96,11 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
             links=links,
             asked=document.node,
             chosen=chosen,
+            chosen_s=round(chosen_s, 6),
             best=best,
-            regret=round(medians[chosen] / medians[best] - 1.0, 4),
-            over_single=round(medians[chosen] / single_s - 1.0, 4),
-            runs=sum(freely.values()),
+            regret=round(max(0.0, chosen_s / medians[best] - 1.0), 4),
+            over_single=round(chosen_s / single_s - 1.0, 4),
+            runs=sum(map(len, free.values())),
             plans=tuple(
                 TimedPlan(
                     place=place, predicted_s=predicted.get(place), seconds=round(seconds, 6), whole=_is_whole(place)
@@ -114,7 +125,7 @@ async def measure_plans(
     """Compare all plans for each model, whose bundles lie in one folder, with the inputs given, at each speed.
 
     Raises:
-        SetupError: the daemons did not come together.
+        SetupError: the daemons did not come together, or what they chose was never run by name.
     """
     found = []
     for rate_bps in rates_bps:
@@ -159,11 +170,14 @@ class Comparison:
         ]
 
     async def choice(self, rate_bps: float, links: Links, *, runs: int) -> PlanChoice:
-        """Run each way that may be best in turns with requests that name none, and compare."""
+        """Run each way that may be best in turns with requests that name none, and compare.
+
+        What is chosen and was not worth running is run by name from then on.
+        """
         await self.warm_up()
         worth = await self._worth_running(runs)
         times: dict[str, list[float]] = {place: [] for place in worth}
-        freely: Counter[str] = Counter()
+        free: dict[str, list[float]] = {}
         for turn in range(runs):
             turns = [*(place for place, often in worth.items() if turn < often), ""]
             self._chance.shuffle(turns)
@@ -171,10 +185,12 @@ class Comparison:
                 seconds = await self.run(place)
                 if place:
                     times[place].append(seconds)
-                else:
-                    freely[await self._chosen()] += 1
-        document = await self._document()
-        return PlanChoice.of(document, rate_bps, links, times=times, freely=freely)
+                    continue
+                chosen = await self._chosen()
+                free.setdefault(chosen, []).append(seconds)
+                if chosen not in worth:
+                    worth[chosen], times[chosen] = runs, [await self.run(chosen)]
+        return PlanChoice.of(await self._document(), rate_bps, links, times=times, free=free)
 
     async def run(self, place: str) -> float:
         """Ask once for one way, or for whichever is best, and return the seconds until the answer."""
@@ -202,6 +218,6 @@ class Comparison:
 
 
 def _tell(choice: PlanChoice) -> None:
-    took = next(plan.seconds for plan in choice.plans if plan.place == choice.chosen)
-    best = "the best" if choice.chosen == choice.best else f"{choice.regret:.1%} behind {choice.best}"
-    progress(f"{choice.model} at {choice.bandwidth_bps / 1e6:g} Mbit/s: {choice.chosen}, {duration(took)}, {best}")
+    best = "the best" if choice.chosen == choice.best else f"the best is {choice.best}"
+    told = f"{choice.chosen}, {duration(choice.chosen_s)}, {choice.regret:.1%} behind, {best}"
+    progress(f"{choice.model} at {choice.bandwidth_bps / 1e6:g} Mbit/s: {told}")

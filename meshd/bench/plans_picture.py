@@ -68,8 +68,7 @@ def _panel(axes: Axes, model: str, choices: Sequence[PlanChoice]) -> None:
         at = choice.bandwidth_bps / 1e6
         for plan in choice.plans:
             axes.plot(at, plan.seconds, "o", ms=5.5, color=_COLOURS[_kind(plan, choice)], alpha=0.75, mec="none")
-            if plan.place == choice.chosen:
-                axes.plot(at, plan.seconds, "o", ms=11, mfc="none", mec="#22303c", mew=1.3)
+        axes.plot(at, choice.chosen_s, "o", ms=11, mfc="none", mec="#22303c", mew=1.3)
     axes.set_xticks([choice.bandwidth_bps / 1e6 for choice in choices])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -25,13 +25,12 @@ def _table(choices: Sequence[PlanChoice]) -> Table:
         right=("link", "time", "regret", "by one node"),
     )
     for choice in choices:
-        times_s = {plan.place: plan.seconds for plan in choice.plans}
         single_s = min(plan.seconds for plan in choice.plans if plan.whole)
         table.add_row(
             choice.model,
             f"{choice.bandwidth_bps / 1e6:g} Mbit/s",
             choice.chosen,
-            duration(times_s[choice.chosen]),
+            duration(choice.chosen_s),
             Text("the same", "dim") if choice.best == choice.chosen else choice.best,
             percent(choice.regret),
             duration(single_s),
