@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import erfc, sqrt
+from collections.abc import Iterable, Sequence
+from math import erfc, inf, sqrt
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ from meshd.core.encodings import Passage
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
+from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.core.settings import Settings
 from meshd.core.station import Part, Station
@@ -62,6 +63,7 @@ class CostModel:
         self._settings = settings
         self._remaining_s = remaining_s
         self._wakes = view.radio_wakes(now)
+        self._own_weight = self.weight(view.own)
 
     def whole(self, node: NodeView, hosted: HostedTier, onward: Onward) -> tuple[Prediction, str]:
         """Return what it takes to start the request with this tier on this node, and the codec of its input."""
@@ -70,36 +72,60 @@ class CostModel:
 
     def whole_course(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Course, str]:
         """Return the course of so many of the request's items that one node runs whole."""
-        course, codec = Course(), "raw"
-        if node.link is not None:
+        power, link = node.profile.power, node.link
+        weight, item_s = self.weight(node), node.item_s(hosted)
+        compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now) * items
+        transfer_s, variance, codec = 0.0, deviation_s * deviation_s, RAW
+        joules = power.compute_joules(hosted.macs * items)
+        weighted_joules = joules * weight
+        if link is not None:
             passage = self.input_passage(node, hosted, items)
-            codec = passage.codec
-            course.travel(passage.seconds, passage.seconds * node.link.spread(passage.n_bytes, self.now))
-            for end in (self.view.own, node):
-                course.spend(self.radio_joules(end, passage.n_bytes), self.weight(end))
-        item_s = node.item_s(hosted)
-        deviation_s = node.item_deviation_s(hosted, self.now) * items
-        course.queue_s = self.wait_s(node, item_s)
-        course.compute(item_s * items, deviation_s, self.crowd(node))
-        course.load_s = self.load_s(node, hosted)
-        course.spend(node.profile.power.compute_joules(hosted.macs * items), self.weight(node))
+            transfer_s, n_bytes, codec = passage.seconds, passage.n_bytes, passage.codec
+            variance += (transfer_s * link.spread(n_bytes, self.now)) ** 2
+            sent_joules, got_joules = self.radio_joules(self.view.own, n_bytes), self.radio_joules(node, n_bytes)
+            joules += sent_joules + got_joules
+            weighted_joules += sent_joules * self._own_weight + got_joules * weight
+        course = Course(
+            queue_s=self.wait_s(node, item_s),
+            load_s=self.load_s(node, hosted),
+            compute_s=compute_s,
+            transfer_s=transfer_s,
+            delay_s=compute_s * self.crowd(node),
+            variance=variance,
+            joules=joules,
+            weighted_joules=weighted_joules,
+        )
         return course, codec
 
-    def whole_bound(self, node: NodeView, hosted: HostedTier) -> float:
-        """Return what a whole run costs at least, apart from what is the same for all nodes of a tier.
+    def whole_bounds(self, hosts: Iterable[tuple[NodeView, HostedTier]]) -> list[float]:
+        """Return what a whole run on each node costs at least, apart from what is the same for all nodes of a tier.
 
-        It is computed for a thousand nodes where only the best few are priced: no encoding, no risk, no objects.
+        It is computed for a thousand nodes where only the best few are priced: no encoding, no risk, no calls. This
+        node and the one that the asker named come first.
         """
-        items = self.request.batch
-        item_s = node.item_s(hosted)
-        seconds = self.wait_s(node, item_s) + self.load_s(node, hosted) + item_s * items * (1.0 + self.crowd(node))
-        power = node.profile.power
-        joules = hosted.macs * items / power.macs_per_s * power.active_watts
-        if node.link is not None:
-            n_bytes = self.request.input_bytes
-            seconds += node.link.transfer_s(n_bytes)
-            joules += n_bytes * power.radio_joules_per_byte
-        return joules * self.weight(node) + seconds * self._settings.latency_price_watts
+        request, price_watts = self.request, self.price_watts
+        items, n_bytes, named = request.batch, request.input_bytes, request.plan
+        bounds: list[float] = []
+        for node, hosted in hosts:
+            link, profile, telemetry = node.link, node.profile, node.telemetry
+            if link is None or profile.name == named:
+                bounds.append(-inf)
+                continue
+            known, power, alive = node.learned.get(hosted.artifact), profile.power, link.outstanding
+            item_s = hosted.compute_s if known is None else known.mean
+            said_s = telemetry.backlog_s - (self.now - node.heard_s)
+            sent_s = alive * item_s / profile.slots
+            seconds = link.transfer_s(n_bytes) + max(sent_s, said_s)
+            if said_s > 0.0:
+                alive = max(alive, telemetry.queued + telemetry.running)
+            seconds += item_s * items * (1.0 + alive / profile.slots)
+            if hosted.artifact not in telemetry.warm:
+                seconds += hosted.load_s
+            joules = hosted.macs * items / power.macs_per_s * power.active_watts + n_bytes * power.radio_joules_per_byte
+            if power.battery_joules is None or telemetry.charging:
+                joules *= self._settings.mains_joule_weight
+            bounds.append(joules + seconds * price_watts)
+        return bounds
 
     def station(self, node: NodeView, hosted: HostedTier) -> Station:
         """Return a node as a place for stages of a variant that can be cut."""
@@ -146,7 +172,7 @@ class CostModel:
     def priced(self, course: Course, hosted: HostedTier, onward: Onward) -> Prediction:
         """Return a course with what may follow it, on the scale of joules."""
         settings = self._settings
-        rate = self.view.escalation_rate(hosted, self.now)
+        rate = 0.0 if onward is NOTHING_ONWARD else self.view.escalation_rate(hosted, self.now)
         escalation_s = rate * onward.seconds
         total_s = course.until_s + escalation_s
         deviation_s = sqrt(course.variance + (rate * onward.deviation_s) ** 2)
@@ -171,7 +197,7 @@ class CostModel:
         """Return the best way of so many items of the request's input to a peer."""
         request = self.request
         n_bytes = request.input_bytes if items == request.batch else request.input_bytes * items / request.batch
-        return self.view.passage(node, hosted, 0, n_bytes=n_bytes, items=items)
+        return self.view.input_passage(node, hosted, n_bytes=n_bytes, items=items)
 
     def wait_s(self, node: NodeView, item_s: float) -> float:
         """Return the wait here; at a peer what it said, less the time since, or what we sent if that is more."""

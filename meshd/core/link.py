@@ -119,7 +119,7 @@ class Link(Struct, kw_only=True):
         """Return the expected seconds to move this many bytes, both directions together."""
         doubt = self.doubt
         if doubt is None:
-            return self._measured_s(n_bytes)
+            return self._measured_s(n_bytes) if self.sizes else self.rtt_s.mean + n_bytes * self.byte_s
         return self._undoubted_s(n_bytes) if doubt.is_tried else self._measured_s(n_bytes) + doubt.late_s
 
     def _undoubted_s(self, n_bytes: float) -> float:

@@ -27,6 +27,9 @@ _FIRST_RTT_S = 0.02
 _TOLD_BYTES = 100_000
 """Links are told by what an exchange of this size takes: between the smallest and the largest that cross a cut."""
 
+_MOST_INPUTS = 64
+"""Ways of inputs kept for one peer: one for each variant and size."""
+
 _RADIO_TAIL_S = 1.0
 """How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
 few seconds; an assumption until a platform reports it."""
@@ -214,6 +217,19 @@ class MeshView:
         return self.encodings.best(
             link, hosted, stage, n_bytes=n_bytes, items=items, ways=ways, codecs=node.codecs & self.own.codecs
         )
+
+    def input_passage(self, node: NodeView, hosted: HostedTier, *, n_bytes: float, items: int) -> Passage:
+        """Return the best way to a peer for so many bytes of a request's input, kept until the link is another."""
+        link, key = node.link, (hosted.artifact, n_bytes, items)
+        assert link is not None, "nothing travels to this node itself"
+        known = node.inputs.get(key)
+        if known is not None and known[0] == link.version and known[1] == self.encodings.version:
+            return known[2]
+        if len(node.inputs) >= _MOST_INPUTS:
+            node.inputs.clear()
+        passage = self.passage(node, hosted, 0, n_bytes=n_bytes, items=items)
+        node.inputs[key] = (link.version, self.encodings.version, passage)
+        return passage
 
     def link_report(self) -> tuple[PeerLink, ...]:
         """Return what to tell others of this node's best links; only of such as were measured."""

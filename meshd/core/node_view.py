@@ -55,6 +55,8 @@ class NodeView(Struct, kw_only=True):
     """What it can undo."""
     prospects: dict[tuple[ArtifactHash, int], Prospect] = {}
     """By variant and size of batch."""
+    inputs: dict[tuple[ArtifactHash, float, int], tuple[int, int, Passage]] = {}
+    """Ways of inputs by variant, bytes and items, each behind the versions of the link and of the encodings."""
 
     def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
         """Return what one item takes there: learned, or as announced."""
@@ -76,3 +78,4 @@ class NodeView(Struct, kw_only=True):
         self.learned = {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}
         self.times.keep(hosted)
         self.prospects.clear()
+        self.inputs.clear()

@@ -19,6 +19,7 @@ from meshd.core.masking import (
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.node_view import NodeView
+from meshd.core.plan import RAW
 from meshd.core.request import Priority
 from meshd.core.rules import Rules
 from meshd.core.settings import Settings
@@ -101,7 +102,9 @@ class _Offer:
         """
         candidates: list[Candidate] = []
         for _, tier_hosts in groupby(reversed(hosts), key=lambda host: host[1].tier):
-            candidates += [self._whole(*host) for host in self._ruled(list(tier_hosts))]
+            hosted_here = list(tier_hosts)
+            onward = self._ladder.above(hosted_here[0][1].tier.rank)
+            candidates += [self._whole(*host, onward) for host in self._ruled(hosted_here)]
         candidates.reverse()
         return candidates
 
@@ -114,7 +117,7 @@ class _Offer:
             return [(node, hosted, self._rules.forbids(node, hosted)) for node, hosted in hosts]
         kept: dict[int, _Ruled] = {}
         n_allowed = 0
-        for index in sorted(range(len(hosts)), key=[self._bound(host) for host in hosts].__getitem__):
+        for index in sorted(range(len(hosts)), key=self._cost.whole_bounds(hosts).__getitem__):
             node, hosted = hosts[index]
             reason = self._rules.forbids(node, hosted)
             n_allowed += reason is None
@@ -124,17 +127,10 @@ class _Offer:
                 break
         return [kept[index] for index in sorted(kept)]
 
-    def _bound(self, host: _Host) -> float:
-        """Return what a whole run costs at least; this node and the one that the asker named come first."""
-        node, hosted = host
-        if node.link is None or node.profile.name == self._request.plan:
-            return float("-inf")
-        return self._cost.whole_bound(node, hosted)
-
-    def _whole(self, node: NodeView, hosted: HostedTier, reason: Reason | None) -> Candidate:
-        prediction, codec = NOT_PRICED, "raw"
+    def _whole(self, node: NodeView, hosted: HostedTier, reason: Reason | None, onward: Onward) -> Candidate:
+        prediction, codec = NOT_PRICED, RAW
         if reason is None or reason.mask is Mask.DELEGATED:  # Nobody may choose the others, so they are not priced.
-            prediction, codec = self._cost.whole(node, hosted, self._ladder.above(hosted.tier.rank))
+            prediction, codec = self._cost.whole(node, hosted, onward)
             self._ladder.offer(hosted.tier.rank, prediction)
         return Candidate(
             node_id=node.profile.node_id,
@@ -195,5 +191,6 @@ class _Ladder:
 
     def offer(self, rank: int, prediction: Prediction) -> None:
         """Take in one way to run a tier."""
-        if rank not in self._rungs or prediction.total_s < self._rungs[rank].seconds:
+        rung = self._rungs.get(rank)
+        if rung is None or prediction.total_s < rung.seconds:
             self._rungs[rank] = Onward.of(prediction)

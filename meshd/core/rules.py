@@ -31,6 +31,9 @@ class Rules:
         self._is_full = is_full
         self._input_stays = view.keeps_input(life.request.model)
         self._is_only_for_here = _is_only_for_here(life)
+        wanted = (life.request.min_tier, life.request.start_tier)
+        ranks = [tier.rank for tier in wanted if tier is not None]
+        self._least_rank = max([*ranks, 0 if above is None else above.rank + 1])
         self._to_send: dict[str, Reason | None] = {}
 
     def forbids(self, node: NodeView, hosted: HostedTier) -> Reason | None:
@@ -63,7 +66,7 @@ class Rules:
             return Reason(mask=Mask.VISITED, sentence=f"{node.profile.name} has had this request before")
         if self._is_only_for_here:
             return _RUN_IT_HERE
-        if not self._view.membership.is_usable(node_id):
+        if node_id not in self._view.membership.usable:
             return Reason(mask=Mask.NOT_ALIVE, sentence=self._why_unusable(node))
         if self._is_below_floor(node):
             return self._below_floor(node)
@@ -80,8 +83,9 @@ class Rules:
 
     def too_weak(self, hosted: HostedTier) -> Reason | None:
         """Return the rule that wants a larger tier."""
-        request, above = self._life.request, self._above
-        rank = hosted.tier.rank
+        request, above, rank = self._life.request, self._above, hosted.tier.rank
+        if rank >= self._least_rank:
+            return None
         if request.min_tier is not None and rank < request.min_tier.rank:
             return Reason(mask=Mask.TOO_WEAK, sentence=f"the request asks for tier {request.min_tier} or above")
         if above is not None and rank <= above.rank:
