@@ -1,4 +1,4 @@
-"""Less of a processor than there is, by the quota of a control group. Linux, root, and groups of the first version."""
+"""Less of a processor than there is, by the quota of a control group. Linux, root, and groups of either version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-_GROUPS = Path("/sys/fs/cgroup/cpu")
+_FIRST, _SECOND = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
+"""Where the groups of each version are; a system that has both keeps processors in the first."""
 _QUOTA_US = 1_000
 """The least that the kernel grants in one period: the shorter the periods, the more even the slowness."""
 _COARSE_PERIOD_US = 20_000
@@ -20,14 +21,23 @@ _numbers = itertools.count()
 @cache
 def why_not() -> str | None:
     """Say why a process cannot be slowed down here; none when one can."""
-    if not (_GROUPS / "cpu.cfs_quota_us").exists():
-        return f"{_GROUPS} is no control group with a quota; it takes Linux with groups of version 1"
+    groups = _groups()
+    if groups is None:
+        return f"neither {_FIRST} nor {_SECOND} grants processors; it takes Linux with control groups"
     try:
         with cpu_limit() as group:
             group.grant(0.5)
             return None
     except OSError as error:
-        return f"no control group can be made below {_GROUPS}: {error.strerror or error}"
+        return f"no control group can be made below {groups}: {error.strerror or error}"
+
+
+def _groups() -> Path | None:
+    """Return the folder of the version that grants processors here."""
+    if (_FIRST / "cpu.cfs_quota_us").exists():
+        return _FIRST
+    controllers = _SECOND / "cgroup.controllers"
+    return _SECOND if controllers.exists() and "cpu" in controllers.read_text().split() else None
 
 
 class CpuLimit:
@@ -44,27 +54,45 @@ class CpuLimit:
     def grant(self, cores: float) -> None:
         """Grant so many cores from now on."""
         period_us = _COARSE_PERIOD_US if cores >= 0.5 else round(_QUOTA_US / cores)
-        self._write("cpu.cfs_quota_us", -1)  # The kernel looks at each of the two by itself.
-        self._write("cpu.cfs_period_us", period_us)
-        self._write("cpu.cfs_quota_us", round(period_us * cores))
+        quota_us = round(period_us * cores)
+        if self._is_second:
+            self._write("cpu.max", f"{quota_us} {period_us}")
+            return
+        self.grant_all()  # The kernel looks at each of the two by itself.
+        self._write("cpu.cfs_period_us", f"{period_us}")
+        self._write("cpu.cfs_quota_us", f"{quota_us}")
 
     def grant_all(self) -> None:
         """Grant what there is."""
-        self._write("cpu.cfs_quota_us", -1)
+        if self._is_second:
+            self._write("cpu.max", "max")
+        else:
+            self._write("cpu.cfs_quota_us", "-1")
 
-    def _write(self, key: str, value: int) -> None:
-        (self._folder / key).write_text(str(value))
+    @property
+    def _is_second(self) -> bool:
+        return (self._folder / "cpu.max").exists()
+
+    def _write(self, key: str, value: str) -> None:
+        (self._folder / key).write_text(value)
 
 
 @contextmanager
 def cpu_limit() -> Iterator[CpuLimit]:
-    """Make a group without a limit yet, and remove it in the end; processes that are left in it go on without it."""
-    folder = _GROUPS / f"meshd-{os.getpid()}-{next(_numbers)}"
+    """Make a group without a limit yet, and remove it in the end; processes that are left in it go on without it.
+
+    Raises:
+        OSError: the system does not let us.
+    """
+    groups = _groups() or _SECOND
+    folder = groups / f"meshd-{os.getpid()}-{next(_numbers)}"
     folder.mkdir()
     try:
+        if groups == _SECOND:
+            (groups / "cgroup.subtree_control").write_text("+cpu")  # Groups of version 2 are asked for each controller.
         yield CpuLimit(folder)
     finally:
         for pid in (folder / "cgroup.procs").read_text().split():
             with suppress(OSError):
-                (_GROUPS / "cgroup.procs").write_text(pid)
+                (groups / "cgroup.procs").write_text(pid)
         folder.rmdir()

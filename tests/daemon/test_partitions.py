@@ -1,6 +1,7 @@
 """Three machines with slow links and a weak watch: where MobileNetV2 runs depends on the link, its answer does not.
 
 Each device is a daemon in a network namespace of its own, behind a token bucket; a control group makes the watch weak.
+Where there are none the watch is as strong as the others, and nothing is gained by sending anything away.
 """
 
 from __future__ import annotations
@@ -47,8 +48,6 @@ POLL_S = 0.02
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the cut model, and room for what the daemons keep from one test to the next."""
     needs_slow_links()
-    if reason := cpu_limit.why_not():
-        pytest.skip(reason)
     seed = next(seed for seed in seeds.SEEDS if seed.name == MODEL)
     folder = tmp_path_factory.mktemp("partitions")
     (folder / "bundles").mkdir()
@@ -96,12 +95,15 @@ async def test_a_slow_and_a_fast_link_lead_to_different_plans_and_all_plans_to_t
                 else:
                     assert answered.outputs["output"].argmax() == whole["output"].argmax(), way.place
     assert chosen[SLOW_BPS] == "watch"
-    assert chosen[FAST_BPS] != "watch"
+    if cpu_limit.why_not() is None:
+        assert chosen[FAST_BPS] != "watch"
 
 
 async def test_a_device_that_dies_with_a_tail_costs_time_and_no_answer(
     folder: Path, picture: dict[str, NDArray[Any]]
 ) -> None:
+    if reason := cpu_limit.why_not():
+        pytest.skip(f"a watch as strong as the others has no reason to split: {reason}")
     lay_private(folder)
     async with mesh(folder / "private", FAST_BPS) as (household, watch):
         await Comparison(watch, MODEL, picture).warm_up()
