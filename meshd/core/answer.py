@@ -23,6 +23,9 @@ class Hop(Struct, frozen=True, kw_only=True):
     tier: DeviceClass
     variant: Word
     compute_s: Seconds
+    """Of the run; it may have held items of others too."""
+    items: Annotated[int, Meta(ge=1, le=2**31)] = 1
+    """That were run in them."""
     score: Score | None = None
     anomalous: bool | None = None
     stages: tuple[StageNumber, StageNumber] | None = None

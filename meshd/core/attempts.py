@@ -31,7 +31,7 @@ class Attempts:
         life.look_s = inf
         life.advance(Step.PLAN_HERE)
         token = (request.request_id, number)
-        if self._queue.start_at_once(token, request.batch, expected_s):
+        if self._queue.start_at_once(token, expected_s):
             self._commands.append(self.started(life, now))
             return None
         return self._queue.push(

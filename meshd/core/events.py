@@ -45,6 +45,8 @@ class StageFinished(_Event, frozen=True, kw_only=True):
     score: float | None
     anomalous: bool | None
     malformed: bool
+    items: int = 1
+    """That were run in ``compute_s``: the request's, and those of others that ran with them."""
     out_bytes: int = 0
     """Bytes of what it gave, where that is to travel on: the tensors that cross behind the last of its stages."""
 

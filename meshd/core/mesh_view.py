@@ -127,7 +127,7 @@ class MeshView:
         assert link is not None, "only this node itself has no link"
         return link
 
-    def learn_from(self, node_id: NodeId, answer: Answer, batch: int, now: float) -> None:
+    def learn_from(self, node_id: NodeId, answer: Answer, now: float) -> None:
         """Take in how long a peer's own stages behind its answer took, and which of them escalated.
 
         What it says of other nodes is passed over: one answer could make a rival look slow for good.
@@ -135,7 +135,7 @@ class MeshView:
         for position, hop in enumerate(answer.route):
             if hop.node_id == node_id and (hosted := self._hosted_at(hop, answer.model)):
                 first, last = hop.stages or (0, len(hosted.stages))
-                self.learn_stages(node_id, hosted, first, last, hop.compute_s / batch, now)
+                self.learn_stages(node_id, hosted, first, last, hop.compute_s / hop.items, now)
                 if last == len(hosted.stages):
                     escalated = answer.degraded or any(later.tier != hop.tier for later in answer.route[position + 1 :])
                     self.learn_escalation(hosted, escalated=escalated, now=now)

@@ -102,7 +102,7 @@ class Reports:
                 self._child_ended(parent, child, outcome, now)
 
     def _note_run(self, life: Life, attempt: Attempt, done: events.StageFinished, run: Run, now: float) -> None:
-        """Account for what ran; a batch teaches once, with the last of its members, what one item took."""
+        """Account for what ran; a batch teaches once, with the first of its members, what one item took."""
         own, tier, leg = self._view.own.profile, attempt.candidate.tier, attempt.leg
         hop = Hop(
             node_id=own.node_id,
@@ -110,15 +110,16 @@ class Reports:
             tier=tier.tier,
             variant=tier.variant,
             compute_s=done.compute_s,
+            items=done.items,
             score=None if is_malformed(tier, done.score) else done.score,
             anomalous=done.anomalous,
             stages=None if leg is None else (leg.first, leg.last),
         )
         macs = tier.macs if leg is None else int(tier.macs * _share_of_stages(tier, leg.first, leg.last))
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(macs * life.request.batch))
-        if run.left:
+        if run.has_taught:
             return
-        item_s = done.compute_s / run.items
+        run.has_taught, item_s = True, done.compute_s / done.items
         if leg is None:
             self._view.learn_compute(own.node_id, tier, item_s, now)
         else:
@@ -130,7 +131,7 @@ class Reports:
         tier, stage = attempt.candidate.tier, attempt.leg.first if attempt.leg else 0
         n_bytes, items = bytes_to_send(life, attempt.leg), life.request.batch
         self._view.learn_exchange(answered, tier, stage, attempt.codec, n_bytes, transfer_s, now, items=items)
-        self._view.learn_from(answered.node_id, answered.answer, items, now)
+        self._view.learn_from(answered.node_id, answered.answer, now)
 
     def _reach(self, life: Life, attempt: Attempt, done: events.StageFinished, now: float) -> None:
         leg, tier = attempt.legs[0], attempt.candidate.tier

@@ -33,8 +33,9 @@ class Run(Struct, kw_only=True):
 
     left: int
     """Members whose end has not been reported."""
-    items: int
     expected_s: float
+    has_taught: bool = False
+    """Whether what it took was learned from: once, however many were in it."""
 
 
 _Place = tuple[int, float, int]
@@ -92,11 +93,11 @@ class RunQueue:
         """Tell whether a stage of this priority finds a place, if need be by pushing out a less urgent one."""
         return not self.is_full or _URGENCY[self._line[0][1].priority] > _URGENCY[priority]
 
-    def start_at_once(self, token: Token, items: int, expected_s: float) -> bool:
+    def start_at_once(self, token: Token, expected_s: float) -> bool:
         """Give a stage a slot without having it wait, if one is free and nobody waits for it; tell whether it did."""
         if self._line or self._running >= self._slots:
             return False
-        self._hold((token,), items, expected_s)
+        self._hold((token,), expected_s)
         return True
 
     def push(self, waiting: Waiting) -> Token | None:
@@ -118,7 +119,7 @@ class RunQueue:
         group = self._group(self._line[-1], now)
         tokens = tuple(self._remove(entry).token for entry in group)
         seconds = sum(waiting.expected_s for _, waiting in group)
-        self._hold(tokens, sum(waiting.items for _, waiting in group), seconds)
+        self._hold(tokens, seconds)
         return tokens
 
     def ended(self, token: Token) -> Run | None:
@@ -148,9 +149,9 @@ class RunQueue:
         before_s = sum(self._waiting_s[: _URGENCY[priority] + 1])
         return (self._running_s + before_s) / self._slots
 
-    def _hold(self, tokens: tuple[Token, ...], items: int, seconds: float) -> None:
+    def _hold(self, tokens: tuple[Token, ...], seconds: float) -> None:
         """Let a run have a slot."""
-        run = Run(left=len(tokens), items=items, expected_s=seconds)
+        run = Run(left=len(tokens), expected_s=seconds)
         for token in tokens:
             self._runs[token] = run
         self._running += 1

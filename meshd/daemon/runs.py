@@ -72,6 +72,7 @@ class Runs:
                 attempt=attempt,
                 compute_s=end.compute_s,
                 load_s=end.load_s,
+                items=end.items,
                 score=end.score,
                 anomalous=end.anomalous,
                 malformed=end.malformed,

@@ -104,7 +104,7 @@ def _joined(resident: Resident, session: Session, group: Sequence[Member], load_
     if any(array.shape[:1] != (total,) for array in outputs.values()):
         return False
     for member, part in zip(group, _parts(outputs, [member.items for member in group]), strict=True):
-        member.end = resident.judged(part, member.extents, compute_s=compute_s, load_s=load_s)
+        member.end = resident.judged(part, member.extents, items=total, compute_s=compute_s, load_s=load_s)
         member.items_told = 0
     group[0].items_told = total
     return True

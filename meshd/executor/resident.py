@@ -72,7 +72,8 @@ class Resident(ABC):
             ExecutionFailed: the runtime gave up.
         """
         outputs, compute_s = self.compute(session, inputs)
-        return self.judged(outputs, self.inputs.extents(inputs), compute_s=compute_s, load_s=load_s)
+        extents = self.inputs.extents(inputs)
+        return self.judged(outputs, extents, items=extents.get(BATCH, 1), compute_s=compute_s, load_s=load_s)
 
     def compute(self, session: Session, inputs: Mapping[str, Array]) -> tuple[Outputs, float]:
         """Return the outputs of a run as they come, and its seconds.
@@ -89,15 +90,19 @@ class Resident(ABC):
         compute_s = perf_counter() - started
         return dict(zip(names, arrays, strict=True)), compute_s
 
-    def judged(self, outputs: Outputs, extents: Extents, *, compute_s: float, load_s: float) -> StageResult:
-        """Hold outputs against what the manifest promises for inputs of these extents, and score them."""
+    def judged(self, outputs: Outputs, extents: Extents, *, items: int, compute_s: float, load_s: float) -> StageResult:
+        """Hold outputs against what the manifest promises for inputs of these extents, and score them.
+
+        ``items`` are those of the whole run that took ``compute_s``, others' included.
+        """
         flaw = self.outputs.flaw(outputs, extents)
         if flaw:
-            return StageResult(outputs=outputs, compute_s=compute_s, load_s=load_s, score=None, flaw=flaw)
+            return StageResult(outputs=outputs, compute_s=compute_s, load_s=load_s, items=items, score=None, flaw=flaw)
         return StageResult(
             outputs=outputs,
             compute_s=compute_s,
             load_s=load_s,
+            items=items,
             score=self.outputs.score(outputs),
             anomalous=self.outputs.anomalous(outputs),
         )

@@ -18,6 +18,8 @@ class StageResult(Struct, frozen=True, kw_only=True):
     compute_s: float
     load_s: float
     """Seconds spent on loading first; 0.0 when the model was warm."""
+    items: int
+    """That were run in ``compute_s``: the asker's, and those of others that ran with them."""
     score: float | None
     """What the escalation rule or the alarm reads; none when the tier has neither, or when outputs are malformed."""
     anomalous: bool | None = None

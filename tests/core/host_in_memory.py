@@ -268,15 +268,16 @@ class Host:
         if not is_last:
             verdict = replace(verdict, score=None)
         key = (command.request_id, command.attempt)
-        self._run({key: (verdict, out_bytes or RESULT_BYTES)}, seconds * request.batch, is_last=is_last)
+        self._run({key: (verdict, out_bytes or RESULT_BYTES)}, seconds * request.batch, request.batch, is_last=is_last)
 
     def _run_batch(self, command: commands.RunBatch) -> None:
         items = sum(self._requests[name].batch for name, _ in command.members)
         assert items <= command.tier.max_items, "more items than the model takes"
         verdicts = {key: (self._outside.opinion(key[0], command.tier), RESULT_BYTES) for key in command.members}
-        self._run(verdicts, command.tier.compute_s * (1.0 + self._outside.further_item * (items - 1)), is_last=True)
+        seconds = command.tier.compute_s * (1.0 + self._outside.further_item * (items - 1))
+        self._run(verdicts, seconds, items, is_last=True)
 
-    def _run(self, verdicts: dict[Token, tuple[Verdict, int]], seconds: float, *, is_last: bool) -> None:
+    def _run(self, verdicts: dict[Token, tuple[Verdict, int]], seconds: float, items: int, *, is_last: bool) -> None:
         self._uses += 1
         self.running |= dict.fromkeys(verdicts, self._uses)
         assert len(set(self.running.values())) <= self.profile.slots, "more runs than the node has slots"
@@ -284,11 +285,13 @@ class Host:
         def ended(host: Host) -> None:
             for key, (verdict, out_bytes) in verdicts.items():
                 del host.running[key]
-                host._stage_ended(key, verdict, seconds, out_bytes, is_last=is_last)
+                host._stage_ended(key, verdict, seconds, items, out_bytes, is_last=is_last)
 
         self._outside.later(seconds, self, ended)
 
-    def _stage_ended(self, key: Token, verdict: Verdict, seconds: float, out_bytes: int, *, is_last: bool) -> None:
+    def _stage_ended(
+        self, key: Token, verdict: Verdict, seconds: float, items: int, out_bytes: int, *, is_last: bool
+    ) -> None:
         request_id, attempt = key
         if verdict.error is not None:
             failed = events.StageFailed(request_id=request_id, attempt=attempt, code=verdict.error, message="it broke")
@@ -302,6 +305,7 @@ class Host:
                 attempt=attempt,
                 compute_s=seconds,
                 load_s=0.0,
+                items=items,
                 score=verdict.score,
                 anomalous=None,
                 malformed=verdict.malformed,

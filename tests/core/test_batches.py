@@ -11,7 +11,19 @@ from meshd.core.commands import DropStage, Finish, RunBatch, RunStage
 from meshd.core.ids import RequestId
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
-from tests.core.builders import HUB_TIER, arrived, failed, finished, hub, request, scheduler, step, tier
+from tests.core.builders import (
+    HUB_TIER,
+    PHONE_TIER,
+    arrived,
+    failed,
+    finished,
+    hub,
+    phone,
+    request,
+    scheduler,
+    step,
+    tier,
+)
 from tests.core.mesh_in_memory import World
 
 MODEL = tier(HUB_TIER, max_items=64)
@@ -53,11 +65,40 @@ def test_a_batch_teaches_what_one_item_took_once() -> None:
     made = together()
     learned = made.view.own.learned
     before = learned[MODEL.artifact]
-    for number, name in ((2, A), (3, B)):
-        step(made, finished(number, None, name, compute_s=0.012), 0.03)
-    assert learned[MODEL.artifact] == before
-    step(made, finished(4, None, C, compute_s=0.012), 0.03)
+    for number, name in ((2, A), (3, B), (4, C)):
+        step(made, finished(number, None, name, compute_s=0.012, items=3), 0.03)
     assert learned[MODEL.artifact] == before.updated(0.012 / 3, 0.03)
+
+
+def test_a_batch_that_fell_apart_teaches_what_a_run_of_its_own_took() -> None:
+    """Inputs of different lengths start together and cannot run as one."""
+    made = together()
+    before = made.view.own.learned[MODEL.artifact]
+    for number, name in ((2, A), (3, B), (4, C)):
+        step(made, finished(number, None, name, compute_s=0.010), 0.03)
+    assert made.view.own.learned[MODEL.artifact] == before.updated(0.010, 0.03)
+
+
+def test_a_batch_whose_last_member_was_withdrawn_teaches_all_the_same() -> None:
+    made = together()
+    before = made.view.own.learned[MODEL.artifact]
+    step(made, events.RequestCancelled(request_id=C), 0.02)
+    for number, name in ((2, A), (3, B), (4, C)):
+        step(made, finished(number, None, name, compute_s=0.012, items=3), 0.03)
+    assert made.view.own.learned[MODEL.artifact] == before.updated(0.012 / 3, 0.03)
+
+
+def test_who_asks_a_peer_that_runs_batches_learns_what_one_item_takes_there() -> None:
+    phone_tier = tier(PHONE_TIER, compute_s=1.0, score_output=None)
+    asker, asked = phone(phone_tier), hub(replace(MODEL, compute_s=0.010))
+    world = World(asker, asked, settings=Settings(batch_latency_s=1.0), further_item=1.0, link_s=0.001)
+    world.run(1.0)
+    for number in range(40):
+        world.submit(asker.node_id, request(f"r{number}", min_tier=HUB_TIER, deadline_s=30.0))
+    world.run(20.0)
+    peer = world.hosts[asker.node_id].scheduler.view.peer(asked.node_id)
+    assert peer is not None
+    assert peer.item_s(peer.profile.hosted[0]) == pytest.approx(0.010)
 
 
 def test_one_member_that_fails_or_is_withdrawn_leaves_the_others_alone() -> None:

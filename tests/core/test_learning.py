@@ -69,7 +69,7 @@ def test_a_peer_teaches_of_itself_and_of_nobody_else() -> None:
     for peer in (liar, rival):
         view.connected(peer, Telemetry(), 0.0)
     slow = [replace(hop, compute_s=1e6) for peer in (rival, liar) for hop in answer_of(peer).route]
-    view.learn_from(liar.node_id, replace(answer_of(liar), route=tuple(slow)), 1, 1.0)
+    view.learn_from(liar.node_id, replace(answer_of(liar), route=tuple(slow)), 1.0)
     learned = [len(node.learned) for node in view.nodes()]
     assert learned == [0, 1, 0]
 
@@ -81,9 +81,9 @@ def test_a_hop_that_ran_a_tail_teaches_of_that_tail_and_not_of_the_whole() -> No
     view = mesh(member("band", CUT), member("kitchen", CUT))
     kitchen = member("kitchen", CUT)
     (hop,) = answer_of(kitchen).route
-    said = replace(answer_of(kitchen), route=(replace(hop, stages=(1, 2), compute_s=0.040),))
+    said = replace(answer_of(kitchen), route=(replace(hop, stages=(1, 2), compute_s=0.040, items=2),))
     for second in range(40):
-        view.learn_from(kitchen.node_id, said, 2, float(second))
+        view.learn_from(kitchen.node_id, said, float(second))
     peer = view.peer(kitchen.node_id)
     assert peer is not None
     assert peer.learned == {}
@@ -96,7 +96,7 @@ def test_a_head_that_ran_here_teaches_nothing_of_how_often_its_tier_escalates() 
     (hop,) = answer_of(kitchen).route
     head = replace(answer_of(kitchen), route=(replace(hop, stages=(0, 1)), hop))
     before = view.escalation_rate(CUT, 0.0)
-    view.learn_from(kitchen.node_id, replace(head, route=head.route[:1]), 1, 0.0)
+    view.learn_from(kitchen.node_id, replace(head, route=head.route[:1]), 0.0)
     assert view.escalation_rate(CUT, 0.0) == before
 
 
@@ -106,7 +106,7 @@ def test_a_tail_behind_a_head_of_the_same_tier_is_no_escalation() -> None:
     (hop,) = answer_of(member("kitchen", screen)).route
     behind = replace(hop, node_id=member("hall").node_id, node="hall")
     said = replace(answer_of(member("kitchen", screen)), route=(hop, behind))
-    view.learn_from(member("kitchen").node_id, said, 1, 0.0)
+    view.learn_from(member("kitchen").node_id, said, 0.0)
     assert view.escalation_rate(screen, 0.0) < 0.5
 
 
