@@ -19,13 +19,14 @@ from typing_extensions import Buffer, override
 
 from meshd import log
 from meshd.core.ids import NodeId
-from meshd.errors import InvalidInput, LinkError, PeerLost, ProtocolError, UntrustedPeer, from_code
+from meshd.errors import InvalidInput, LinkError, Overloaded, PeerLost, ProtocolError, UntrustedPeer, from_code
 from meshd.net.accounts import Accounts
 from meshd.net.credit import WINDOW_BYTES
 from meshd.net.outgoing import Outgoing
+from meshd.net.postponed import Postponed
 from meshd.net.tls import explained, peer_fingerprint
 from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, MAX_PAYLOAD_BYTES, FrameReader, decode, encode
-from meshd.wire.messages import MAX_TEXT_LENGTH, Goodbye, Heartbeat, Hello, Infer, Message
+from meshd.wire.messages import MAX_TEXT_LENGTH, Cancel, Goodbye, Heartbeat, Hello, Infer, Message, Refusal, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,13 @@ class SessionLimits:
     is what frees the memory."""
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
     window_bytes: int = WINDOW_BYTES
-    """Of requests that the other side may have out here at a time."""
+    """Of requests that the other side may have out here at a time, and of answers unread before more are taken up."""
     max_outgoing_bytes: int = 2 * MAX_PAYLOAD_BYTES
     """Room for the largest frame behind another one; a peer that lets more pile up is cut off."""
+
+
+_MOST_WINDOWS_UNREAD = 4
+"""Of answers to what was taken up before it showed that they are not read; those that come later are told, not kept."""
 
 
 class State(Enum):
@@ -106,6 +111,7 @@ class Session(asyncio.BufferedProtocol):
         self._error: LinkError | None = None
         self._beat = (-1, 0.0)
         self._accounts = Accounts(self._limits.window_bytes, tell=self._write)
+        self._postponed = Postponed()
         self._greeted = self._loop.create_future()
         self._ended = self._loop.create_future()
         self._transport: asyncio.Transport
@@ -162,6 +168,8 @@ class Session(asyncio.BufferedProtocol):
             return self._ask(message, payload_parts)
         if isinstance(message, Heartbeat) and not message.echo:
             self._beat = message.sequence, monotonic()
+        if isinstance(message, Result) and self._leaves_unread(_MOST_WINDOWS_UNREAD):
+            message, payload_parts = _unread(message), ()
         taken = self._write(message, payload_parts)
         self._accounts.sent(message)
         return taken
@@ -218,6 +226,7 @@ class Session(asyncio.BufferedProtocol):
     @override
     def resume_writing(self) -> None:
         self._outgoing.resume()
+        self._take_up()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -227,6 +236,7 @@ class Session(asyncio.BufferedProtocol):
         if was is not State.CLOSING:
             self._error = self._why_lost(exc, was)
         self._accounts.close()
+        self._postponed.clear()
         for waiter in (self._greeted, self._ended):
             if not waiter.done():
                 waiter.set_result(None)
@@ -242,9 +252,25 @@ class Session(asyncio.BufferedProtocol):
             if isinstance(message, Heartbeat) and message.echo and message.sequence == self._beat[0]:
                 self.rtt_s = monotonic() - self._beat[1]
             if self._accounts.received(message, len(payload)):
-                self.on_message(self, message, payload)
+                self._pass_on(message, payload)
         elif self.state is State.GREETING:
             self._take_hello(message)
+
+    def _pass_on(self, message: Message, payload: memoryview) -> None:
+        if isinstance(message, Infer) and (self._postponed or self._leaves_unread()):
+            self._postponed.add(message, payload)
+            return
+        if isinstance(message, Cancel) and self._postponed:
+            self._postponed.forget(message.request_id)
+        self.on_message(self, message, payload)
+
+    def _take_up(self) -> None:
+        """Pass on what was postponed, until too much is unread again."""
+        while self._postponed and self.state is State.OPEN and not self._leaves_unread():
+            self.on_message(self, *self._postponed.take())
+
+    def _leaves_unread(self, windows: int = 1) -> bool:
+        return self._outgoing.waiting_bytes > windows * self._limits.window_bytes
 
     def _ask(self, infer: Infer, payload_parts: Sequence[Buffer]) -> bool:
         payload_bytes = sum(memoryview(part).nbytes for part in payload_parts)
@@ -280,7 +306,7 @@ class Session(asyncio.BufferedProtocol):
 
     def _write(self, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
         buffers = encode(message, payload_parts)
-        n_bytes = sum(map(len, cast("list[bytes]", buffers)))
+        n_bytes = sum(map(len, buffers))
         if n_bytes - HEADER.size - MAX_METADATA_BYTES > self._limits.max_payload_bytes:
             raise InvalidInput(
                 f"a message of {n_bytes:,} bytes; its tensors may take {self._limits.max_payload_bytes:,}."
@@ -318,6 +344,11 @@ class Session(asyncio.BufferedProtocol):
                 hint="Most likely this node is not trusted there: `meshd id` here, `meshd trust add` there.",
             )
         return PeerLost(f"the connection with {self.address} ended{f': {exc}' if exc else ''}.")
+
+
+def _unread(result: Result) -> Refusal:
+    why = Overloaded("this session leaves its answers unread.", hint="Read them, then ask again with the same id.")
+    return Refusal(request_id=result.request_id, code=why.code, message=str(why))
 
 
 def _reason_of(goodbye: Goodbye, address: str) -> LinkError:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from meshd.core.node import Telemetry
+from meshd.core.answer import Answer, Energy, Hop, Timings
+from meshd.core.ids import ModelName, NodeId
+from meshd.core.node import DeviceClass, Telemetry
 from meshd.errors import InvalidInput, LinkError, PeerLeft, PeerLost, ProtocolError, Superseded, UntrustedPeer
 from meshd.net.accounts import MOST_OVERSTEPS
 from meshd.net.credit import LEAST_COST_BYTES
@@ -23,6 +25,7 @@ from meshd.wire.messages import (
     Infer,
     Message,
     Refusal,
+    Result,
     TensorHeader,
 )
 from tests.net.nodes import until
@@ -343,4 +346,73 @@ async def test_what_waits_for_one_that_asks_and_does_not_read_stays_within_its_c
     assert asked == 4, "the credit that would let it go on waits with the answers that it does not read"
     transport_of(one).incoming.release()
     await one.afforded(0)
+    await close(one, two)
+
+
+ANSWER = Answer(
+    model=ModelName("toy"),
+    version="1",
+    tier=DeviceClass.HUB,
+    variant="fp32",
+    score=None,
+    anomalous=None,
+    confidence=None,
+    degraded=False,
+    escalations=0,
+    route=(Hop(node_id=NodeId("b" * 64), node="two", tier=DeviceClass.HUB, variant="fp32", compute_s=0.0),),
+    timings=Timings(),
+    energy=Energy(),
+)
+WINDOW_BYTES = 32 * LEAST_COST_BYTES
+LARGE_BYTES = WINDOW_BYTES // 2
+
+
+def give(session: Session, request_id: str) -> None:
+    header = TensorHeader(name="y", dtype="uint8", shape=(LARGE_BYTES,))
+    session.send(Result(request_id=request_id, answer=ANSWER, tensors=(header,)), [bytes(LARGE_BYTES)])
+
+
+async def test_of_one_that_does_not_read_its_large_answers_no_more_is_taken_up_until_it_does() -> None:
+    one, two, taken = await lent(window_bytes=WINDOW_BYTES)
+    read = record(one)[0]
+
+    def answer(session: Session, message: Message, payload: memoryview) -> None:
+        taken.append((message, bytes(payload)))
+        if isinstance(message, Infer):
+            give(session, message.request_id)
+
+    two.on_message = answer
+    transport_of(one).incoming.hold()
+    for number in range(16):
+        assert one.send(*question(str(number), 0))
+        await asyncio.sleep(0)
+    one.send(Cancel(request_id="9"))
+    await until(lambda: taken[-1][0] == Cancel(request_id="9"))
+    taken.pop()
+    assert two.unread_bytes < 2 * WINDOW_BYTES
+    assert len(taken) < 8
+    transport_of(one).incoming.release()
+    await until(lambda: len(read) == 15)
+    asked = [str(number) for number in range(16) if number != 9]
+    assert [message.request_id for message, _ in taken if isinstance(message, Infer)] == asked
+    assert [message.request_id for message, _ in read if isinstance(message, Result)] == asked
+    await close(one, two)
+
+
+async def test_answers_to_what_was_taken_up_before_are_told_and_not_kept_for_one_that_does_not_read() -> None:
+    one, two, taken = await lent(window_bytes=WINDOW_BYTES)
+    read = record(one)[0]
+    for number in range(32):
+        assert one.send(*question(str(number), 0))
+    await until(lambda: len(taken) == 32)
+    transport_of(one).incoming.hold()
+    for number in range(32):
+        give(two, str(number))
+    assert two.unread_bytes < 5 * WINDOW_BYTES
+    transport_of(one).incoming.release()
+    await until(lambda: len(read) == 32)
+    kinds = [type(message) for message, _ in read]
+    assert kinds == sorted(kinds, key=[Result, Refusal].index)
+    assert {message.code for message, _ in read if isinstance(message, Refusal)} == {"overloaded"}
+    await one.afforded(WINDOW_BYTES // 2)
     await close(one, two)
