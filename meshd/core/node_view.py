@@ -27,6 +27,8 @@ class Prospect(Struct, frozen=True, kw_only=True, gc=False):
     times_version: int
     own_versions: tuple[int, int]
     """Of the encodings and of the times here."""
+    cuts: tuple[int, ...]
+    """The stages before which both manifests let what crosses leave its node."""
     passages: tuple[Passage | None, ...]
     """The best way of what crosses before each stage; none before the first, whose input is the request's."""
     least_s: float

@@ -54,6 +54,7 @@ class Prospects:
             link_version=link_version,
             times_version=node.times.version,
             own_versions=self._versions,
+            cuts=tuple(cuts),
             passages=(None, *passages),
             least_s=min(wholes_s, default=inf),
             least_tail_s=min(tails_s, default=inf),

@@ -6,47 +6,26 @@ arithmetic, and what is not the soonest or the cheapest there is not offered at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
-from itertools import chain, product
+from itertools import chain
 from math import inf
+from operator import itemgetter
 
 from msgspec import Struct
 
 from meshd.core.candidate import Candidate
+from meshd.core.chains import Chains, seconds_of
 from meshd.core.cost import CostModel, Onward
 from meshd.core.encodings import Passage
-from meshd.core.estimate import Estimate
 from meshd.core.gain import Bar
 from meshd.core.life import Reached
-from meshd.core.link import Link
-from meshd.core.node import HostedTier, PeerLink
-from meshd.core.node_view import NodeView
+from meshd.core.node import HostedTier
+from meshd.core.partners import MOST_PEERS, Found, Partners, Promise, Way
 from meshd.core.plan import RAW, Leg
 from meshd.core.privacy import open_cuts
-from meshd.core.prospects import Prospects
 from meshd.core.rules import Rules
 from meshd.core.station import Part, Station
-
-_MOST_PEERS = 4
-"""Peers whose splits are offered; a home has fewer nodes worth sending work to."""
-_MOST_LOOKED_AT = 16
-"""Peers whose cuts are looked at, the most promising first."""
-_MOST_CHAINS = 2
-
-
-_Promise = tuple[float, NodeView, HostedTier]
-"""Seconds that something takes at least with a peer."""
-_Way = tuple[tuple[Station, int, int, Passage | None], ...]
-"""Stations with the stages [first, last) that they run and the way of their input there."""
-
-
-class _Found(Struct, frozen=True, kw_only=True, gc=False):
-    """One way to run stages over several nodes, before it is a candidate."""
-
-    seconds: float
-    cost: float
-    way: _Way
 
 
 class _Most(Struct, frozen=True, kw_only=True, gc=False):
@@ -57,7 +36,7 @@ class _Most(Struct, frozen=True, kw_only=True, gc=False):
     limit_s: float
     """Seconds beyond which it meets neither."""
 
-    def allows(self, found: _Found) -> bool:
+    def allows(self, found: Found) -> bool:
         return found.seconds <= self.seconds or found.cost <= self.cost
 
 
@@ -70,12 +49,10 @@ class Splitter:
         self._view = cost.view
         self._own = own
         self._onward = onward
+        self._partners = Partners(cost, rules, own)
+        self._here = self._partners.here
         self._items = cost.request.batch
         self._n_stages = len(own.stages)
-        self._cuts = open_cuts(own.stages)
-        self._partners = cost.view.partners_of(own.model, own.artifact)
-        self._here = cost.station(cost.view.own, own)
-        self._prospects = Prospects(cost.view, own, self._items)
 
     def offer(self, bar: Bar | None) -> list[Candidate]:
         """Return heads here with tails on peers, and chains that are sooner than all of them.
@@ -83,12 +60,12 @@ class Splitter:
         Of what does not meet the bar only the soonest is offered, so that a person sees what splitting would take.
         """
         most = self._most(bar)
-        promising = self._promising()
+        promising = self._partners.promising()
         by_peer = self._tails(promising, most.limit_s)
         if not by_peer:
             return []
         found = [way for ways in by_peer for way in ways if most.allows(way)] or by_peer[0][:1]
-        found += self._chains(promising, min(by_peer[0][0].seconds, most.limit_s))
+        found += Chains(self._partners).soonest(promising, min(by_peer[0][0].seconds, most.limit_s))
         return [self._candidate(way.way) for way in found]
 
     def _most(self, bar: Bar | None) -> _Most:
@@ -103,215 +80,88 @@ class Splitter:
 
     def named(self, place: str) -> list[Candidate]:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
-        stations = [s for s in self._stations(self._partners.values()) if s.node.profile.name in place]
+        stations = [s for s in self._partners.stations(self._partners.by_name.values()) if s.node.profile.name in place]
         twos = (way for station in stations for way in self._twos(station))
-        threes = (
-            way
-            for middle in stations
-            for end, told in self._ends(middle.node)
-            for last in self._stations([end])
-            for way in self._threes(middle, last, told)
-        )
+        threes = Chains(self._partners).through(stations)
         return [self._candidate(way) for way in chain(twos, threes) if _place(way) == place][:1]
 
     def rest(self, reached: Reached) -> list[Candidate]:
         """Return the ways to go on from a stage: here, and on peers."""
         stage, last = reached.stage, self._n_stages
-        here: list[_Way] = [] if self._rules.forbids_here(self._own) else [((self._here, stage, last, None),)]
-        there: list[_Way] = []
-        if stage in self._cuts:
-            for station in self._stations([(node, hosted) for _, node, hosted in self._promising()]):
+        here: list[Way] = [] if self._rules.forbids_here(self._own) else [((self._here, stage, last, None),)]
+        there: list[Way] = []
+        if stage in self._partners.cuts:
+            for station in self._partners.stations([(node, hosted) for _, node, hosted in self._partners.promising()]):
                 if stage in open_cuts(station.hosted.stages):
                     node = station.node
                     passage = self._view.passage(node, self._own, stage, n_bytes=reached.n_bytes, items=self._items)
                     there.append(((station, stage, last, passage),))
-        best = nsmallest(_MOST_PEERS, map(self._weigh, there), key=lambda found: found.cost)
+        best = nsmallest(MOST_PEERS, map(self._partners.weigh, there), key=lambda found: found.cost)
         return [self._candidate(way) for way in (*here, *(found.way for found in best))]
 
-    def _tails(self, promising: Sequence[_Promise], limit_s: float) -> list[list[_Found]]:
+    def _tails(self, promising: Sequence[Promise], limit_s: float) -> list[list[Found]]:
         """Return for each of the best peers its soonest split, and its cheapest one if that is another.
 
         Peers come in the order of the least seconds that they could take, were they idle; once that is more than what
         the last of the best takes, or than any may take, the rest need not be looked at.
         """
-        found: list[list[_Found]] = []
+        found: list[list[Found]] = []
         for least_s, node, hosted in promising:
             if found and least_s > limit_s:
                 break
-            if len(found) >= _MOST_PEERS and least_s >= found[_MOST_PEERS - 1][0].seconds:
+            if len(found) >= MOST_PEERS and least_s >= found[MOST_PEERS - 1][0].seconds:
                 break
-            for station in self._stations([(node, hosted)]):
+            for station in self._partners.stations([(node, hosted)]):
                 if ways := self._scan(station):
                     found.append(ways)
                     found.sort(key=lambda ways: ways[0].seconds)
-        return found[:_MOST_PEERS]
+        return found[:MOST_PEERS]
 
-    def _promising(self) -> Sequence[_Promise]:
-        """Return the peers with the least bounds, and the bounds."""
-        hosts = self._partners.values()
-        if len(hosts) <= _MOST_PEERS:  # All are looked at: a bound would spare nothing.
-            return [(0.0, node, hosted) for node, hosted in hosts]
-        bounds = self._bounds_s(hosts)
-        return [(bound_s, node, hosted) for bound_s, _, node, hosted in nsmallest(_MOST_LOOKED_AT, bounds)]
-
-    def _bounds_s(
-        self, hosts: Iterable[tuple[NodeView, HostedTier]]
-    ) -> Iterator[tuple[float, int, NodeView, HostedTier]]:
-        """Yield the least seconds of any split with each peer: the head's wait is over before the tail's begins."""
-        here, wait_s, prospect = self._here, self._cost.wait_s, self._prospects.of
-        least_head_s = here.seconds[0][self._cuts[0]] * self._items
-        least_here_s = here.said_s + here.load_s + least_head_s * here.crowd
-        usable = self._view.membership.usable
-        for number, (node, hosted) in enumerate(hosts):
-            if node.profile.node_id in usable:
-                best = prospect(node, hosted)
-                bound_s = max(least_here_s + best.least_s, wait_s(node, 0.0) + best.least_tail_s)
-                yield bound_s, number, node, hosted
-
-    def _stations(self, hosts: Iterable[tuple[NodeView, HostedTier]]) -> Iterator[Station]:
-        """Yield the peers that no rule forbids to receive what crosses a cut."""
-        for node, hosted in hosts:
-            if len(hosted.stages) == self._n_stages and self._rules.forbids_activations(node, hosted) is None:
-                yield self._cost.station(node, hosted)
-
-    def _twos(self, station: Station) -> Iterator[_Way]:
+    def _twos(self, station: Station) -> Iterator[Way]:
         """Yield a head here and a tail there for every cut that both manifests open."""
-        for cut in self._cuts_with(station.hosted):
-            yield self._two(station, cut)
+        prospect = self._partners.prospect(station.node, station.hosted)
+        for cut in prospect.cuts:
+            yield self._two(station, cut, prospect.passages[cut])
 
-    def _two(self, station: Station, cut: int) -> _Way:
-        passage = self._passages(station)[cut]
+    def _two(self, station: Station, cut: int, passage: Passage | None) -> Way:
         return (self._here, 0, cut, None), (station, cut, self._n_stages, passage)
 
-    def _scan(self, station: Station) -> list[_Found]:
+    def _scan(self, station: Station) -> list[Found]:
         """Return the soonest split with a peer, and the cheapest if that is another cut.
 
         One line of arithmetic for each cut, for this is done for every peer that may be among the best.
         """
         here, items, last, price_watts = self._here, self._items, self._n_stages, self._cost.price_watts
-        passages = self._passages(station)
+        prospect = self._partners.prospect(station.node, station.hosted)
+        heads_s, tails, work, passages = here.seconds[0], station.seconds, here.work, prospect.passages
+        begun_s, said_s, sent_items, load_s = (
+            here.said_s + here.load_s,
+            station.said_s,
+            station.sent_items,
+            station.load_s,
+        )
+        head_crowd, tail_crowd = here.crowd, station.crowd
         radio = here.byte_joules * here.weight + station.byte_joules * station.weight
+        here_joules, there_joules = here.work_joules * here.weight, station.work_joules * station.weight
         ways: list[tuple[float, float, int]] = []
-        for cut in self._cuts_with(station.hosted):
+        for cut in prospect.cuts:
             passage = passages[cut]
             assert passage is not None, "there is a passage before every stage but the first"
-            head_s, tail_s = here.seconds[0][cut] * items, station.seconds[cut][last] * items
-            until_s = max(here.said_s + here.load_s + head_s, station.wait_s(cut, last))
-            seconds = until_s + passage.seconds + station.load_s + tail_s
-            seconds += head_s * here.crowd + tail_s * station.crowd
-            share = here.work[cut]
-            joules = here.work_joules * here.weight * share + station.work_joules * station.weight * (1.0 - share)
-            ways.append((seconds, joules + passage.n_bytes * radio + seconds * price_watts, cut))
+            head_s, tail_item_s = heads_s[cut] * items, tails[cut][last]
+            tail_s = tail_item_s * items
+            until_s = max(begun_s + head_s, said_s, sent_items * tail_item_s)
+            seconds = until_s + passage.seconds + load_s + tail_s + head_s * head_crowd + tail_s * tail_crowd
+            joules = here_joules * work[cut] + there_joules * (1.0 - work[cut]) + passage.n_bytes * radio
+            ways.append((seconds, joules + seconds * price_watts, cut))
         if not ways:
             return []
-        soonest, cheapest = min(ways), min(ways, key=lambda way: way[1])
+        soonest, cheapest = min(ways), min(ways, key=itemgetter(1))
         best = [soonest] if soonest is cheapest else [soonest, cheapest]
-        return [_Found(seconds=seconds, cost=cost, way=self._two(station, cut)) for seconds, cost, cut in best]
-
-    def _passages(self, station: Station) -> tuple[Passage | None, ...]:
-        return self._prospects.of(station.node, station.hosted).passages
-
-    def _chains(self, promising: Sequence[_Promise], below_s: float) -> list[_Found]:
-        """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
-        found: list[_Found] = []
-        least_here_s = self._here.said_s + self._here.load_s
-        for least_way_s, node, hosted in self._middles(promising) if len(self._partners) > 1 else ():
-            if least_here_s + least_way_s >= below_s:
-                break
-            reached_s = self._reached_s(node, hosted)
-            for end, told in self._ends(node):
-                if self._here.said_s + told.rtt_s + self._least_s(reached_s, *end) < below_s:
-                    for middle, last in product(self._stations([(node, hosted)]), self._stations([end])):
-                        ways = map(self._weigh, self._threes(middle, last, told, below_s - self._here.said_s))
-                        found += [way for way in ways if way.seconds < below_s]
-        return nsmallest(_MOST_CHAINS, found, key=lambda way: way.seconds)
-
-    def _reached_s(self, node: NodeView, hosted: HostedTier) -> dict[int, float]:
-        """Return when a middle could be done with its part of a chain, by the stage before which it ends."""
-        passages = self._prospects.of(node, hosted).passages
-        heads_s, seconds, items = self._here.seconds[0], node.times.spans(hosted).seconds, self._items
-        cuts = self._cuts_with(hosted)
-        loads_s = self._here.load_s + self._cost.load_s(node, hosted)
-        head_factor = items * (1.0 + self._here.crowd)
-        there_s = {cut: loads_s + heads_s[cut] * head_factor + _seconds_of(passages[cut]) for cut in cuts}
-        return {
-            second: min(there_s[first] + seconds[first][second] * items for first in cuts[:at])
-            for at, second in enumerate(cuts)
-            if at
-        }
-
-    def _least_s(self, reached_s: Mapping[int, float], node: NodeView, hosted: HostedTier) -> float:
-        """Return the least seconds of a chain that ends on a node, were all idle and the last link without length."""
-        seconds, load_s = node.times.spans(hosted).seconds, self._cost.load_s(node, hosted)
-        return min((at_s + seconds[cut][-1] * self._items + load_s for cut, at_s in reached_s.items()), default=inf)
-
-    def _middles(self, promising: Sequence[_Promise]) -> list[_Promise]:
-        """Return the peers that tell of links of their own and are reached soonest: a slow one may be a good bridge."""
-        telling = [
-            (self._prospects.of(node, hosted).least_way_s, node, hosted) for _, node, hosted in promising if node.links
+        return [
+            Found(seconds=seconds, cost=cost, way=self._two(station, cut, passages[cut])) for seconds, cost, cut in best
         ]
-        return nsmallest(_MOST_PEERS, telling, key=lambda middle: middle[0])
 
-    def _ends(self, middle: NodeView) -> Iterator[tuple[tuple[NodeView, HostedTier], PeerLink]]:
-        """Yield the other partners that a peer tells of."""
-        partners = self._partners
-        for name, told in middle.links.items():
-            partner = partners.get(name)
-            if partner is not None and partner[0] is not middle and len(partner[1].stages) == self._n_stages:
-                yield partner, told
-
-    def _threes(self, middle: Station, end: Station, told: PeerLink, below_s: float = inf) -> Iterator[_Way]:
-        """Yield the chains from here over one peer to another that may take less than so long on idle nodes."""
-        link, passages, items = _believed(told), self._passages(middle), self._items
-        cuts = self._cuts_with(middle.hosted)
-        heads_s = self._here.seconds[0]
-        head_factor, middle_factor = (items * (1.0 + station.crowd) for station in (self._here, middle))
-        for at, second in enumerate(cuts):
-            if not end.hosted.stages[second - 1].may_travel:
-                continue
-            crossing: Passage | None = None
-            spare_s = below_s - told.rtt_s - end.seconds[second][self._n_stages] * items * (1.0 + end.crowd)
-            for first in cuts[:at]:
-                passage = passages[first]
-                least_s = heads_s[first] * head_factor + middle.seconds[first][second] * middle_factor
-                if least_s + _seconds_of(passage) < spare_s:
-                    crossing = crossing or self._between(middle.node, end.node, link, second)
-                    tail = (end, second, self._n_stages, crossing)
-                    yield (self._here, 0, first, None), (middle, first, second, passage), tail
-
-    def _cuts_with(self, hosted: HostedTier) -> list[int]:
-        return [cut for cut in self._cuts if hosted.stages[cut - 1].may_travel]
-
-    def _between(self, sender: NodeView, receiver: NodeView, link: Link, stage: int) -> Passage:
-        crossing = self._own.stages[stage - 1]
-        return self._view.encodings.best(
-            link,
-            self._own,
-            stage,
-            n_bytes=crossing.out_bytes * self._items,
-            items=self._items,
-            ways=crossing.ways,
-            codecs=sender.codecs & receiver.codecs,
-        )
-
-    def _weigh(self, way: _Way) -> _Found:
-        """Weigh a way by what differs between ways, seconds and joules alone: the cheap part of pricing it."""
-        until_s = delay_s = joules = 0.0
-        before = self._here
-        for station, first, last, passage in way:
-            run_s = station.run_s(first, last)
-            until_s = max(until_s, station.wait_s(first, last)) + station.load_s + run_s
-            delay_s += run_s * station.crowd
-            joules += station.run_joules(first, last) * station.weight
-            if passage is not None:
-                until_s += passage.seconds
-                joules += before.radio_joules(passage.n_bytes) * before.weight
-                joules += station.radio_joules(passage.n_bytes) * station.weight
-            before = station
-        seconds = until_s + delay_s
-        return _Found(seconds=seconds, cost=joules + seconds * self._cost.price_watts, way=way)
-
-    def _candidate(self, way: _Way) -> Candidate:
+    def _candidate(self, way: Way) -> Candidate:
         parts = [Part(station=s, first=first, last=last, passage=passage) for s, first, last, passage in way]
         first = parts[0].station.node
         return Candidate(
@@ -324,10 +174,6 @@ class Splitter:
         )
 
 
-def _seconds_of(passage: Passage | None) -> float:
-    return passage.seconds if passage is not None else 0.0
-
-
 def _leg(part: Part) -> Leg:
     profile, passage = part.station.node.profile, part.passage
     return Leg(
@@ -337,15 +183,10 @@ def _leg(part: Part) -> Leg:
         last=part.last,
         codec=passage.codec if passage is not None else RAW,
         compute_s=part.station.run_s(part.first, part.last),
-        transfer_s=_seconds_of(passage),
+        transfer_s=seconds_of(passage),
     )
 
 
-def _place(way: _Way) -> str:
+def _place(way: Way) -> str:
     """Return how a candidate of this way would be called."""
     return ", ".join(f"{station.node.profile.name} {first}-{last}" for station, first, last, _ in way)
-
-
-def _believed(told: PeerLink) -> Link:
-    """Return the link between two others as the one of them told of it."""
-    return Link(rtt_s=Estimate.prior(told.rtt_s, 0.0), byte_s=told.byte_s)
