@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from meshd.errors import Overloaded, ProtocolError
 from meshd.net.credit import Allowance, Loan
-from meshd.wire.messages import Cancel, Credit, Infer, Message, Refusal, Result
+from meshd.wire.messages import Cancel, Credit, Infer, Message, Refusal
 
 MOST_OVERSTEPS = 16
 """Requests beyond the credit that are refused one by one; whoever sends more does not listen."""
@@ -44,17 +44,17 @@ class Accounts:
             case Infer():
                 return self._loan.take(message.request_id, payload_bytes) or self._overstepped(message)
             case Cancel():
-                self._settle(message.request_id)
+                self.settle(message.request_id)
             case Credit():
                 self._allowance.grant(message.payload_bytes)
                 self._changed.set()
                 return False
         return True
 
-    def sent(self, message: Message) -> None:
-        """Take note of a message that was sent: an answer ends what was asked."""
-        if isinstance(message, Result | Refusal):
-            self._settle(message.request_id)
+    def settle(self, request_id: str) -> None:
+        """Give back what a request cost that has ended, by an answer or because nobody wants one."""
+        if self._loan.settle(request_id):
+            self._tell(Credit(payload_bytes=self._loan.granted_bytes))
 
     def affords(self, payload_bytes: int) -> bool:
         """Tell whether this side may send a request now."""
@@ -80,7 +80,3 @@ class Accounts:
         refused = Overloaded("this session has no credit for the request.", hint="Wait for earlier ones to end.")
         self._tell(Refusal(request_id=infer.request_id, code=refused.code, message=str(refused)))
         return False
-
-    def _settle(self, request_id: str) -> None:
-        if self._loan.settle(request_id):
-            self._tell(Credit(payload_bytes=self._loan.granted_bytes))

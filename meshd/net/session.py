@@ -166,13 +166,11 @@ class Session(asyncio.BufferedProtocol):
             return False
         if isinstance(message, Infer):
             return self._ask(message, payload_parts)
+        if isinstance(message, Result | Refusal):
+            return self._answer(message, payload_parts)
         if isinstance(message, Heartbeat) and not message.echo:
             self._beat = message.sequence, monotonic()
-        if isinstance(message, Result) and self._leaves_unread(_MOST_WINDOWS_UNREAD):
-            message, payload_parts = _unread(message), ()
-        taken = self._write(message, payload_parts)
-        self._accounts.sent(message)
-        return taken
+        return self._write(message, payload_parts)
 
     def close(self, code: str = "left", message: str = "", *, error: LinkError | None = None) -> None:
         """Say goodbye with a code, send what waits, and end the session."""
@@ -280,6 +278,13 @@ class Session(asyncio.BufferedProtocol):
             and self._write(infer, payload_parts)
             and self._accounts.take(payload_bytes)
         )
+
+    def _answer(self, answer: Result | Refusal, payload_parts: Sequence[Buffer]) -> bool:
+        if isinstance(answer, Result) and self._leaves_unread(_MOST_WINDOWS_UNREAD):
+            answer, payload_parts = _unread(answer), ()
+        taken = self._write(answer, payload_parts)
+        self._accounts.settle(answer.request_id)
+        return taken
 
     def _take_hello(self, message: Message) -> None:
         if not isinstance(message, Hello):
