@@ -15,7 +15,7 @@ from meshd.core.commands import Dispatch, Recall
 from meshd.core.events import Event, PeerRefused
 from meshd.core.ids import NodeId
 from meshd.core.plan import RAW
-from meshd.daemon.ledger import Entry, Errand, Ledger, Tensors
+from meshd.daemon.ledger import Entry, Errand, Ledger, Tensors, codec_of
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.daemon.vitals import Vitals
 from meshd.errors import ExecutionFailed, MeshError, Overloaded, PeerLost
@@ -129,7 +129,7 @@ class Errands:
             self._fail(command, _unsendable(error))
             return
         if is_sent:
-            entry.codecs.append(command.codec)
+            entry.codecs.append(codec_of(parcel.headers))
             self._vitals.moved(errand.sent_bytes)
         else:
             self._fail(command, self._why_not_sent(command.node_id))

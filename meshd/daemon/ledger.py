@@ -91,7 +91,7 @@ class Entry(Struct):
     @property
     def codec(self) -> str:
         """Return how the input came."""
-        return next((header.codec for header in self.headers if header.codec != RAW), RAW)
+        return codec_of(self.headers)
 
     def join(self, asker: Asker) -> None:
         """Answer one more; who asks again while it waits is answered once all the same."""
@@ -108,6 +108,11 @@ class Entry(Struct):
     def input_of(self, attempt: int | None) -> Tensors:
         """Return the tensors that an attempt left behind; the request's own input where that is none."""
         return self.inputs if attempt is None else self.crossing[attempt]
+
+
+def codec_of(headers: Sequence[TensorHeader]) -> str:
+    """Return how tensors really travel: values that a codec cannot hold go raw whatever was asked for."""
+    return next((header.codec for header in headers if header.codec != RAW), RAW)
 
 
 class Ledger:

@@ -241,6 +241,23 @@ async def test_tensors_are_encoded_for_a_slow_link(member: MakeMember, tmp_path:
     check_answer(result, 8)
 
 
+async def test_what_a_codec_cannot_hold_travels_raw_and_is_told_so(member: MakeMember, tmp_path: Path) -> None:
+    form = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
+    band, kitchen = part_member(member, tmp_path, "band", form=form, policy=Splits()), PartPuppet("kitchen")
+    await with_stages(band)
+    await kitchen.meet(band, kitchen.on_a_slow_link())
+    await until(lambda: band.knows(kitchen.id))
+    client, beyond_fp16 = band.client(), {name: np.full_like(array, 32767) for name, array in question(8).items()}
+    beyond_fp16["gain"] *= 10
+    await client.send(beyond_fp16, model=CUTTABLE, request_id="r1")
+    assert {header.codec for header in (await kitchen.next_request()).tensors} == {"raw"}
+    entry = band.ledger.get("r1")
+    assert entry is not None
+    assert entry.codecs == ["raw"]
+    kitchen.say(Refusal(request_id="r1", code="overloaded", message="later"))
+    assert isinstance(await client.outcome("r1"), Result)
+
+
 async def test_encoded_tensors_of_the_rest_of_a_plan_are_decoded(member: MakeMember, tmp_path: Path) -> None:
     band, kitchen = part_member(member, tmp_path, "band"), PartPuppet("kitchen")
     await with_stages(band)
