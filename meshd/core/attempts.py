@@ -26,7 +26,7 @@ class Attempts:
 
     def run_here(self, life: Life, candidate: Candidate, number: int, now: float) -> Token | None:
         """Give a request a slot, or let it wait for one; return who was pushed out, which may be this one."""
-        request, deadline_s, expected_s = life.request, life.deadline_s, _expected_here_s(candidate)
+        request, deadline_s, expected_s = life.request, life.deadline_s, self._expected_s(life, candidate)
         life.attempt = Attempt(number=number, candidate=candidate, since_s=now, until_s=deadline_s, legs=candidate.legs)
         life.look_s = inf
         life.advance(Step.PLAN_HERE)
@@ -138,13 +138,22 @@ class Attempts:
             self.ended_there(life)
         life.attempt = None
 
+    def _expected_s(self, life: Life, candidate: Candidate) -> float:
+        """Return how long a slot of this node will be held, by what this node knows of itself."""
+        own, tier, items = self._view.own, candidate.tier, life.request.batch
+        load_s = 0.0 if tier.artifact in own.telemetry.warm else tier.load_s
+        if not candidate.legs:
+            return load_s + own.item_s(tier) * items
+        leg = candidate.legs[0]
+        return load_s + own.times.spans(tier).seconds[leg.first][leg.last] * items
+
     def _dispatch(self, life: Life, attempt: Attempt, transfer_s: float, now: float) -> None:
         assert attempt.there is not None, "a dispatch has a receiver"
         life.attempt = attempt
         life.look_s = attempt.until_s
         self._view.link_to(attempt.there).outstanding += 1
         tier, codec = attempt.candidate.tier, attempt.codec
-        self.use_radio(life, bytes_to_send(life, attempt.leg) * _ratio(attempt), now)
+        self.use_radio(life, bytes_on_link(life, attempt), now)
         self._commands.append(
             Dispatch(
                 request_id=life.request.request_id,
@@ -160,13 +169,6 @@ class Attempts:
         )
 
 
-def _expected_here_s(candidate: Candidate) -> float:
-    """Return how long the slot of this node will be held."""
-    prediction = candidate.prediction
-    compute_s = candidate.legs[0].compute_s if candidate.legs else prediction.compute_s
-    return prediction.load_s + compute_s
-
-
 def _input_of(life: Life, leg: Leg | None) -> int | None:
     """Return the attempt whose tensors go into a leg; none where that is the request's own input."""
     return life.reached.attempt if leg and leg.first and life.reached else None
@@ -177,8 +179,9 @@ def bytes_to_send(life: Life, leg: Leg | None) -> int:
     return life.reached.n_bytes if leg is not None and leg.first and life.reached else life.request.input_bytes
 
 
-def _ratio(attempt: Attempt) -> float:
-    """Return about how many bytes are sent for each of the tensors."""
+def bytes_on_link(life: Life, attempt: Attempt) -> float:
+    """Return about how many bytes are sent for an attempt at a peer, encoded as the plan says."""
     tier, leg = attempt.candidate.tier, attempt.leg
     ways = tier.stages[leg.first - 1].ways if leg is not None and leg.first else tier.ways
-    return 1.0 if attempt.codec == RAW else next((way.ratio for way in ways if way.codec == attempt.codec), 1.0)
+    ratio = 1.0 if attempt.codec == RAW else next((way.ratio for way in ways if way.codec == attempt.codec), 1.0)
+    return bytes_to_send(life, leg) * ratio

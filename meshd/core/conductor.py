@@ -16,13 +16,13 @@ from meshd import errors
 from meshd.core import events
 from meshd.core.admission import room_for, why_not_admit
 from meshd.core.answer import Failure
-from meshd.core.attempts import Attempts, bytes_to_send
+from meshd.core.attempts import Attempts, bytes_on_link
 from meshd.core.books import Books
 from meshd.core.candidate import NOT_PRICED, Candidate
 from meshd.core.chooser import Chooser
 from meshd.core.commands import Command, RunBatch
 from meshd.core.endings import Endings
-from meshd.core.handover import tier_of, why_not_continue
+from meshd.core.handover import predicted_here, tier_of, why_not_continue
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import Itinerary
 from meshd.core.life import Life, Reached, State, Step
@@ -141,8 +141,11 @@ class Conductor:
         assert tier is not None, "it was let in because it is here"
         life.reached = Reached(tier=tier, stage=first, attempt=None, n_bytes=life.request.input_bytes)
         life.decision = next(self._numbers)
+        legs = predicted_here(
+            partial.legs, tier, self._view, items=life.request.batch, n_bytes=life.request.input_bytes
+        )
         candidate = Candidate(
-            node_id=own.node_id, node=own.name, here=True, tier=tier, prediction=NOT_PRICED, legs=partial.legs
+            node_id=own.node_id, node=own.name, here=True, tier=tier, prediction=NOT_PRICED, legs=legs
         )
         self._chooser.begin(life, candidate, life.decision, now)
         if life.request.request_id in self._lives:
@@ -167,8 +170,8 @@ class Conductor:
         assert attempt is not None, "what is waited for is an attempt"
         waited_s = now - attempt.since_s
         if attempt.there is not None:
-            n_bytes = bytes_to_send(life, attempt.leg)
-            self._view.learn_overdue(attempt.there, n_bytes, waited_s, attempt.candidate.prediction, now)
+            n_bytes = int(bytes_on_link(life, attempt))
+            self._view.learn_overdue(attempt.there, n_bytes, waited_s - attempt.work_there_s, now)
         shunned, why = life.shunned, f"no answer within {waited_s * 1e3:.0f} ms"
         life.shunned = shunned | dict.fromkeys(peers, why)
         if peers and self._chooser.observe(life, now).offers_any:

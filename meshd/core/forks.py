@@ -114,7 +114,8 @@ class Forks:
         if hosted is None:
             return None
         here = share.node_id == self._view.own.profile.node_id
-        predicted = replace(NOT_PRICED, compute_s=share.seconds, cost=candidate.prediction.cost)
+        there_s, cost = share.seconds - share.transfer_s, candidate.prediction.cost
+        predicted = replace(NOT_PRICED, compute_s=there_s, transfer_s=share.transfer_s, cost=cost)
         return Candidate(
             node_id=share.node_id, node=share.node, here=here, tier=hosted, prediction=predicted, codec=share.codec
         )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from meshd import errors
 from meshd.core.answer import Failure
+from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier, NodeProfile
+from meshd.core.node_view import NodeView, short
 from meshd.core.plan import Leg, Partial
 from meshd.core.privacy import open_cuts, why_not_send_activations
 from meshd.core.refusal import failure
@@ -30,6 +34,46 @@ def why_not_continue(partial: Partial, own: NodeProfile, *, privacy: Privacy, ke
     if flaw := _flaw(partial.legs, hosted, own):
         return failure(errors.StageMismatch, flaw)
     return _why_private(partial, hosted, own, privacy, keeps_input=keeps_input)
+
+
+def predicted_here(
+    legs: tuple[Leg, ...], tier: HostedTier, view: MeshView, *, items: int, n_bytes: int
+) -> tuple[Leg, ...]:
+    """Return the legs of a plan with what this node predicts of them; what the sender says of them is only its word.
+
+    ``n_bytes`` cross before the first, which is this node's own.
+    """
+    before, predicted = view.own, []
+    for leg in legs:
+        node, hosted = _host(leg, tier, view)
+        crossing = n_bytes * _bytes_before(leg, tier) / max(_bytes_before(legs[0], tier), 1)
+        compute_s = node.times.spans(hosted).seconds[leg.first][leg.last] * items
+        transfer_s = _way_s(before, node, tier, leg.first, view, n_bytes=crossing, items=items)
+        predicted.append(replace(leg, compute_s=compute_s, transfer_s=transfer_s))
+        before = node
+    return tuple(predicted)
+
+
+def _host(leg: Leg, tier: HostedTier, view: MeshView) -> tuple[NodeView, HostedTier]:
+    """Return who runs a leg; of somebody that is not known here it is believed that it is like this node."""
+    node, hosted = view.partners_of(tier.model, tier.artifact).get(short(leg.node_id), (view.own, tier))
+    return (node, hosted) if len(hosted.stages) == len(tier.stages) else (view.own, tier)
+
+
+def _bytes_before(leg: Leg, tier: HostedTier) -> int:
+    return tier.stages[leg.first - 1].out_bytes
+
+
+def _way_s(
+    sender: NodeView, receiver: NodeView, tier: HostedTier, stage: int, view: MeshView, *, n_bytes: float, items: int
+) -> float:
+    """Return the seconds from one node to another, as measured here or told by the sender; 0 where nobody knows."""
+    if sender.link is None:
+        return (
+            0.0 if receiver.link is None else view.passage(receiver, tier, stage, n_bytes=n_bytes, items=items).seconds
+        )
+    told = sender.links.get(short(receiver.profile.node_id))
+    return 0.0 if told is None else told.rtt_s + n_bytes * told.byte_s
 
 
 def _flaw(legs: tuple[Leg, ...], hosted: HostedTier, own: NodeProfile) -> str | None:

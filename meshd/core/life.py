@@ -122,6 +122,15 @@ class Attempt(Struct, frozen=True, kw_only=True):
         return self.legs[0].codec if self.legs else self.candidate.codec
 
     @property
+    def work_there_s(self) -> float:
+        """Return the predicted seconds of all but the way to the peer: a plan's first leg there, and what follows."""
+        predicted = self.candidate.prediction
+        if not self.legs:
+            return predicted.total_s - predicted.transfer_s
+        waits_s = predicted.queue_s + predicted.load_s + predicted.escalation_s
+        return waits_s + sum(leg.compute_s for leg in self.legs) + sum(leg.transfer_s for leg in self.legs[1:])
+
+    @property
     def leg(self) -> Leg | None:
         """Return the leg under way; none where it is run whole."""
         return self.legs[0] if self.legs else None

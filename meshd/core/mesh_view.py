@@ -8,7 +8,6 @@ from heapq import nsmallest
 from msgspec.structs import replace
 
 from meshd.core.answer import Answer, Hop
-from meshd.core.candidate import Prediction
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
 from meshd.core.events import PeerAnswered
@@ -189,12 +188,11 @@ class MeshView:
             ratio, item_s = answered.sent_bytes / n_bytes, answered.codec_s / items
             self.encodings.learn(hosted, stage, codec, ratio=ratio, encoding_s=item_s, now=now)
 
-    def learn_overdue(self, node_id: NodeId, n_bytes: int, waited_s: float, expected: Prediction, now: float) -> None:
-        """Take in that nothing has come from a peer for so long: unless its own work takes the time, the link does.
+    def learn_overdue(self, node_id: NodeId, n_bytes: int, at_least_s: float, now: float) -> None:
+        """Take in that a link has taken so long, beside all that is expected of the peer, and nothing has come.
 
         Without this a link that became slow would look fast for ever, for nothing that is sent over it ever ends.
         """
-        at_least_s = waited_s - (expected.total_s - expected.transfer_s)
         link = self.link_to(node_id)
         link.overdue(n_bytes, at_least_s, now)
         if link.doubt is not None:

@@ -46,6 +46,8 @@ class Share(Struct, frozen=True, kw_only=True, gc=False):
     codec: Word = RAW
     seconds: Seconds = 0.0
     """Predicted, from now until its outputs are here."""
+    transfer_s: Seconds = 0.0
+    """Of these, on the link."""
 
 
 class Partial(Struct, frozen=True, kw_only=True):

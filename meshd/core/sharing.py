@@ -86,6 +86,7 @@ class Sharer:
                 items=n,
                 codec=codec,
                 seconds=course.until_s,
+                transfer_s=course.transfer_s,
             )
             for host, n, course, codec in runs
         )

@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from meshd.core.answer import Answer
-from meshd.core.candidate import NOT_PRICED
 from meshd.core.link import Link
 from meshd.core.node import Telemetry
 from tests.core.builders import HUB_TIER, request, tier
@@ -105,7 +104,7 @@ def test_a_peer_that_was_born_again_is_tried_at_once(incarnation: int, expected_
     view = mesh(member("band"), member("kitchen"))
     known = used(view.link_to(KITCHEN), affine(2e7))
     known.doubt = None  # It is slower than was announced.
-    view.learn_overdue(KITCHEN, N_BYTES, 1.0, NOT_PRICED, 10.0)
+    view.learn_overdue(KITCHEN, N_BYTES, 1.0, 10.0)
     view.connected(replace(member("kitchen"), incarnation=incarnation), Telemetry(), 11.0)
     view.weigh_doubts(11.0)
     assert view.link_to(KITCHEN).transfer_s(N_BYTES) == pytest.approx(expected_s, rel=0.05)

@@ -14,7 +14,7 @@ from meshd.core.commands import ChoosePlan, Command, Dispatch, DropStage, Finish
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.node import HostedTier
 from meshd.core.policy import LeastExpectedCost
-from meshd.core.request import Priority, Request
+from meshd.core.request import Priority, Privacy, Request
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
 from tests.core.builders import (
@@ -269,3 +269,11 @@ def test_a_policy_that_shares_is_asked_again_when_the_room_is_gone() -> None:
     (again, *_) = made.handle(chosen(asked, index=shared), 0.0)
     assert isinstance(again, ChoosePlan)
     assert not any(c.shares and c.allowed for c in again.observation.candidates)
+
+
+def test_a_share_that_waits_here_is_expected_to_take_what_its_own_items_take() -> None:
+    own, peer = member("band", MODEL), member("kitchen", MODEL)
+    made = scheduler(own, peer, settings=Settings(max_batch=1))
+    step(made, arrived("first", batch=10, privacy=Privacy.DEVICE, deadline_s=60.0))
+    step(made, arrived(batch=20, deadline_s=60.0, plan="band x10, kitchen x10"))
+    assert made.telemetry().backlog_s == pytest.approx(2 * 10 * MODEL.compute_s)

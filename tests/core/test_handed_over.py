@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.core.builders import (
     scheduler,
     step,
     tier,
+    warm,
 )
 from tests.core.parts import closed, cut_tier, member
 
@@ -74,7 +76,9 @@ def test_what_is_left_goes_on_under_a_number_of_its_own() -> None:
     (sent,) = step(made, finished(1, None, out_bytes=2_000))
     assert isinstance(sent, Dispatch)
     assert (sent.node_id, sent.attempt, sent.of, sent.via) == ("cellar", 2, 1, ("band", "kitchen"))
-    assert sent.partial == Partial(artifact=CUT.artifact, legs=(leg(CELLAR, 2, 3),))
+    assert sent.partial is not None
+    assert sent.partial.artifact == CUT.artifact
+    assert [(leg.node_id, leg.first, leg.last) for leg in sent.partial.legs] == [("cellar", 2, 3)]
     (end,) = step(made, answered(2, CELLAR), 0.05)
     assert isinstance(end, Finish)
     assert end.attempt == 2
@@ -153,3 +157,40 @@ def test_a_malformed_end_is_told_as_a_failure() -> None:
     refusal = outcome(step(made, finished(1, None, malformed=True)))
     assert isinstance(refusal, Failure)
     assert refusal.code == "execution_failed"
+
+
+def waits_for_the_cellar(made: Scheduler, rest: events.RequestArrived) -> float:
+    """Hand a rest over, and return how long the kitchen waits for a cellar that is there and says nothing of it."""
+    step(made, rest)
+    (sent,) = step(made, finished(1, None, out_bytes=2_000))
+    assert isinstance(sent, Dispatch)
+    for tenth in range(1, 500):
+        now = tenth / 10
+        alive = made.handle(events.PeerHeard(node_id=CELLAR.node_id, telemetry=warm(CELLAR)), now)
+        if any(isinstance(told, Recall) for told in [*alive, *step(made, events.TimePassed(), now)]):
+            return now
+    return inf
+
+
+def test_what_the_sender_says_of_our_own_seconds_is_not_what_is_told_of_our_backlog() -> None:
+    made = scheduler(KITCHEN, CELLAR)
+    boast = replace(leg(KITCHEN, 1, 2), compute_s=1e9)
+    step(made, handed(boast, leg(CELLAR, 2, 3)))
+    assert made.telemetry().backlog_s == pytest.approx(CUT.stages[1].compute_s)
+
+
+def test_nor_does_its_word_make_us_wait_for_the_next_node() -> None:
+    boast = replace(leg(CELLAR, 2, 3), compute_s=1e9, transfer_s=1e9)
+    rest = handed(leg(KITCHEN, 1, 2), boast, deadline_s=60.0)
+    assert waits_for_the_cellar(scheduler(KITCHEN, CELLAR), rest) < 1.0
+
+
+def test_a_link_is_not_blamed_for_the_seconds_that_the_next_node_computes() -> None:
+    slow = cut_tier([0.004, 0.004, 1.0], [2_000, 2_000])
+    kitchen, cellar = member("kitchen", slow), member("cellar", slow)
+    made = scheduler(kitchen, cellar)
+    link = made.view.link_to(cellar.node_id)
+    link.measured(2_000, 0.010, 0.0)
+    rest = handed(leg(kitchen, 1, 2), leg(cellar, 2, 3), deadline_s=60.0)
+    waited_s = waits_for_the_cellar(made, rest)
+    assert link.transfer_s(2_000) == pytest.approx(waited_s - 1.0)

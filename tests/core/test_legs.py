@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from meshd.core import events
 from meshd.core.answer import Answer, Failure
 from meshd.core.ids import NodeId, RequestId
-from meshd.core.node import HostedTier
-from tests.core.builders import DOUBT, HUB_TIER, UPSTREAM_TIER, request, tier
+from meshd.core.node import HostedTier, Telemetry
+from tests.core.builders import DOUBT, HUB_TIER, UPSTREAM_TIER, arrived, request, scheduler, step, tier
 from tests.core.mesh_in_memory import Verdict, World
 from tests.core.parts import cut_tier, member, slower
 
@@ -178,3 +179,10 @@ def test_the_items_of_a_stream_are_pipelined() -> None:
     took_s = max(ended.at_s for ended in world.ended) - began
     assert {route(world.answer(f"r{number}"))[1] for number in range(40)} == {("kitchen", (1, 2))}
     assert 40 * half.compute_s / took_s > 1.7
+
+
+def test_a_slot_is_expected_to_be_held_for_what_runs_here_and_not_for_the_load_of_the_next_node() -> None:
+    made = scheduler(member("band", SLOW))
+    made.handle(events.PeerConnected(profile=member("kitchen", CUT), telemetry=Telemetry(warm=())), 0.0)
+    step(made, arrived(deadline_s=30.0, input_bytes=600_000, plan="band 0-1, kitchen 1-3"))
+    assert made.telemetry().backlog_s == pytest.approx(SLOW.stages[0].compute_s)
