@@ -6,7 +6,7 @@ legs are the tensors of the cut between them.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -16,7 +16,7 @@ from meshd.core.node import Seconds
 MOST_STAGES = 16
 """A variant is cut at five places at most where splitting was measured; a manifest may name a few more."""
 MOST_LEGS = 4
-RAW = "raw"
+RAW: Final = "raw"
 """The codec that leaves tensors as they are."""
 
 StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
