@@ -190,6 +190,8 @@ class Life(Struct, kw_only=True):
     """Tier that gave a malformed output last: a larger one should look, and a smaller one's answer is degraded."""
     shunned: dict[NodeId, str] = {}
     """Peers that failed this request, with the reason; they are not asked again for it."""
+    broken_stages: dict[ArtifactHash, str] = {}
+    """Models of which some stages failed this request here; the whole is a file of its own, and may still be fine."""
     broken: dict[ArtifactHash, str] = {}
     """Models that failed this request here, with the reason; other tiers of this node may still be fine."""
     deaths: int = 0

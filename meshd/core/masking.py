@@ -29,7 +29,10 @@ def mask_late(candidates: list[Candidate], remaining_s: float) -> list[Candidate
     To go well is also not to escalate: what a smaller tier says in time is better than nothing. Predictions can be
     wrong, and a node that refuses all work for being slow would never learn that it is fast again.
     """
-    if not any(candidate.reason is None and _best_s(candidate) > remaining_s for candidate in candidates):
+    for candidate in candidates:
+        if candidate.reason is None and _best_s(candidate) > remaining_s:
+            break
+    else:
         return candidates
     allowed = (candidate for candidate in candidates if candidate.allowed)
     soonest = min(allowed, key=lambda candidate: candidate.prediction.first_s)
@@ -55,7 +58,8 @@ def mask_no_gain(candidates: list[Candidate]) -> list[Candidate]:
 
 
 def _best_s(candidate: Candidate) -> float:
-    return candidate.prediction.first_s - 2.0 * candidate.prediction.deviation_s
+    expected = candidate.prediction
+    return expected.first_s - 2.0 * expected.deviation_s
 
 
 def _why_late(candidate: Candidate, remaining_s: float) -> Reason | None:

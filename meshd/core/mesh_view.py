@@ -11,6 +11,7 @@ from meshd.core.answer import Answer, Hop
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
 from meshd.core.events import PeerAnswered
+from meshd.core.hosts import Hosts
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.membership import Change, Membership
@@ -42,7 +43,7 @@ class MeshView:
         self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None, codecs=frozenset(own.codecs))
         self._peers: dict[NodeId, NodeView] = {}
         self.encodings = Encodings()
-        self._hosts: dict[ModelName, Sequence[tuple[NodeView, HostedTier]]] = {}
+        self._hosts: dict[ModelName, Hosts] = {}
         self._partners: dict[ModelName, dict[ArtifactHash, dict[str, tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
@@ -60,11 +61,16 @@ class MeshView:
 
     def hosts_of(self, model: ModelName) -> Sequence[tuple[NodeView, HostedTier]]:
         """Return every (node, tier) that announces the model, weakest tier first, this node before its peers."""
+        return self.hosts(model).all
+
+    def hosts(self, model: ModelName) -> Hosts:
+        """Return the same in several orders."""
         known = self._hosts.get(model)
         if known is None:
-            found = ((node, hosted) for node in self.nodes() for hosted in node.profile.hosted if hosted.model == model)
-            known = sorted(found, key=lambda host: host[1].tier.rank)
-            if known:  # Whoever asks for models that nobody has must not fill this node's memory.
+            known = Hosts.of(
+                (node, hosted) for node in self.nodes() for hosted in node.profile.hosted if hosted.model == model
+            )
+            if known.all:  # Whoever asks for models that nobody has must not fill this node's memory.
                 self._hosts[model] = known
         return known
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
 from meshd.core.cost import NOTHING_ONWARD, CostModel, Here, Onward
 from meshd.core.gain import Bars
+from meshd.core.hosts import Host
 from meshd.core.life import Life
 from meshd.core.masking import (
     mask_late,
@@ -31,7 +31,6 @@ __all__ = ["Here", "Planner"]
 _MOST_OF_A_TIER = 32
 """Allowed nodes of one tier that are offered, the cheapest: no policy needs the thousandth best hub."""
 
-_Host = tuple[NodeView, HostedTier]
 _Ruled = tuple[NodeView, HostedTier, Reason | None]
 
 
@@ -81,12 +80,12 @@ class _Offer:
 
     def candidates(self) -> list[Candidate]:
         """Return the rest of what has begun first, then whole runs, the weakest tier first, then what is split."""
-        hosts = self._view.hosts_of(self._request.model)
+        hosts = self._view.hosts(self._request.model)
         if self._request.partial is not None:
             return self._rest()
-        wholes = self._wholes(hosts)
+        wholes = self._wholes(hosts.by_tier)
         rest = self._rest()
-        return rest + wholes + ([] if rest else self._splits(wholes, hosts) + self._shares(wholes, hosts))
+        return rest + wholes + ([] if rest else self._splits(wholes, hosts.here) + self._shares(wholes, hosts.all))
 
     def _rest(self) -> list[Candidate]:
         reached = self._life.reached
@@ -94,21 +93,20 @@ class _Offer:
             return []
         return self._splitter(reached.tier).rest(reached)
 
-    def _wholes(self, hosts: Sequence[_Host]) -> list[Candidate]:
+    def _wholes(self, tiers: Sequence[Sequence[Host]]) -> list[Candidate]:
         """Predict strongest tiers first, for a weaker one pays in part for the soonest above it that may run.
 
         The escalation is priced as if it started here. A peer that escalates has a link of its own, which this node
         cannot see; its own answers correct the figure.
         """
         candidates: list[Candidate] = []
-        for _, tier_hosts in groupby(reversed(hosts), key=lambda host: host[1].tier):
-            hosted_here = list(tier_hosts)
-            onward = self._ladder.above(hosted_here[0][1].tier.rank)
-            candidates += [self._whole(*host, onward) for host in self._ruled(hosted_here)]
+        for hosts in tiers:
+            onward = self._ladder.above(hosts[0][1].tier.rank)
+            candidates += [self._whole(*host, onward) for host in self._ruled(hosts)]
         candidates.reverse()
         return candidates
 
-    def _ruled(self, hosts: list[_Host]) -> list[_Ruled]:
+    def _ruled(self, hosts: Sequence[Host]) -> list[_Ruled]:
         """Return nodes of one tier with what forbids them: in a large mesh the cheapest that are allowed, in order.
 
         What is forbidden and cheaper than these stands between them, so that a person sees why it was passed over.
@@ -142,12 +140,12 @@ class _Offer:
             codec=codec,
         )
 
-    def _splits(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:
+    def _splits(self, wholes: Sequence[Candidate], here: Sequence[HostedTier]) -> list[Candidate]:
         """Return splits of what this node hosts itself: a head runs here."""
         found: list[Candidate] = []
         bars: Bars | None = None
-        for node, hosted in hosts:
-            if node.link is None and self._may_split(hosted):
+        for hosted in here:
+            if self._may_split(hosted):
                 splitter, named = self._splitter(hosted), self._request.plan
                 if named:
                     found += splitter.named(named)
@@ -163,7 +161,7 @@ class _Offer:
         is_open = any(stage.may_travel for stage in hosted.stages[:-1])
         return is_open and not self._rules.too_weak(hosted) and self._rules.forbids_here(hosted) is None
 
-    def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[_Host]) -> list[Candidate]:
+    def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[Host]) -> list[Candidate]:
         if self._request.batch < 2 or self._request.delegated or self._life.parent is not None:
             return []
         allowed = {(candidate.node_id, candidate.tier.artifact) for candidate in wholes if candidate.allowed}
@@ -182,15 +180,17 @@ class _Ladder:
     """The soonest way to run each tier, as an escalation from below would find it."""
 
     def __init__(self) -> None:
-        self._rungs: dict[int, Onward] = {}
+        self._rungs: dict[int, Prediction] = {}
 
     def above(self, rank: int) -> Onward:
         """Return what the next larger tier costs; nothing if there is none."""
+        if not self._rungs:
+            return NOTHING_ONWARD
         higher = [rung for rung in self._rungs if rung > rank]
-        return self._rungs[min(higher)] if higher else NOTHING_ONWARD
+        return Onward.of(self._rungs[min(higher)]) if higher else NOTHING_ONWARD
 
     def offer(self, rank: int, prediction: Prediction) -> None:
         """Take in one way to run a tier."""
         rung = self._rungs.get(rank)
-        if rung is None or prediction.total_s < rung.seconds:
-            self._rungs[rank] = Onward.of(prediction)
+        if rung is None or prediction.total_s < rung.total_s:
+            self._rungs[rank] = prediction

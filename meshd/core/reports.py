@@ -175,13 +175,14 @@ class Reports:
             self._break(life, attempt, why, now)
             return
         life.flawed = tier.tier
-        life.broken[tier.artifact] = why.message
+        life.broken[tier.artifact] = why.message  # Whatever its stages give, the whole gives too.
         life.last_failure = why
         self._chooser.escalate(life, None, now)
 
     def _break(self, life: Life, attempt: Attempt, why: Failure, now: float) -> None:
-        """Run a model that failed a request here no more for it."""
-        life.broken[attempt.candidate.tier.artifact] = why.message
+        """Run a model that failed a request here no more for it; where stages of it failed, no stages of it."""
+        broken = life.broken_stages if attempt.legs else life.broken
+        broken[attempt.candidate.tier.artifact] = why.message
         self._chooser.lose(life, why, now, is_whole=not attempt.legs)
 
     def _child_ended(self, parent: Life, child: Life, outcome: Outcome, now: float) -> None:

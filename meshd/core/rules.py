@@ -31,9 +31,10 @@ class Rules:
         self._is_full = is_full
         self._input_stays = view.keeps_input(life.request.model)
         self._is_only_for_here = _is_only_for_here(life)
-        wanted = (life.request.min_tier, life.request.start_tier)
-        ranks = [tier.rank for tier in wanted if tier is not None]
-        self._least_rank = max([*ranks, 0 if above is None else above.rank + 1])
+        self._least_rank = 0 if above is None else above.rank + 1
+        for wanted in (life.request.min_tier, life.request.start_tier):
+            if wanted is not None:
+                self._least_rank = max(self._least_rank, wanted.rank)
         self._to_send: dict[str, Reason | None] = {}
 
     def forbids(self, node: NodeView, hosted: HostedTier) -> Reason | None:

@@ -88,7 +88,7 @@ class Splitter:
     def rest(self, reached: Reached) -> list[Candidate]:
         """Return the ways to go on from a stage: here, and on peers."""
         stage, last = reached.stage, self._n_stages
-        here: list[Way] = [] if self._rules.forbids_here(self._own) else [((self._here, stage, last, None),)]
+        here: list[Way] = [] if self._rules.forbids_stages_here(self._own) else [((self._here, stage, last, None),)]
         there: list[Way] = []
         if stage in self._partners.cuts:
             for station in self._partners.stations([(node, hosted) for _, node, hosted in self._partners.promising()]):
