@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from meshd.core import events
 from meshd.core.answer import Answer, Failure
+from meshd.core.commands import Finish, RunStage
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.node import HostedTier, Telemetry
-from tests.core.builders import DOUBT, HUB_TIER, UPSTREAM_TIER, arrived, request, scheduler, step, tier
+from tests.core.builders import DOUBT, HUB_TIER, UPSTREAM_TIER, arrived, failed, request, scheduler, step, tier
 from tests.core.mesh_in_memory import Verdict, World
 from tests.core.parts import cut_tier, member, slower
 
@@ -186,3 +187,19 @@ def test_a_slot_is_expected_to_be_held_for_what_runs_here_and_not_for_the_load_o
     made.handle(events.PeerConnected(profile=member("kitchen", CUT), telemetry=Telemetry(warm=())), 0.0)
     step(made, arrived(deadline_s=30.0, input_bytes=600_000, plan="band 0-1, kitchen 1-3"))
     assert made.telemetry().backlog_s == pytest.approx(SLOW.stages[0].compute_s)
+
+
+def test_a_head_that_fails_leaves_the_whole_model_here_as_a_way() -> None:
+    """They are files of their own: one may be missing, or too large, where the other is not."""
+    own, peer = member("band", SLOW), member("kitchen", CUT)
+    made = scheduler(own, peer)
+    made.view.link_to(peer.node_id).byte_s = 8.0 / 1e6
+    (head,) = step(made, arrived(input_bytes=600_000, deadline_s=30.0))
+    assert isinstance(head, RunStage)
+    assert head.last == 1
+    step(made, events.PeerDisconnected(node_id=peer.node_id, left=False, reason="gone"))
+    (again,) = step(made, failed(head.attempt, "execution_failed"))
+    assert isinstance(again, RunStage)
+    assert (again.first, again.last) == (0, None)
+    (end,) = step(made, failed(again.attempt, "execution_failed"))
+    assert isinstance(end, Finish)
