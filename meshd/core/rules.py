@@ -48,7 +48,7 @@ class Rules:
         return self.forbids_there(node)
 
     def forbids_here(self, hosted: HostedTier) -> Reason | None:
-        """Return the first rule that forbids running stages of this tier on this node."""
+        """Return the first rule that forbids running this tier on this node, whole or in part."""
         request = self._life.request
         if request.delegated and self._is_below_floor(self._view.own):
             return self._below_floor(self._view.own)
@@ -56,6 +56,14 @@ class Rules:
             return _QUEUE_FULL
         if broken := self._life.broken.get(hosted.artifact):
             return Reason(mask=Mask.SHUNNED, sentence=f"it failed this request here before: {broken}")
+        return None
+
+    def forbids_stages_here(self, hosted: HostedTier) -> Reason | None:
+        """Return the first rule that forbids running only some stages of this tier on this node."""
+        if reason := self.forbids_here(hosted):
+            return reason
+        if broken := self._life.broken_stages.get(hosted.artifact):
+            return Reason(mask=Mask.SHUNNED, sentence=f"stages of it failed this request here before: {broken}")
         return None
 
     def forbids_there(self, node: NodeView) -> Reason | None:
