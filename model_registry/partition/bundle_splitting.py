@@ -22,7 +22,7 @@ from model_registry.errors import ModelUnknown, ModelUnreadable, RunFailed
 from model_registry.inspection import flaws_of_artifact
 from model_registry.manifest import Manifest
 from model_registry.partition.cutting import DEFAULT_CUTS, Order, Parts, cut
-from model_registry.partition.effects import Model, encodings_at, input_encodings
+from model_registry.partition.effects import USUAL_BOUNDS, Bounds, Model, encodings_at, input_encodings
 from model_registry.partition.errors import NotCuttable
 from model_registry.partition.rewriting import rewritten
 from model_registry.partition.trace import usual_extents
@@ -45,6 +45,8 @@ class SplitOrder:
     """TIER, TIER/VARIANT or VARIANT; all unless given."""
     samples: Path | None = None
     most: int = DEFAULT_CUTS
+    bounds: Bounds = USUAL_BOUNDS
+    """Of what codecs may do to answers."""
     seconds_each: float = 0.5
     """Spent on each measurement of time."""
 
@@ -135,18 +137,24 @@ class _Splitting:
             raise NotCuttable(flaw.problem, hint=flaw.hint)
         content = self._content(variant)
         parts = cut(self._order(tier, variant, content), progress)
-        progress.begin(f"measuring what codecs do to {variant.name}", len(parts.split.cuts))
-        cuts = []
-        for index, each in enumerate(parts.split.cuts):
-            cuts.append(replace(each, encodings=encodings_at(parts.proven.proof, index)))
-            progress.advance()
         return Divided(
             tier=tier.name,
-            variant=_variant(variant, parts, replace(parts.split, cuts=tuple(cuts))),
+            variant=_variant(variant, parts, self._with_encodings(variant, parts, progress)),
             parts=parts,
             bytes_before=len(content),
             took_s=perf_counter() - started,
         )
+
+    def _with_encodings(self, variant: Variant, parts: Parts, progress: Progress) -> Split:
+        """Return the places with the codecs that the model bears there; without data nothing is known of them."""
+        if self.samples is None:
+            return parts.split
+        progress.begin(f"measuring what codecs do to {variant.name}", len(parts.split.cuts))
+        cuts = []
+        for index, each in enumerate(parts.split.cuts):
+            cuts.append(replace(each, encodings=encodings_at(parts.proven.proof, index, self.order.bounds)))
+            progress.advance()
+        return replace(parts.split, cuts=tuple(cuts))
 
     def manifest(self, divided: Sequence[Divided]) -> Manifest:
         """Return the manifest with the variants that were split, unsigned."""
@@ -164,7 +172,7 @@ class _Splitting:
             for tier, variant in self.before.variants()
             if variant.format == "onnx"
         ]
-        return replace(tensor, encodings=input_encodings(tensor, models, self._trials({})))
+        return replace(tensor, encodings=input_encodings(tensor, models, self._trials({}), self.order.bounds))
 
     def _order(self, tier: Tier, variant: Variant, content: bytes) -> Order:
         return Order(

@@ -14,7 +14,8 @@ Array = NDArray[Any]
 Answers = Mapping[str, Array]
 _MOST_ERROR = 1e-5
 """Of the output's scale: what another order of the same additions makes of float32."""
-_LEAST_AGREEMENT = 0.995
+LEAST_AGREEMENT = 0.995
+"""Of answers: what rounding in networks of eight bits, or a codec, may not fall below."""
 _SAME = 1e-2
 """Of the largest value: outputs that name no class agree within it."""
 
@@ -34,7 +35,7 @@ class Difference(NamedTuple):
 
     def is_bearable(self, *, quantised: bool) -> bool:
         """Tell whether it is rounding, or, where numbers of eight bits amplify that, hardly ever changes an answer."""
-        return self.error <= _MOST_ERROR or (quantised and self.agreement >= _LEAST_AGREEMENT)
+        return self.error <= _MOST_ERROR or (quantised and self.agreement >= LEAST_AGREEMENT)
 
 
 def difference(pairs: Iterable[tuple[Answers, Answers]], outputs: Sequence[Tensor]) -> Difference:

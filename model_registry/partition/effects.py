@@ -10,18 +10,32 @@ from numpy.typing import NDArray
 
 from model_registry.codec import measured, suggest
 from model_registry.encoding import Encoding
-from model_registry.partition.difference import difference
+from model_registry.partition.difference import LEAST_AGREEMENT, difference
 from model_registry.partition.proof import Proof
 from model_registry.partition.trials import Trials
 from model_registry.runtime.session import Session
 from model_registry.tensor import Tensor
 
 Array = NDArray[Any]
-_MOST_ERROR = 1e-2
-_LEAST_AGREEMENT = 0.995
 _WORTH = 0.9
 """Bytes saved below that are not worth an encoder."""
 _OF_ACTIVATIONS = (Encoding(codec="fp16", ratio=0.5), Encoding(codec="int8", ratio=0.25))
+
+
+class Bounds(NamedTuple):
+    """What an encoding may do to answers before it is left out."""
+
+    most_error: float = 1e-2
+    """Of an output, as a share of the largest."""
+    least_agreement: float = LEAST_AGREEMENT
+
+    def allow(self, encoding: Encoding) -> bool:
+        """Tell whether an encoding keeps to them, and is worth it."""
+        is_borne = encoding.error <= self.most_error and encoding.agreement >= self.least_agreement
+        return is_borne and encoding.ratio <= _WORTH
+
+
+USUAL_BOUNDS = Bounds()
 
 
 class Model(NamedTuple):
@@ -31,7 +45,7 @@ class Model(NamedTuple):
     outputs: tuple[Tensor, ...]
 
 
-def encodings_at(proof: Proof, index: int) -> tuple[Encoding, ...]:
+def encodings_at(proof: Proof, index: int, bounds: Bounds) -> tuple[Encoding, ...]:
     """Return the codecs that the model bears at a place, with what each costs."""
     place, crossing = proof.arrangement.places[index], proof.arrangement.crossing[index]
     if not any(tensor.dtype in {"float32", "float64"} for tensor in crossing):
@@ -46,15 +60,15 @@ def encodings_at(proof: Proof, index: int) -> tuple[Encoding, ...]:
         measured(each, run, samples, agree=_agreement(proof.outputs), described=proof.trials.described)
         for each in _OF_ACTIVATIONS
     )
-    return tuple(each for each in tried if _is_borne(each))
+    return tuple(each for each in tried if bounds.allow(each))
 
 
-def input_encodings(tensor: Tensor, models: Sequence[Model], trials: Trials) -> tuple[Encoding, ...]:
+def input_encodings(tensor: Tensor, models: Sequence[Model], trials: Trials, bounds: Bounds) -> tuple[Encoding, ...]:
     """Return the codecs that every one of several models bears for an input, at their worst."""
     samples = trials.items()
     proposals = suggest(tensor, [each[tensor.name] for each in samples])
     worst = (_worst([_measured(each, tensor.name, model, trials) for model in models]) for each in proposals)
-    return tuple(encoding for encoding in worst if _is_borne(encoding))
+    return tuple(encoding for encoding in worst if bounds.allow(encoding))
 
 
 def _measured(encoding: Encoding, name: str, model: Model, trials: Trials) -> Encoding:
@@ -83,7 +97,3 @@ def _ran(session: Session, known: Mapping[str, Array]) -> dict[str, Array]:
 
 def _only(arrays: Mapping[str, Array], tensors: Iterable[Tensor]) -> dict[str, Array]:
     return {tensor.name: arrays[tensor.name] for tensor in tensors}
-
-
-def _is_borne(encoding: Encoding) -> bool:
-    return encoding.error <= _MOST_ERROR and encoding.agreement >= _LEAST_AGREEMENT and encoding.ratio <= _WORTH

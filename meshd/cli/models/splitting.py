@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def split(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a manifest and its artifacts.")],
+    *,
     variant: Annotated[
         str, typer.Option("--variant", metavar="TIER[/VARIANT]|VARIANT", help="What to split; all unless given.")
     ] = "",
@@ -23,9 +24,25 @@ def split(
         typer.Option(
             "--samples",
             metavar="FILE.npz",
-            help="Usual inputs: an array for each, first axis the items; else noise, and inputs get no codecs.",
+            help="Usual inputs: an array for each, first axis the items; else noise, and no codecs.",
         ),
     ] = None,
+    most_error: Annotated[
+        float,
+        typer.Option(
+            "--most-error", metavar="SHARE", min=0.0, max=1.0, help="Of the largest output: what a codec may change."
+        ),
+    ] = 0.01,
+    least_agreement: Annotated[
+        float,
+        typer.Option(
+            "--least-agreement",
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            help="Of the samples: those that have to be answered alike behind a codec.",
+        ),
+    ] = 0.995,
     cuts: Annotated[int, typer.Option("--cuts", metavar="N", min=1, max=15, help="Most places to offer.")] = 5,
     json: JsonOption = False,
 ) -> None:
@@ -41,7 +58,9 @@ def split(
 
     with needing("convert", "Splitting a model"):
         from model_registry.partition.bundle_splitting import SplitOrder, split_bundle
-    order = SplitOrder(bundle=bundle, variant=variant, samples=samples, most=cuts)
+        from model_registry.partition.effects import Bounds
+    bounds = Bounds(most_error=most_error, least_agreement=least_agreement)
+    order = SplitOrder(bundle=bundle, variant=variant, samples=samples, most=cuts, bounds=bounds)
     with progress_bar() as bar:
         outcome = split_bundle(order, bar)
     if json:

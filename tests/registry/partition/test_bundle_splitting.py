@@ -20,6 +20,7 @@ from model_registry.convert.limits import LIMITS
 from model_registry.errors import ModelUnknown
 from model_registry.inspection import inspect
 from model_registry.manifest import Manifest
+from model_registry.partition.effects import Bounds
 from model_registry.partition.errors import NotCuttable
 from model_registry.runtime.session import open_session
 from model_registry.runtime.stage_file import stage_bytes
@@ -222,10 +223,26 @@ def test_samples_tell_what_codecs_do_to_inputs_and_to_what_crosses(tmp_path: Pat
     assert "fp16" in {each.codec for cut in only(outcome.manifest).split.cuts for each in cut.encodings}
 
 
-def test_without_samples_an_inputs_codecs_are_left_to_their_author(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(most_error=0.0), Bounds(most_error=1.0, least_agreement=1.0)])
+def test_a_codec_that_breaks_the_bounds_asked_for_is_left_out(tmp_path: Path, bounds: Bounds) -> None:
+    write(tmp_path / "net", {"one": net()})
+    np.savez(tmp_path / "usual.npz", x=np.random.default_rng(0).standard_normal((12, WIDTH)).astype(np.float32))
+
+    outcome = split(tmp_path / "net", samples=tmp_path / "usual.npz", bounds=bounds)
+
+    cuts = only(outcome.manifest).split.cuts
+    found = [*outcome.manifest.inputs[0].encodings, *(each for cut in cuts for each in cut.encodings)]
+    assert all(each.error <= bounds.most_error and each.agreement >= bounds.least_agreement for each in found)
+    assert bool(found) is (bounds.most_error > 0.0)
+
+
+def test_without_samples_nothing_is_said_of_codecs(tmp_path: Path) -> None:
     before = write(tmp_path / "net", {"one": net()})
 
-    assert split(tmp_path / "net").manifest.inputs == before.inputs
+    outcome = split(tmp_path / "net")
+
+    assert outcome.manifest.inputs == before.inputs
+    assert [cut.encodings for cut in only(outcome.manifest).split.cuts if cut.encodings] == []
 
 
 @pytest.mark.parametrize(
