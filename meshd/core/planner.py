@@ -159,7 +159,7 @@ class _Offer:
         if not hosted.stages or not self._view.partners_of(hosted.model, hosted.artifact):
             return False
         is_open = any(stage.may_travel for stage in hosted.stages[:-1])
-        return is_open and not self._rules.too_weak(hosted) and self._rules.forbids_here(hosted) is None
+        return is_open and not self._rules.too_weak(hosted) and self._rules.forbids_stages_here(hosted) is None
 
     def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[Host]) -> list[Candidate]:
         if self._request.batch < 2 or self._request.delegated or self._life.parent is not None:
