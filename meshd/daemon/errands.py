@@ -15,18 +15,15 @@ from meshd.core.commands import Dispatch, Recall
 from meshd.core.events import Event, PeerRefused
 from meshd.core.ids import NodeId
 from meshd.core.plan import RAW
-from meshd.daemon.ledger import Entry, Errand, Ledger, Tensors, codec_of
+from meshd.daemon.ledger import LEAST_DEADLINE_S, Entry, Errand, Ledger, Tensors, codec_of
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.daemon.vitals import Vitals
 from meshd.errors import ExecutionFailed, MeshError, Overloaded, PeerLost
+from meshd.executor.executor import INLINE_BELOW_S
 from meshd.wire.messages import Cancel, Infer, Message, TensorHeader
 from meshd.wire.tensors import encode_tensors
 from model_registry import codec
 from model_registry.encoding import Encoding
-
-_INLINE_BELOW_S = 0.001
-"""What may keep the event loop: as for a run of a model, a thread hop costs less than blocking everybody longer."""
-_LEAST_DEADLINE_S = 1e-3
 
 
 class Links(Protocol):
@@ -94,7 +91,7 @@ class Errands:
             self._fail(command, _unsendable(error))
 
     def _pack(self, entry: Entry, errand: Errand, tensors: Tensors, encodings: Mapping[str, Encoding]) -> None:
-        if _encoding_s(tensors, encodings) < _INLINE_BELOW_S:
+        if _encoding_s(tensors, encodings) < INLINE_BELOW_S:
             self._hand_over(entry, errand, _packed(tensors, encodings))
         else:
             packing = asyncio.get_running_loop().run_in_executor(None, _packed, tensors, encodings)
@@ -164,7 +161,7 @@ def _message(entry: Entry, command: Dispatch, parcel: Parcel) -> Infer:
         request_id=request.request_id,
         model=request.model,
         tensors=parcel.headers,
-        deadline_s=max(command.deadline_s - parcel.codec_s, _LEAST_DEADLINE_S),
+        deadline_s=max(command.deadline_s - parcel.codec_s, LEAST_DEADLINE_S),
         priority=request.priority,
         privacy=request.privacy,
         min_tier=request.min_tier,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection
+from functools import partial
+from time import perf_counter
 
 import numpy as np
+from msgspec.structs import replace
 
 from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.plan import RAW
 from meshd.core.request import Request
-from meshd.daemon.ledger import MOST_LIVE_BYTES, Array, Asker, Entry, Ledger, Tensors
+from meshd.daemon.ledger import LEAST_DEADLINE_S, MOST_LIVE_BYTES, Array, Asker, Entry, Ledger, Tensors
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
+from meshd.executor.executor import INLINE_BELOW_S
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
 from meshd.wire.messages import MAX_HOPS, MAX_KEY_LENGTH, Infer, Refusal, TensorHeader
 from meshd.wire.tensors import decode_tensors, decoded_bytes
+from model_registry import codec
 
 MAX_SENTENCE_LENGTH = 2000
 """Sentences longer than this are cut: a refusal must fit into a frame whatever a client put into a name."""
@@ -43,7 +49,9 @@ class Intake:
         if entry is None or not entry.is_awaited_by(key):
             return
         entry.askers = [asker for asker in entry.askers if asker.key != key]
-        if not entry.askers:
+        if not entry.askers and entry.is_decoding:  # The scheduler has not heard of it.
+            self._ledger.close(entry.request.request_id)
+        elif not entry.askers:
             self._feed(RequestCancelled(request_id=entry.request.request_id))
 
     def _join_or_open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
@@ -60,26 +68,85 @@ class Intake:
 
     def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         _check_asker(infer, via)
-        self._check_encoded(infer)
+        decoding_s = self._check_encoded(infer)
         held_bytes = len(payload) + decoded_bytes(infer.tensors)
         if self._ledger.live_bytes + held_bytes > MOST_LIVE_BYTES:
             raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of tensors already.")
-        try:
-            inputs = decode_tensors(infer.tensors, payload)
-        except ProtocolError as error:
-            raise InvalidInput(error.message, hint=error.hint) from error
-        extents = self._extents(infer, inputs)
-        request = _request_of(infer, inputs, extents, via)
-        entry = Entry(request, extents, infer.tensors, payload, inputs, [asker])
-        if infer.partial is None:
-            entry.checked_by = self._catalogue.manifest(request.model)
+        if decoding_s > INLINE_BELOW_S:
+            self._decode_beside(self._entry(asker, infer, payload, via, _outlines(infer)), infer, held_bytes)
+            return
+        entry = self._entry(asker, infer, payload, via, _decoded(infer, payload))
         self._ledger.open(entry, held_bytes)
-        self._feed(RequestArrived(request=request))
+        self._feed(RequestArrived(request=entry.request))
 
-    def _check_encoded(self, infer: Infer) -> None:
-        """Refuse what will not be what is wanted before it is decoded, for that takes time and memory."""
-        if any(header.codec != RAW for header in infer.tensors):
-            self._extents(infer, {header.name: _outline(header) for header in infer.tensors})
+    def _check_encoded(self, infer: Infer) -> float:
+        """Refuse what will not be what is wanted before it is decoded; return the seconds that decoding will take."""
+        encoded = [header for header in infer.tensors if header.codec != RAW]
+        if not encoded:
+            return 0.0
+        outlines = _outlines(infer)
+        self._extents(infer, outlines)
+        self._check_listed(infer, encoded)
+        return sum(codec.seconds(h.codec, outlines[h.name].nbytes) for h in infer.tensors if h.codec != RAW)
+
+    def _entry(
+        self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...], inputs: Tensors
+    ) -> Entry:
+        extents = self._extents(infer, inputs)
+        entry = Entry(_request_of(infer, inputs, extents, via), extents, infer.tensors, payload, inputs, [asker])
+        if infer.partial is None:
+            entry.checked_by = self._catalogue.manifest(entry.request.model)
+        return entry
+
+    def _decode_beside(self, entry: Entry, infer: Infer, held_bytes: int) -> None:
+        """Decode in a thread what would keep the loop; the request is held, joined and withdrawn as any other."""
+        entry.is_decoding = True
+        self._ledger.open(entry, held_bytes)
+        decoding = asyncio.get_running_loop().run_in_executor(None, _decoded, infer, entry.payload)
+        decoding.add_done_callback(partial(self._arrived, entry, infer, perf_counter()))
+
+    def _arrived(self, entry: Entry, infer: Infer, since_s: float, decoding: asyncio.Future[Tensors]) -> None:
+        request_id = entry.request.request_id
+        if decoding.cancelled() or self._ledger.get(request_id) is not entry:
+            return  # It was withdrawn meanwhile.
+        try:
+            entry.inputs = decoding.result()
+            self._extents(infer, entry.inputs)
+        except MeshError as error:
+            self._turn_away(entry, error)
+            return
+        except Exception as fault:  # noqa: BLE001 - whoever asked waits, whatever a decoder has met.
+            self._turn_away(entry, InvalidInput(f"its tensors could not be decoded: {fault!r}."))
+            return
+        entry.is_decoding = False
+        left_s = max(infer.deadline_s - (perf_counter() - since_s), LEAST_DEADLINE_S)
+        entry.request = replace(entry.request, deadline_s=left_s)
+        self._feed(RequestArrived(request=entry.request))
+
+    def _turn_away(self, entry: Entry, error: MeshError) -> None:
+        request_id = entry.request.request_id
+        self._ledger.close(request_id)
+        for asker in entry.askers:
+            asker.send(refusal_of(request_id, error), ())
+
+    def _check_listed(self, infer: Infer, encoded: list[TensorHeader]) -> None:
+        """Refuse a codec that the manifest does not list for a tensor; where it is not at hand a peer will look."""
+        model = ModelName(infer.model)
+        if infer.partial is None and self._catalogue.manifest(model) is None:
+            return
+        for header in encoded:
+            if header.name not in self._listed(infer, header.codec):
+                raise InvalidInput(
+                    f"tensor {header.name!r} came as {header.codec}, which its manifest does not list for it.",
+                    hint="Send it raw.",
+                )
+
+    def _listed(self, infer: Infer, codec_name: str) -> Collection[str]:
+        """Return the tensors that bear a codec."""
+        model = ModelName(infer.model)
+        if infer.partial is None or infer.start_tier is None:
+            return self._catalogue.encodings_of_input(model, codec_name)
+        return self._catalogue.encodings_of_crossing(Place.before(infer.partial, model, infer.start_tier), codec_name)
 
     def _extents(self, infer: Infer, inputs: Tensors) -> Extents:
         """Hold the tensors against the manifest: those of an input, or those that cross before the rest of a plan."""
@@ -106,6 +173,17 @@ def _request_of(infer: Infer, inputs: Tensors, extents: Extents, via: tuple[Node
         partial=infer.partial,
         plan=infer.plan,
     )
+
+
+def _decoded(infer: Infer, payload: memoryview) -> Tensors:
+    try:
+        return decode_tensors(infer.tensors, payload)
+    except ProtocolError as error:
+        raise InvalidInput(error.message, hint=error.hint) from error
+
+
+def _outlines(infer: Infer) -> Tensors:
+    return {header.name: _outline(header) for header in infer.tensors}
 
 
 def _outline(header: TensorHeader) -> Array:

@@ -27,6 +27,9 @@ Send = Callable[[Message, Sequence[Buffer]], object]
 MOST_LIVE_BYTES = 256 * 2**20
 """Tensors that all live requests together may hold: four of the largest, or thousands of what a sensor sends."""
 
+LEAST_DEADLINE_S = 1e-3
+"""Of a request whose time has run out on its way: what is told of it is told by the scheduler."""
+
 
 class Asker(Struct, frozen=True):
     """Somebody who waits for an answer: a client's or a peer's session."""
@@ -64,6 +67,8 @@ class Entry(Struct):
     """The input as it came; empty for a child, whose input is a view of its parent's."""
     inputs: Tensors
     askers: list[Asker]
+    is_decoding: bool = False
+    """Whether its input is still being decoded: until then the scheduler has not heard of it."""
     checked_by: Manifest | None = None
     """What the inputs were held against; none where no manifest was at hand, and for the rest of a plan."""
     outputs: dict[int, Outputs] = {}

@@ -12,6 +12,7 @@ from meshd.core.answer import Answer
 from meshd.core.commands import Dispatch
 from meshd.core.events import Event, PeerAnswered, PeerConnected, PeerDisconnected, PeerHeard, PeerRefused
 from meshd.core.ids import NodeId
+from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.core.scheduler import Scheduler
 from meshd.daemon.intake import Intake
@@ -171,6 +172,9 @@ class Neighbourhood:
         entry = self._ledger.get(message.request_id)
         errand = entry.out_at.pop(node_id, None) if entry else None
         if entry is None or errand is None:
+            return
+        if any(header.codec != RAW for header in message.tensors):
+            self._refuse(entry, errand.command, message, "its outputs are encoded, and no manifest lists that")
             return
         try:
             outputs = decode_tensors(message.tensors, payload)

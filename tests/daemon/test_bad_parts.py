@@ -59,6 +59,10 @@ BAD_TAILS: dict[str, dict[str, Any]] = {
     "NaN": {"payload": np.full(2, np.nan, np.float32).tobytes()},
     "a codec and no length": {"tensors": (replace(SCORE, codec="jpeg"), MEAN)},
     "no picture at all": {"tensors": (replace(SCORE, codec="jpeg", encoded_bytes=4), MEAN)},
+    "a codec that nobody asked for": {
+        "tensors": (replace(SCORE, codec="fp16", encoded_bytes=2), MEAN),
+        "payload": bytes(6),
+    },
     "another tier": {"tier": DeviceClass.UPSTREAM},
     "a whole run": {"route": "whole"},
     "stages out of order": {"route": [(2, 3), (1, 2)]},
