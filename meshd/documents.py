@@ -12,6 +12,7 @@ from msgspec import Struct
 from meshd.core.answer import Energy, Hop, Timings
 from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, Telemetry
+from meshd.core.plan import RAW
 from meshd.core.request import Priority, Privacy
 from model_registry.power import PowerModel
 
@@ -335,7 +336,7 @@ class ExplainedCandidate(Struct, frozen=True, kw_only=True):
     """Parts of ``predicted_s``: what is left of it is a likely escalation."""
     delay_s: float | None = None
     """By how much it was expected to delay others."""
-    codec: str = "raw"
+    codec: str = RAW
     """How the input travels to a peer that runs it whole."""
     legs: tuple[ExplainedLeg, ...] = ()
     """Stages over several nodes, in order; empty where one node runs it whole."""

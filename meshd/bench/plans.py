@@ -218,6 +218,5 @@ class Comparison:
 
 
 def _tell(choice: PlanChoice) -> None:
-    best = "the best" if choice.chosen == choice.best else f"the best is {choice.best}"
-    told = f"{choice.chosen}, {duration(choice.chosen_s)}, {choice.regret:.1%} behind, {best}"
+    told = f"{choice.chosen}, {duration(choice.chosen_s)}, {choice.regret:.1%} behind {choice.best} by name"
     progress(f"{choice.model} at {choice.bandwidth_bps / 1e6:g} Mbit/s: {told}")

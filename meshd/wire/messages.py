@@ -13,8 +13,9 @@ from msgspec import Meta, Struct
 from meshd.core.answer import Answer
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, NodeProfile, Telemetry
-from meshd.core.plan import Partial
+from meshd.core.plan import RAW, Partial
 from meshd.core.request import Priority, Privacy
+from model_registry import encoding
 from model_registry.pieces import MOST_PIECES
 
 PROTOCOL_VERSION = 1
@@ -61,7 +62,7 @@ DType = Literal[
 ]
 
 
-Codec = Literal["raw", "uint8", "jpeg", "flac", "fp16", "int8"]
+Codec = Literal["raw", encoding.Codec]
 
 
 class TensorHeader(Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class TensorHeader(Struct, frozen=True, kw_only=True):
     name: Name
     dtype: DType
     shape: Annotated[tuple[Dimension, ...], Meta(max_length=MAX_RANK)]
-    codec: Codec = "raw"
+    codec: Codec = RAW
     encoded_bytes: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
     """Length in the payload, where the codec is not ``raw``."""
 
@@ -117,6 +118,8 @@ class Infer(Struct, frozen=True, kw_only=True):
     min_tier: DeviceClass | None = None
     start_tier: DeviceClass | None = None
     via: Annotated[tuple[Fingerprint, ...], Meta(max_length=MAX_HOPS)] = ()
+    may_climb: bool = True
+    """False: only the tier that it starts with may answer, also where it asks for a larger one. For peers only."""
     partial: Partial | None = None
     """The rest of a plan: the tensors are those that cross before its first stage. For peers only."""
     plan: Annotated[str, Meta(max_length=MAX_PLAN_LENGTH)] = ""

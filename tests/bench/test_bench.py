@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ NODES = {DeviceClass.WATCH, DeviceClass.PHONE, DeviceClass.HUB}
 def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
     command = [sys.executable, "-c", "from meshd.cli import main; main()", "bench", "--quick", "--json"]
     ran = subprocess.run(command, check=True, capture_output=True, timeout=200)
+    assert_it_has_the_promised_keys(msgspec.json.decode(ran.stdout))
     report = msgspec.json.decode(ran.stdout, type=Report)
     assert 0.0 < report.run_us.p50 < report.local_us.p50 < report.remote_us.p50
     assert report.throughput_rps > 0.0
@@ -37,3 +39,15 @@ def test_a_quick_run_prints_one_json_object_with_every_figure() -> None:
     assert report.pipeline_speedup > 0.0
     assert {cut.model for cut in report.cuts} == {"ecg-anomaly"}
     assert b"timing 2 blocks of 20 calls" in ran.stderr
+
+
+def assert_it_has_the_promised_keys(printed: dict[str, Any]) -> None:
+    """Hold what others read from the object, by its plain keys."""
+    assert {"3", "64", "1000"} <= printed["decision_us"].keys()
+    for taken in (*printed["decision_us"].values(), printed["large_tensor_us"]):
+        assert 0.0 < taken["p50"] <= taken["p99"]
+    (choice,) = printed["plans"]
+    assert (choice["model"], choice["bandwidth_bps"]) == ("ecg-anomaly", 50e6)
+    assert {choice["chosen"], choice["best"]} <= {plan["place"] for plan in choice["plans"]}
+    assert choice["regret"] >= 0.0
+    assert isinstance(printed["pipeline_speedup"], float)

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from meshd.cli.view.words import duration
+from meshd.core.plan import RAW
 from meshd.documents import ExplainedCandidate, ExplainedLeg, ExplainedShare
-
-_RAW = "raw"
 
 
 def sent_as(codec: str) -> str:
     """Return how tensors travelled, for the end of a phrase; nothing where they were not encoded."""
-    return "" if codec == _RAW else f", sent as {codec}"
+    return "" if codec == RAW else f", sent as {codec}"
 
 
 def part_lines(chosen: ExplainedCandidate) -> Iterator[Text]:

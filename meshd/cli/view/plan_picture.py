@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from meshd.core.plan import RAW
 from meshd.core.plan_map import Kind, Mark, PlanMap
 from meshd.errors import SetupError
 
@@ -116,7 +117,7 @@ def _explain(axes: Axes, patches: Sequence[Patch]) -> None:
 def _colours(kinds: Sequence[Kind]) -> list[str]:
     heads = sorted({kind.head for kind in kinds if kind.head}, reverse=True)
     splits = [_SPLITS[i * (len(_SPLITS) - 1) // max(1, len(heads) - 1)] for i in range(len(heads))]
-    codecs = sorted({kind.codec for kind in kinds if kind.head == 0}, key=lambda codec: (codec != "raw", codec))
+    codecs = sorted({kind.codec for kind in kinds if kind.head == 0}, key=lambda codec: (codec != RAW, codec))
 
     def colour(kind: Kind) -> str:
         if kind.shared:
@@ -125,7 +126,7 @@ def _colours(kinds: Sequence[Kind]) -> list[str]:
             return _HERE
         if kind.head == 0:
             return _THERE[codecs.index(kind.codec) % len(_THERE)]
-        return _tinted(splits[heads.index(kind.head)], 0.0 if kind.codec == "raw" else 0.35)
+        return _tinted(splits[heads.index(kind.head)], 0.0 if kind.codec == RAW else 0.35)
 
     return [colour(kind) for kind in kinds]
 
