@@ -152,21 +152,38 @@ class CostModel:
 
         Who waits at a node when the request is planned is worked off while the parts before it run.
         """
-        course, before = Course(), own
+        queue_s = load_s = compute_s = transfer_s = delay_s = variance = joules = weighted_joules = 0.0
+        before = own
         for part in parts:
-            station, passage = part.station, part.passage
-            course.queue_s += max(0.0, station.wait_s(part.first, part.last) - course.until_s)
+            station, passage, first, last = part.station, part.passage, part.first, part.last
+            queue_s += max(0.0, station.wait_s(first, last) - (queue_s + load_s + compute_s + transfer_s))
             if passage is not None:
-                link = station.node.link
-                spread = link.spread(passage.n_bytes, self.now) if link is not None else 0.0
-                course.travel(passage.seconds, passage.seconds * spread)
-                course.spend(before.radio_joules(passage.n_bytes), before.weight)
-                course.spend(station.radio_joules(passage.n_bytes), station.weight)
-            deviation_s = station.node.times.deviation_s(station.hosted, part.first, part.last, self.now)
-            course.load_s += station.load_s
-            course.compute(station.run_s(part.first, part.last), deviation_s * station.items, station.crowd)
-            course.spend(station.run_joules(part.first, part.last), station.weight)
+                link, n_bytes = station.node.link, passage.n_bytes
+                spread = link.spread(n_bytes, self.now) if link is not None else 0.0
+                transfer_s += passage.seconds
+                variance += (passage.seconds * spread) ** 2
+                sent_joules, got_joules = before.radio_joules(n_bytes), station.radio_joules(n_bytes)
+                joules += sent_joules + got_joules
+                weighted_joules += sent_joules * before.weight + got_joules * station.weight
+            run_s, run_joules = station.run_s(first, last), station.run_joules(first, last)
+            deviation_s = station.node.times.deviation_s(station.hosted, first, last, self.now) * station.items
+            load_s += station.load_s
+            compute_s += run_s
+            delay_s += run_s * station.crowd
+            variance += deviation_s * deviation_s
+            joules += run_joules
+            weighted_joules += run_joules * station.weight
             before = station
+        course = Course(
+            queue_s=queue_s,
+            load_s=load_s,
+            compute_s=compute_s,
+            transfer_s=transfer_s,
+            delay_s=delay_s,
+            variance=variance,
+            joules=joules,
+            weighted_joules=weighted_joules,
+        )
         return self.priced(course, own.hosted, onward)
 
     def priced(self, course: Course, hosted: HostedTier, onward: Onward) -> Prediction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Course(Struct, kw_only=True, gc=False):
+class Course(Struct, frozen=True, kw_only=True, gc=False):
     """Seconds and joules until the first answer."""
 
     queue_s: float = 0.0
@@ -23,19 +23,3 @@ class Course(Struct, kw_only=True, gc=False):
     def until_s(self) -> float:
         """Return the expected seconds until the answer is here."""
         return self.queue_s + self.load_s + self.compute_s + self.transfer_s
-
-    def travel(self, seconds: float, deviation_s: float) -> None:
-        """Add seconds on a link."""
-        self.transfer_s += seconds
-        self.variance += deviation_s**2
-
-    def compute(self, seconds: float, deviation_s: float, crowd: float) -> None:
-        """Add seconds on a node where each of them delays a crowd."""
-        self.compute_s += seconds
-        self.variance += deviation_s**2
-        self.delay_s += seconds * crowd
-
-    def spend(self, joules: float, weight: float) -> None:
-        """Add what a node spends, and what that counts."""
-        self.joules += joules
-        self.weighted_joules += joules * weight

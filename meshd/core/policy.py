@@ -32,7 +32,7 @@ class LeastExpectedCost:
     def choose(self, observation: Observation) -> int:
         """Return the index of the cheapest allowed candidate; ValueError when none is allowed."""
         candidates = observation.candidates
-        allowed = [index for index, candidate in enumerate(candidates) if candidate.allowed]
+        allowed = [index for index, candidate in enumerate(candidates) if candidate.reason is None]
         if observation.above is not None:
             next_tier = min((candidates[index].tier.tier.rank for index in allowed), default=0)
             allowed = [index for index in allowed if candidates[index].tier.tier.rank == next_tier]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from msgspec import Struct
 
 from meshd.core.estimate import Estimate
@@ -20,6 +22,8 @@ class Spans(Struct, frozen=True, kw_only=True, gc=False):
     seconds: tuple[tuple[float, ...], ...]
     work: tuple[float, ...]
     """Share of the whole that lies before each stage, and behind the last: 0 to 1."""
+    n_measured: tuple[int, ...]
+    """Stages before each, and before the end, that the node itself has measured."""
 
 
 class StageTimes:
@@ -42,9 +46,9 @@ class StageTimes:
         """Return the standard deviation of what [first, last) takes for one item."""
         if known := self._ranges.get((hosted.artifact, first, last)):
             return known.deviation(now)
-        measured = all(stage.measured for stage in hosted.stages[first:last])
-        spread = _MEASURED_SPREAD if measured else _BELIEVED_SPREAD
-        return self.spans(hosted).seconds[first][last] * spread
+        table = self.spans(hosted)
+        measured = table.n_measured[last] - table.n_measured[first] == last - first
+        return table.seconds[first][last] * (_MEASURED_SPREAD if measured else _BELIEVED_SPREAD)
 
     def ran_whole(self, hosted: HostedTier, item_s: float, now: float) -> None:
         """Learn the node's pace from one run of the whole."""
@@ -90,7 +94,8 @@ class StageTimes:
             for first in range(n_stages)
         )
         work = tuple(part_s / whole_s if whole_s > 0.0 else k / n_stages for k, part_s in enumerate(before_s))
-        return Spans(seconds=rows, work=work)
+        n_measured = (0, *accumulate(stage.measured for stage in hosted.stages))
+        return Spans(seconds=rows, work=work, n_measured=n_measured)
 
     def _known(self, hosted: HostedTier, first: int, last: int, else_s: float) -> float:
         known = self._ranges.get((hosted.artifact, first, last))
