@@ -163,6 +163,7 @@ class Attempts:
                 deadline_s=seconds_there(life.remaining_s(now), transfer_s),
                 via=(*life.request.via, self._view.own.profile.node_id),
                 codec=codec,
+                may_climb=life.request.may_climb,
                 partial=Partial(artifact=tier.artifact, legs=attempt.legs) if attempt.legs else None,
                 of=_input_of(life, attempt.leg),
             )

@@ -8,7 +8,7 @@ from meshd import errors
 from meshd.core.answer import Failure
 from meshd.core.attempts import Attempts
 from meshd.core.books import Books
-from meshd.core.candidate import Candidate, Mask, Observation, Reason
+from meshd.core.candidate import Candidate, Observation
 from meshd.core.commands import ChoosePlan
 from meshd.core.cost import Here
 from meshd.core.endings import Endings
@@ -34,10 +34,6 @@ _FINAL = frozenset({errors.InvalidInput.code, errors.DuplicateRequest.code})
 
 _DEADLY = frozenset({errors.ExecutionFailed.code, errors.PeerLost.code})
 """Failures that may mean that the request took its executor with it."""
-
-_NO_RAW_INPUT = Reason(mask=Mask.NOT_THE_PLAN, sentence="only what crosses between two stages has come here")
-_OTHER_TIER = Reason(mask=Mask.NOT_THE_PLAN, sentence="the other parts of the batch run another tier")
-_NO_ROOM = Reason(mask=Mask.QUEUE_FULL, sentence="there is no room for the parts beside the requests that are alive")
 
 
 class Chooser:
@@ -174,22 +170,13 @@ class Chooser:
         self.choose(victim, now)
 
     def _fitting(self, life: Life, observation: Observation) -> Observation:
-        """Mask what does not fit this request for reasons that lie in how it is conducted."""
-        if life.request.batch == 1 and life.may_climb:
+        """Mask the shares that this request may not be divided into now."""
+        if life.request.batch == 1:
             return observation
         candidates = tuple(self._fit(life, candidate) for candidate in observation.candidates)
         return replace(observation, candidates=candidates)
 
     def _fit(self, life: Life, candidate: Candidate) -> Candidate:
-        reason = self._unfit(life, candidate) if candidate.allowed else None
-        return replace(candidate, reason=reason) if reason else candidate
-
-    def _unfit(self, life: Life, candidate: Candidate) -> Reason | None:
-        is_rest = bool(candidate.legs) and candidate.legs[0].first > 0
-        if life.request.partial is not None and not is_rest:
-            return _NO_RAW_INPUT
-        if life.only_tier is not None and candidate.tier.tier is not life.only_tier:
-            return _OTHER_TIER
-        if candidate.shares and not self._forks.may_fork(life, len(candidate.shares)):
-            return _NO_ROOM
-        return None
+        if not candidate.shares or not candidate.allowed:
+            return candidate
+        return replace(candidate, reason=self._forks.why_not_fork(life, len(candidate.shares)))

@@ -78,6 +78,8 @@ class Dispatch(_Command, frozen=True, kw_only=True):
     """Seconds that the peer has."""
     via: tuple[NodeId, ...]
     codec: Word = RAW
+    may_climb: bool = True
+    """Whether the peer may have a larger tier look again."""
     partial: Partial | None = None
     """The rest of the plan: then the tensors of the attempt ``of`` are sent."""
     of: int | None = None

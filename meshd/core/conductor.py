@@ -74,7 +74,8 @@ class Conductor:
         room = room_for(request, self._settings, alive=len(self._lives))
         refusal = why_not_admit(request, self._view.own.profile.device_class, draining=self._draining, room=room)
         story = self.explanations.begin(request)
-        life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story)
+        only_tier = None if request.may_climb else request.start_tier
+        life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story, only_tier=only_tier)
         self._lives[request.request_id] = life
         if refusal := refusal or self._why_not_continue(request):
             self._endings.fail(life, refusal)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from meshd.core.books import Books
-from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Reason
 from meshd.core.commands import Fork as ForkCommand
 from meshd.core.fork import Fork
 from meshd.core.ids import NodeId, RequestId
@@ -17,6 +17,10 @@ from meshd.core.node import HostedTier
 from meshd.core.patience import wait_for_all_s
 from meshd.core.plan import Share
 from meshd.core.request import Priority, Request
+
+_FORKED_BEFORE = Reason(mask=Mask.SHUNNED, sentence="it has run in parts before, and that is done once at most")
+_IS_A_PART = Reason(mask=Mask.DELEGATED, sentence="only where it was asked for is a request run in parts")
+_NO_ROOM = Reason(mask=Mask.QUEUE_FULL, sentence="there is no room for the parts beside the requests that are alive")
 
 Begun = list[tuple[Life, Candidate | None]]
 """Children with what each is to begin with; none: it has to choose."""
@@ -38,10 +42,17 @@ class Forks:
 
     def may_fork(self, life: Life, n_children: int) -> bool:
         """Tell whether a request may have that many children, and there is room for them now."""
-        if life.fork is not None or life.parent is not None or life.request.delegated:
-            return False
+        return self.why_not_fork(life, n_children) is None
+
+    def why_not_fork(self, life: Life, n_children: int) -> Reason | None:
+        """Return why a request may not have that many children now; none if it may."""
+        if life.fork is not None:
+            return _FORKED_BEFORE
+        if life.parent is not None or life.request.delegated:
+            return _IS_A_PART
         is_room = len(self._lives) + n_children <= self._settings.max_requests
-        return is_room and not any(name in self._lives for name in _names(life.request, n_children))
+        is_free = not any(name in self._lives for name in _names(life.request, n_children))
+        return None if is_room and is_free else _NO_ROOM
 
     def rival(self, life: Life, chosen: Candidate) -> Candidate | None:
         """Return who may race against the chosen candidate for an emergency: as accurate, whole, on another node."""
@@ -139,4 +150,6 @@ def _can_race(candidate: Candidate, chosen: Candidate) -> bool:
 
 
 def _part_of(request: Request, items: int) -> Request:
-    return replace(request, batch=items, input_bytes=request.input_bytes * items // request.batch)
+    """Return a share of a request; should the answers ask for a larger tier, the request as a whole does."""
+    input_bytes = request.input_bytes * items // request.batch
+    return replace(request, batch=items, input_bytes=input_bytes, may_climb=False)

@@ -222,7 +222,7 @@ class Life(Struct, kw_only=True):
     @property
     def may_climb(self) -> bool:
         """Tell whether a larger tier may be asked from here: that takes the raw input, and to be nobody's part."""
-        return self.request.partial is None and self.parent is None
+        return self.request.may_climb and self.request.partial is None and self.parent is None
 
     def remaining_s(self, now: float) -> float:
         """Return the seconds left; negative when the deadline is past."""

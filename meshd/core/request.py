@@ -48,6 +48,10 @@ class Request(Struct, frozen=True, kw_only=True):
     via: tuple[NodeId, ...] = ()
     """Nodes that have had the request before, oldest first; it never returns to one of them."""
 
+    may_climb: bool = True
+    """False when a peer wants the answer of the tier that it starts with, also one that asks for a larger tier: it is
+    to be joined with others' answers, or judged by the peer itself. A client leaves it out."""
+
     partial: Partial | None = None
     """Set when a peer hands over the rest of a plan: the input is what crosses before its stages."""
     plan: str = ""

@@ -167,6 +167,7 @@ def _message(entry: Entry, command: Dispatch, parcel: Parcel) -> Infer:
         min_tier=request.min_tier,
         start_tier=command.start_tier,
         via=command.via,
+        may_climb=command.may_climb,
         partial=command.partial,
     )
 

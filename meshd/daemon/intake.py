@@ -170,6 +170,7 @@ def _request_of(infer: Infer, inputs: Tensors, extents: Extents, via: tuple[Node
         min_tier=infer.min_tier,
         start_tier=infer.start_tier,
         via=via,
+        may_climb=infer.may_climb,
         partial=infer.partial,
         plan=infer.plan,
     )
@@ -196,8 +197,8 @@ def _outline(header: TensorHeader) -> Array:
 
 def _check_asker(infer: Infer, via: tuple[NodeId, ...]) -> None:
     """Hold against each other what an asker says and who may say it."""
-    if not via and (infer.start_tier is not None or infer.partial is not None):
-        raise InvalidInput("start_tier and partial are for peers.", hint="Ask for a stronger tier with min_tier.")
+    if not via and (infer.start_tier is not None or infer.partial is not None or not infer.may_climb):
+        raise InvalidInput("start_tier, may_climb and partial are for peers.", hint="Ask for a stronger tier with min_tier.")
     if not via and len(infer.request_id) > MAX_KEY_LENGTH:
         raise InvalidInput(
             f"a request id has {MAX_KEY_LENGTH} characters at most, and this one {len(infer.request_id)}."

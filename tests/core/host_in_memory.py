@@ -331,6 +331,7 @@ class Host:
             deadline_s=command.deadline_s,
             start_tier=command.start_tier,
             via=command.via,
+            may_climb=command.may_climb,
             partial=command.partial,
             input_bytes=self._bytes_of(command),
             plan="",

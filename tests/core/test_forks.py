@@ -18,8 +18,10 @@ from meshd.core.request import Priority, Privacy, Request
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
 from tests.core.builders import (
+    CALM,
     DOUBT,
     HUB_TIER,
+    PHONE_TIER,
     UPSTREAM_TIER,
     answer_of,
     answered,
@@ -277,3 +279,51 @@ def test_a_share_that_waits_here_is_expected_to_take_what_its_own_items_take() -
     step(made, arrived("first", batch=10, privacy=Privacy.DEVICE, deadline_s=60.0))
     step(made, arrived(batch=20, deadline_s=60.0, plan="band x10, kitchen x10"))
     assert made.telemetry().backlog_s == pytest.approx(2 * 10 * MODEL.compute_s)
+
+
+def test_a_share_that_asks_for_a_larger_tier_is_not_looked_at_alone() -> None:
+    """The batch as a whole asks for it: parts from different tiers could not be joined."""
+    screen = tier(PHONE_TIER, compute_s=0.05, max_items=64)
+    above = tier(HUB_TIER, compute_s=0.06, max_items=64)
+    band, kitchen, cellar = member("band", screen), member("kitchen", screen), member("cellar", above)
+
+    def opinion(name: RequestId, run: HostedTier) -> Verdict:
+        return Verdict(score=DOUBT if name == SECOND else CALM) if run.tier is PHONE_TIER else Verdict(score=None)
+
+    world = World(band, kitchen, cellar, opinion=opinion, link_s=0.001, further_item=1.0)
+    world.run(1.0)
+    world.submit(band.node_id, request("r", batch=16, input_bytes=16_000, deadline_s=60.0))
+    world.run(30.0)
+    sent = [(sender, told.request_id, told.start_tier, told.may_climb) for sender, told, _ in world.dispatched]
+    assert sent == [("band", SECOND, PHONE_TIER, False), ("band", R, HUB_TIER, True)]
+    assert [(hop.node, hop.tier) for hop in world.answer("r").route] == [
+        ("band", PHONE_TIER),
+        ("kitchen", PHONE_TIER),
+        ("cellar", HUB_TIER),
+    ]
+
+
+def test_who_is_to_answer_with_one_tier_runs_no_other() -> None:
+    screen, above = tier(PHONE_TIER), tier(HUB_TIER)
+    made = scheduler(member("kitchen", screen, above))
+    told = step(made, arrived(via=(NodeId("band"),), start_tier=PHONE_TIER, may_climb=False))
+    assert told == [RunStage(request_id=R, attempt=1, tier=screen)]
+    end = finish_of(step(made, finished(1, DOUBT)), R)
+    assert isinstance(end.outcome, Answer)
+    assert (end.outcome.tier, end.outcome.degraded) == (PHONE_TIER, True)
+
+
+def test_a_story_tells_that_a_batch_is_shared_once_only() -> None:
+    screen = replace(MODEL, score_output="score", escalate_low=0.2, escalate_high=0.8)
+    above = tier(UPSTREAM_TIER, compute_s=0.1, max_items=64)
+    band, *others = (member(name, screen, above) for name in ("band", "kitchen"))
+    world = World(band, *others, choose=share_if_possible, opinion=lambda _name, _tier: Verdict(score=DOUBT))
+    world.run(1.0)
+    world.submit(band.node_id, batch(deadline_s=60.0))
+    world.run(10.0)
+    story = world.hosts[band.node_id].scheduler.explanations.get(R)
+    assert story is not None
+    shared = [candidate for candidate in story.choices[1].observation.candidates if candidate.shares]
+    assert {candidate.reason.sentence for candidate in shared if candidate.reason} == {
+        "it has run in parts before, and that is done once at most"
+    }

@@ -78,10 +78,13 @@ async def test_payload_and_shapes_must_agree(member: MakeMember) -> None:
     assert "the tensors take 64 bytes by their headers and the payload has 63" in str(outcome)
 
 
-async def test_only_peers_may_say_where_the_cascade_starts(member: MakeMember) -> None:
+@pytest.mark.parametrize("bound", [{"start_tier": "hub"}, {"may_climb": False}])
+async def test_only_peers_may_say_where_the_cascade_starts_and_ends(
+    member: MakeMember, bound: dict[str, object]
+) -> None:
     client = member("watch").client()
     await client.session.opened()
-    message = Infer(request_id="r1", model=MODEL, tensors=(), deadline_s=1.0, start_tier="hub")  # type: ignore[arg-type]
+    message = Infer(request_id="r1", model=MODEL, tensors=(), deadline_s=1.0, **bound)  # type: ignore[arg-type]
     client.expect("r1")
     client.session.send(message)
     assert isinstance(await client.outcome("r1"), InvalidInput)
