@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from heapq import nsmallest
 
 from msgspec.structs import replace
@@ -54,6 +55,15 @@ class MeshView:
         """Yield this node, then every peer that was met."""
         yield self.own
         yield from self._peers.values()
+
+    def supposing(self, supposed: Callable[[NodeView], NodeView]) -> MeshView:
+        """Return a view of the same nodes as they are supposed to be, to look at and not to learn in."""
+        other = copy(self)
+        other.own = supposed(self.own)
+        peers = {node_id: supposed(node) for node_id, node in self._peers.items()}
+        other._peers, other._doubted = peers, set()  # noqa: SLF001 - a view of its own class
+        other._hosts, other._partners = {}, {}  # noqa: SLF001
+        return other
 
     def peer(self, node_id: NodeId) -> NodeView | None:
         """Return what is known of a peer; none if it was never met."""

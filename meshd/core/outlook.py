@@ -47,13 +47,15 @@ def outlook(
 
 
 def at_rate(view: MeshView, rate_bps: float) -> MeshView:
-    """Return a copy of a view in which so many bits a second pass every link, whatever was measured."""
-    supposed, byte_s = deepcopy(view), 8.0 / rate_bps
-    for node in supposed.nodes():
-        if node.link is not None:
-            node.link = Link(rtt_s=node.link.rtt_s, byte_s=byte_s, version=node.link.version + 1)
-        node.links = {peer: replace(link, byte_s=byte_s) for peer, link in node.links.items()}
-    return supposed
+    """Return a view in which so many bits a second pass every link, whatever was measured."""
+    byte_s = 8.0 / rate_bps
+
+    def at_that_rate(node: NodeView) -> NodeView:
+        link = node.link and Link(rtt_s=node.link.rtt_s, byte_s=byte_s, version=node.link.version + 1)
+        told = {peer: replace(link, byte_s=byte_s) for peer, link in node.links.items()}
+        return replace(node, link=link, links=told, prospects={}, inputs={})
+
+    return view.supposing(at_that_rate)
 
 
 def seen_from(view: MeshView, node_id: NodeId, settings: Settings, now: float) -> MeshView:

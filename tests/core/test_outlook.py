@@ -58,6 +58,15 @@ def test_the_rate_of_links_that_is_supposed_changes_the_decision_and_nothing_els
     assert chosen(view) == before
 
 
+def test_supposing_a_rate_of_links_copies_nothing_that_was_learned_of_nodes() -> None:
+    view = mesh()
+    before, supposed = view.peer(STRONG.node_id), at_rate(view, 1e5).peer(STRONG.node_id)
+    assert before is not None
+    assert supposed is not None
+    assert (supposed.learned is before.learned, supposed.times is before.times) == (True, True)
+    assert supposed.link is not before.link
+
+
 def test_another_node_decides_by_its_own_profile_and_by_the_link_that_it_tells_of() -> None:
     made = scheduler(WEAK, STRONG, settings=TIME_ONLY)
     told = PeerLink(node=WEAK.node_id[:16], rtt_s=0.001, byte_s=1e-6)
