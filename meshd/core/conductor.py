@@ -132,13 +132,13 @@ class Conductor:
             return None
         keeps_input = self._view.keeps_input(request.model)
         own = self._view.own.profile
-        return why_not_continue(request.partial, own, privacy=request.privacy, keeps_input=keeps_input)
+        return why_not_continue(request, request.partial, own, keeps_input=keeps_input)
 
     def _continue(self, life: Life, now: float) -> None:
         """Run the leg of a plan that a peer made; the policy is asked only if that comes to nothing."""
         own, partial = self._view.own.profile, life.request.partial
         assert partial is not None, "only the rest of a plan is gone on with"
-        tier, first = tier_of(partial, own), partial.legs[0].first
+        tier, first = tier_of(life.request, partial, own), partial.legs[0].first
         assert tier is not None, "it was let in because it is here"
         life.reached = Reached(tier=tier, stage=first, attempt=None, n_bytes=life.request.input_bytes)
         life.decision = next(self._numbers)

@@ -14,26 +14,30 @@ from meshd.core.node_view import NodeView, short
 from meshd.core.plan import Leg, Partial
 from meshd.core.privacy import open_cuts, why_not_send_activations
 from meshd.core.refusal import failure
-from meshd.core.request import Privacy
+from meshd.core.request import Privacy, Request
 
 
-def tier_of(partial: Partial, own: NodeProfile) -> HostedTier | None:
-    """Return what this node hosts of the variant that the plan is for; none if it has another or none."""
-    return next((hosted for hosted in own.hosted if hosted.artifact == partial.artifact and hosted.stages), None)
+def tier_of(request: Request, partial: Partial, own: NodeProfile) -> HostedTier | None:
+    """Return what this node hosts of the variant that the plan is for; none if it has another or none.
+
+    One artifact may be that of several tiers, and of several models: what it says is judged by the manifest of each.
+    """
+    asked = (request.model, request.start_tier, partial.artifact)
+    return next((h for h in own.hosted if (h.model, h.tier, h.artifact) == asked and h.stages), None)
 
 
-def why_not_continue(partial: Partial, own: NodeProfile, *, privacy: Privacy, keeps_input: bool) -> Failure | None:
+def why_not_continue(request: Request, partial: Partial, own: NodeProfile, *, keeps_input: bool) -> Failure | None:
     """Return why this node does not go on with a plan that began elsewhere; none if it does.
 
     ``keeps_input`` tells whether a manifest here keeps the model's input on its node.
     """
-    hosted = tier_of(partial, own)
+    hosted = tier_of(request, partial, own)
     if hosted is None:
         told = f"this node hosts no parts of artifact {partial.artifact[:12]}, so the plan has no meaning here"
         return failure(errors.StageMismatch, told)
     if flaw := _flaw(partial.legs, hosted, own):
         return failure(errors.StageMismatch, flaw)
-    return _why_private(partial, hosted, own, privacy, keeps_input=keeps_input)
+    return _why_private(partial, hosted, own, request.privacy, keeps_input=keeps_input)
 
 
 def predicted_here(
@@ -56,7 +60,7 @@ def predicted_here(
 
 def _host(leg: Leg, tier: HostedTier, view: MeshView) -> tuple[NodeView, HostedTier]:
     """Return who runs a leg; of somebody that is not known here it is believed that it is like this node."""
-    node, hosted = view.partners_of(tier.model, tier.artifact).get(short(leg.node_id), (view.own, tier))
+    node, hosted = view.partners_of(tier).get(short(leg.node_id), (view.own, tier))
     return (node, hosted) if len(hosted.stages) == len(tier.stages) else (view.own, tier)
 
 

@@ -36,6 +36,10 @@ _RADIO_TAIL_S = 1.0
 few seconds; an assumption until a platform reports it."""
 
 
+_Variant = tuple[DeviceClass, ArtifactHash]
+"""Tiers of a model may share an artifact, and differ in what their answers mean."""
+
+
 class MeshView:
     """All nodes this node could use, and what it has learned by using them."""
 
@@ -45,7 +49,7 @@ class MeshView:
         self._peers: dict[NodeId, NodeView] = {}
         self.encodings = Encodings()
         self._hosts: dict[ModelName, Hosts] = {}
-        self._partners: dict[ModelName, dict[ArtifactHash, dict[str, tuple[NodeView, HostedTier]]]] = {}
+        self._partners: dict[ModelName, dict[_Variant, dict[str, tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
         self._radio_used_s = float("-inf")
@@ -84,17 +88,18 @@ class MeshView:
                 self._hosts[model] = known
         return known
 
-    def partners_of(self, model: ModelName, artifact: ArtifactHash) -> Mapping[str, tuple[NodeView, HostedTier]]:
-        """Return the peers that host the very same artifact, cut in stages, by what telemetry calls them."""
+    def partners_of(self, own: HostedTier) -> Mapping[str, tuple[NodeView, HostedTier]]:
+        """Return the peers that host the very same tier and artifact, cut in stages, by what telemetry calls them."""
+        model = own.model
         known = self._partners.get(model)
         if known is None:
             known = {}
             for node, hosted in self.hosts_of(model):
                 if node.link is not None and hosted.stages:
-                    known.setdefault(hosted.artifact, {})[short(node.profile.node_id)] = (node, hosted)
+                    known.setdefault((hosted.tier, hosted.artifact), {})[short(node.profile.node_id)] = (node, hosted)
             if known:
                 self._partners[model] = known
-        return known.get(artifact, {})
+        return known.get((own.tier, own.artifact), {})
 
     def keeps_input(self, model: ModelName) -> bool:
         """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""

@@ -156,7 +156,7 @@ class _Offer:
 
     def _may_split(self, hosted: HostedTier) -> bool:
         """Tell whether a head may run here and there is anybody for the tail."""
-        if not hosted.stages or not self._view.partners_of(hosted.model, hosted.artifact):
+        if not hosted.stages or not self._view.partners_of(hosted):
             return False
         is_open = any(stage.may_travel for stage in hosted.stages[:-1])
         return is_open and not self._rules.too_weak(hosted) and self._rules.forbids_stages_here(hosted) is None

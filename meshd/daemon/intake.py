@@ -198,7 +198,9 @@ def _outline(header: TensorHeader) -> Array:
 def _check_asker(infer: Infer, via: tuple[NodeId, ...]) -> None:
     """Hold against each other what an asker says and who may say it."""
     if not via and (infer.start_tier is not None or infer.partial is not None or not infer.may_climb):
-        raise InvalidInput("start_tier, may_climb and partial are for peers.", hint="Ask for a stronger tier with min_tier.")
+        raise InvalidInput(
+            "start_tier, may_climb and partial are for peers.", hint="Ask for a stronger tier with min_tier."
+        )
     if not via and len(infer.request_id) > MAX_KEY_LENGTH:
         raise InvalidInput(
             f"a request id has {MAX_KEY_LENGTH} characters at most, and this one {len(infer.request_id)}."

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from meshd.core import events
 from meshd.core.answer import Answer, Failure
 from meshd.core.commands import Command, Dispatch, Finish, Recall, RunStage
-from meshd.core.ids import NodeId, RequestId
+from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.node import NodeProfile
 from meshd.core.plan import Leg, Partial
 from meshd.core.request import Privacy
 from meshd.core.scheduler import Scheduler
 from tests.core.builders import (
     DOUBT,
+    PHONE_TIER,
     UPSTREAM_TIER,
     answered,
     arrived,
@@ -28,7 +29,7 @@ from tests.core.builders import (
     tier,
     warm,
 )
-from tests.core.parts import closed, cut_tier, member
+from tests.core.parts import closed, cut_tier, member, mesh
 
 R = RequestId("r")
 CUT = cut_tier([0.004, 0.004, 0.004], [2_000, 2_000])
@@ -194,3 +195,24 @@ def test_a_link_is_not_blamed_for_the_seconds_that_the_next_node_computes() -> N
     rest = handed(leg(kitchen, 1, 2), leg(cellar, 2, 3), deadline_s=60.0)
     waited_s = waits_for_the_cellar(made, rest)
     assert link.transfer_s(2_000) == pytest.approx(waited_s - 1.0)
+
+
+def test_a_rest_runs_as_the_tier_and_the_model_that_it_was_handed_over_for() -> None:
+    """Tiers and models may share an artifact, and differ in their rules, their privacy and their cuts."""
+    as_phone, other = replace(CUT, tier=PHONE_TIER), replace(CUT, model=ModelName("other"))
+    made = scheduler(member("kitchen", other, as_phone, CUT))
+    (run,) = step(made, handed(leg(KITCHEN, 1, 3)))
+    assert isinstance(run, RunStage)
+    assert run.tier == CUT
+
+
+def test_a_rest_for_a_tier_that_is_not_hosted_here_is_refused() -> None:
+    refusal = outcome(step(scheduler(KITCHEN), handed(leg(KITCHEN, 1, 3), start_tier=PHONE_TIER)))
+    assert isinstance(refusal, Failure)
+    assert refusal.code == "stage_mismatch"
+
+
+def test_a_partner_is_the_host_of_the_same_tier() -> None:
+    view = mesh(member("band", CUT), member("kitchen", replace(CUT, tier=PHONE_TIER), CUT))
+    assert [hosted.tier for _, hosted in view.partners_of(CUT).values()] == [CUT.tier]
+    assert view.partners_of(replace(CUT, tier=UPSTREAM_TIER)) == {}

@@ -12,7 +12,7 @@ from meshd.core.ids import ArtifactHash
 from meshd.core.node import NodeProfile
 from meshd.core.plan import Leg, Partial
 from meshd.core.request import Privacy
-from tests.core.builders import UPSTREAM_TIER
+from tests.core.builders import UPSTREAM_TIER, request
 from tests.core.parts import ARTIFACT, closed, cut_tier, member, node_id
 
 MODEL = cut_tier((0.001, 0.001, 0.001, 0.001), (100, 100, 100))
@@ -30,7 +30,8 @@ def partial(*legs: Leg, artifact: ArtifactHash = ARTIFACT) -> Partial:
 def refusal(
     rest: Partial, own: NodeProfile = OWN, *, privacy: Privacy = Privacy.HOUSEHOLD, keeps_input: bool = False
 ) -> Failure | None:
-    return why_not_continue(rest, own, privacy=privacy, keeps_input=keeps_input)
+    asked = request(partial=rest, start_tier=MODEL.tier, privacy=privacy)
+    return why_not_continue(asked, rest, own, keeps_input=keeps_input)
 
 
 def code(rest: Partial, own: NodeProfile = OWN) -> str:
@@ -50,7 +51,7 @@ def code(rest: Partial, own: NodeProfile = OWN) -> str:
 )
 def test_a_sensible_rest_is_taken(rest: Partial) -> None:
     assert refusal(rest) is None
-    assert tier_of(rest, OWN) == MODEL
+    assert tier_of(request(start_tier=MODEL.tier), rest, OWN) == MODEL
 
 
 @pytest.mark.parametrize(
