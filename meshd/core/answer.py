@@ -14,7 +14,7 @@ Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """Any finite number."""
 
 
-class Hop(Struct, frozen=True, kw_only=True):
+class Hop(Struct, frozen=True, kw_only=True, gc=False):
     """One stage that was run for a request."""
 
     node_id: NodeId
@@ -32,7 +32,7 @@ class Hop(Struct, frozen=True, kw_only=True):
     """The half-open range of stages that was run; none: the whole model."""
 
 
-class Timings(Struct, frozen=True, kw_only=True):
+class Timings(Struct, frozen=True, kw_only=True, gc=False):
     """Where the time went; total_s also holds what none of the parts names."""
 
     queue_s: Seconds = 0.0
@@ -41,7 +41,7 @@ class Timings(Struct, frozen=True, kw_only=True):
     total_s: Seconds = 0.0
 
 
-class Energy(Struct, frozen=True, kw_only=True):
+class Energy(Struct, frozen=True, kw_only=True, gc=False):
     """Joules that a request took on all nodes of its route."""
 
     joules: Annotated[float, Meta(ge=0.0, le=1e12)] = 0.0
@@ -49,7 +49,7 @@ class Energy(Struct, frozen=True, kw_only=True):
     """True unless every part was measured by the platform."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """What is said about the output tensors; the tensors travel beside it."""
 
     model: SaidModel
@@ -69,7 +69,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     energy: Energy
 
 
-class Failure(Struct, frozen=True, kw_only=True):
+class Failure(Struct, frozen=True, kw_only=True, gc=False):
     """Why there is no answer: a code of :mod:`meshd.errors` and a sentence."""
 
     code: str

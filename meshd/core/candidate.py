@@ -1,6 +1,6 @@
 """What a policy sees: every way to run a request, with what it would take, or the reason why it is not allowed.
 
-A decision among a thousand nodes makes a thousand of these, and they cannot form a cycle: the garbage collector need
+A decision among a thousand nodes makes a hundred of these, and they cannot form a cycle: the garbage collector need
 not look at them (``gc=False``).
 """
 
@@ -135,7 +135,7 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
         return self.node
 
 
-class Observation(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True, gc=False):
     """One decision to take."""
 
     request_id: RequestId

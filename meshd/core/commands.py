@@ -12,7 +12,7 @@ from meshd.core.node import DeviceClass, HostedTier, Telemetry
 from meshd.core.plan import RAW, Partial
 
 
-class _Command(Struct, frozen=True, kw_only=True, tag=True):
+class _Command(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """Base that makes the union taggable, like the events."""
 
 

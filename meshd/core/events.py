@@ -10,7 +10,7 @@ from meshd.core.node import HostedTier, NodeProfile, Telemetry
 from meshd.core.request import Request
 
 
-class _Event(Struct, frozen=True, kw_only=True, tag=True):
+class _Event(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """Base that makes the union taggable, so that a log of events can be read back."""
 
 

@@ -15,7 +15,7 @@ _MOST_CANDIDATES = 16_384
 """Candidates kept over all stories, about 8 MB: in a mesh of a thousand nodes each decision has a thousand."""
 
 
-class Choice(Struct, kw_only=True):
+class Choice(Struct, kw_only=True, gc=False):
     """One decision: what was on offer, what was chosen and by whom, and what came of it."""
 
     observation: Observation

@@ -30,7 +30,7 @@ class Privacy(StrEnum):
     """An upstream may see it."""
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, gc=False):
     """One inference to answer. Immutable; its progress is kept in :class:`meshd.core.life.Life`."""
 
     request_id: RequestId
