@@ -30,9 +30,9 @@ class Mask(StrEnum):
     DEADLINE = "deadline"
     LESS_ACCURATE = "less_accurate"
     NOT_THE_PLAN = "not_the_plan"
-    """The asker named another plan."""
+    """The asker named another plan, or wants another tier to answer."""
     NO_GAIN = "no_gain"
-    """Splitting is not predicted to pay, or another split is predicted to be better in every way."""
+    """Splitting is not predicted to pay."""
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):
