@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from random import Random
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Self
 
 from msgspec import Struct
@@ -56,16 +56,23 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
     """The node that took the requests."""
     chosen: str
     """The place that most of the requests ran at that named none."""
-    chosen_s: float
-    """Median of all requests that named none, wherever they ran: what the scheduler's choice takes."""
     best: str
     regret: float
-    """``chosen_s`` over the time of the best plan by name, less 1; 0 where it was shorter than all of them."""
+    """Mean time of the plans that those requests took over that of the best, less 1; all are times of plans by name, so
+    that like is held against like."""
     over_single: float
-    """``chosen_s`` over the time of the best single node, less 1: negative where several nodes were quicker."""
+    """The same over the best single node: negative where several nodes were quicker."""
+    free_s: float
+    """Median of those requests themselves. Beyond the time of their plan by name, it is what weighing all plans takes
+    instead of one."""
     runs: int
     """Of each plan that was not far behind, and of requests that named none."""
     plans: tuple[TimedPlan, ...]
+
+    @property
+    def chosen_s(self) -> float:
+        """Return what the chosen plan takes by name."""
+        return next(plan.seconds for plan in self.plans if plan.place == self.chosen)
 
     @classmethod
     def of(
@@ -80,26 +87,26 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
         """Hold requests that named no place, by where they ran, against plans by name.
 
         Raises:
-            SetupError: most of the former ran where none of the latter did.
+            SetupError: one of the former ran where none of the latter did.
         """
         predicted = {way.place: way.total_s for way in document.looks[0].ways}
         medians = {place: median(seconds) for place, seconds in times.items() if seconds}
-        chosen, chosen_s = max(free, key=lambda place: len(free[place])), median(chain.from_iterable(free.values()))
-        if chosen not in medians:
-            told = f"most requests for {document.model} ran as {chosen}, and that plan was never run by name."
+        if untimed := free.keys() - medians.keys():
+            told = f"requests for {document.model} ran as {', '.join(untimed)}, which was never run by name."
             raise SetupError(told, hint="What the mesh offers changed meanwhile; run it again.")
         best = min(medians, key=medians.__getitem__)
         single_s = min(seconds for place, seconds in medians.items() if _is_whole(place))
+        chosen_s = fmean(medians[place] for place, seconds in free.items() for _ in seconds)
         return cls(
             model=document.model,
             bandwidth_bps=rate_bps,
             links=links,
             asked=document.node,
-            chosen=chosen,
-            chosen_s=round(chosen_s, 6),
+            chosen=max(free, key=lambda place: len(free[place])),
             best=best,
-            regret=round(max(0.0, chosen_s / medians[best] - 1.0), 4),
+            regret=round(chosen_s / medians[best] - 1.0, 4),
             over_single=round(chosen_s / single_s - 1.0, 4),
+            free_s=round(median(chain.from_iterable(free.values())), 6),
             runs=sum(map(len, free.values())),
             plans=tuple(
                 TimedPlan(
@@ -218,5 +225,5 @@ class Comparison:
 
 
 def _tell(choice: PlanChoice) -> None:
-    told = f"{choice.chosen}, {duration(choice.chosen_s)}, {choice.regret:.1%} behind {choice.best} by name"
+    told = f"{choice.chosen}, {duration(choice.chosen_s)}, {choice.regret:.1%} behind {choice.best}"
     progress(f"{choice.model} at {choice.bandwidth_bps / 1e6:g} Mbit/s: {told}")

@@ -21,8 +21,8 @@ def plans_view(choices: Sequence[PlanChoice], pipeline: Pipeline | None) -> Rend
 
 def _table(choices: Sequence[PlanChoice]) -> Table:
     table = columns(
-        *("model", "link", "chosen", "time", "best", "regret", "by one node"),
-        right=("link", "time", "regret", "by one node"),
+        *("model", "link", "chosen", "time", "freely", "best", "regret", "by one node"),
+        right=("link", "time", "freely", "regret", "by one node"),
     )
     for choice in choices:
         single_s = min(plan.seconds for plan in choice.plans if plan.whole)
@@ -31,6 +31,7 @@ def _table(choices: Sequence[PlanChoice]) -> Table:
             f"{choice.bandwidth_bps / 1e6:g} Mbit/s",
             choice.chosen,
             duration(choice.chosen_s),
+            duration(choice.free_s),
             Text("the same", "dim") if choice.best == choice.chosen else choice.best,
             percent(choice.regret),
             duration(single_s),
