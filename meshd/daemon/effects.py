@@ -121,7 +121,7 @@ class Effects:
             self._ledger.kept.add(command.request_id, entry.question, entry.payload, message, parts)
         self._chronicle.finished(entry.request, command.outcome, entry.codecs)
 
-    def _reply(self, entry: Entry, command: commands.Finish) -> tuple[Message, Sequence[Buffer]]:
+    def _reply(self, entry: Entry, command: commands.Finish) -> tuple[Message, Sequence[memoryview]]:
         request_id, outcome = command.request_id, command.outcome
         telemetry = self._telemetry() if entry.request.delegated else None
         if isinstance(outcome, Answer):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from msgspec import Struct
-from typing_extensions import Buffer
 
 from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
@@ -30,7 +29,7 @@ class KeptAnswer(Struct, frozen=True):
     payload: memoryview | bytes
     """The input; of one too large to be held its SHA-256."""
     message: Message
-    parts: Sequence[Buffer]
+    parts: Sequence[memoryview]
     n_bytes: int
 
     def is_same(self, infer: Infer, payload: memoryview) -> bool:
@@ -41,18 +40,23 @@ class KeptAnswer(Struct, frozen=True):
 class KeptAnswers:
     """A bounded memory: the oldest go when there are too many or they take too much room with their inputs."""
 
-    def __init__(self, *, most: int = 256, most_bytes: int = 8 * 2**20) -> None:
+    def __init__(self, *, most: int = 64, most_bytes: int = 2 * 2**20) -> None:
         self._answers: OrderedDict[RequestId, KeptAnswer] = OrderedDict()
         self._n_bytes = 0
         self._most = most
         self._most_bytes = most_bytes
 
     def add(
-        self, request_id: RequestId, question: Question, payload: memoryview, message: Message, parts: Sequence[Buffer]
+        self,
+        request_id: RequestId,
+        question: Question,
+        payload: memoryview,
+        message: Message,
+        parts: Sequence[memoryview],
     ) -> None:
         """Remember an answer."""
         held = _held(payload)
-        n_bytes = len(held) + sum(memoryview(part).nbytes for part in parts)
+        n_bytes = len(held) + sum(map(len, parts))
         if n_bytes > self._most_bytes:
             return
         self._answers[request_id] = KeptAnswer(question, held, message, parts, n_bytes)

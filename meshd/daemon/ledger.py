@@ -44,7 +44,7 @@ class Outputs(Struct, frozen=True):
 
     tensors: Tensors
     headers: tuple[TensorHeader, ...]
-    parts: Sequence[Buffer]
+    parts: Sequence[memoryview]
 
 
 class Errand(Struct):
@@ -124,9 +124,6 @@ class Ledger:
     """Live requests by id, and a bounded memory of answers."""
 
     def __init__(self, kept: KeptAnswers | None = None) -> None:
-        self.idle = asyncio.Event()
-        """Set while no request is alive."""
-        self.idle.set()
         self.live_bytes = 0
         """Tensors that the live requests hold."""
         self.kept = kept or KeptAnswers()
@@ -138,7 +135,6 @@ class Ledger:
         """Hold a request from its arrival to its outcome; its tensors take so many bytes that nobody else holds."""
         self._live[entry.request.request_id] = entry
         self._hold(entry, held_bytes)
-        self.idle.clear()
 
     def hold_crossing(self, entry: Entry, attempt: int, tensors: Tensors) -> int:
         """Hold what crosses behind a head that has run, and return its bytes."""
@@ -166,8 +162,6 @@ class Ledger:
             for awaited in self._awaited:
                 awaited.discard(request_id)
                 self._turned.set()
-        if not self._live:
-            self.idle.set()
         return entry
 
     async def turned_over(self) -> None:

@@ -89,7 +89,7 @@ class Node:
         self._pump.feed(DrainRequested())
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
-                await self._ledger.idle.wait()
+                await self._ledger.turned_over()
         return self.scheduler.alive_requests
 
     def _models_changed(self, offered: tuple[HostedTier, ...]) -> None:

@@ -74,14 +74,10 @@ class Pump:
             self._log.exception(log.TASK_FAILED, task="pump", event_type=type(event).__name__)
             return
         for command in commands:
-            self._perform_safely(command)
-
-    def _perform_safely(self, command: Command) -> None:
-        """Perform a command; one that fails takes none of those after it with it."""
-        try:
-            self._perform(command)
-        except Exception:  # noqa: BLE001 - the same boundary
-            self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
+            try:
+                self._perform(command)
+            except Exception:  # noqa: BLE001 - the same boundary, for each: those behind it are performed all the same
+                self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
 
     def _set_timer(self) -> None:
         """Have a timer no later than the next deadline; an early one only looks and sets itself again."""

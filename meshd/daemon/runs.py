@@ -94,6 +94,8 @@ def _key(tier: HostedTier) -> HostedKey:
 
 def _macs(tier: HostedTier, first: int, last: int) -> int:
     """Return what stages [first, last) multiply for one item: their share of the time, for nobody tells them apart."""
+    if last - first == len(tier.stages):
+        return tier.macs
     whole_s = sum(stage.compute_s for stage in tier.stages)
     if not whole_s:
         return tier.macs

@@ -34,7 +34,7 @@ def children_of(parent: Entry, fork: Fork) -> Iterator[Entry]:
             input_bytes=sum(array.nbytes for array in inputs.values()),
         )
         extents = {**parent.extents, BATCH: n_items} if fork.items else parent.extents
-        yield Entry(request, extents, (), _NOTHING, inputs, [], parent.checked_by, parent=parent)
+        yield Entry(request, extents, (), _NOTHING, inputs, [], checked_by=parent.checked_by, parent=parent)
 
 
 def outputs_of(entry: Entry, command: Finish) -> Outputs:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -37,7 +37,7 @@ _BUFFER_BYTES = 128 * 2**10
 _NOTHING = memoryview(b"")
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True):
     """One frame as it arrived; the payload is read-only."""
 
     kind: int
@@ -74,7 +74,10 @@ class FrameReader:
         frames = []
         while self._end - self._start >= HEADER.size and (frame := self._next_frame()) is not None:
             frames.append(frame)
-        self._move_rest_to_front()
+        if self._start == self._end:
+            self._start = self._end = 0
+        else:
+            self._move_rest_to_front()
         return frames
 
     def _fill(self, unfinished: _Unfinished, n_bytes: int) -> list[Frame]:
@@ -117,7 +120,7 @@ class FrameReader:
 
     def _move_rest_to_front(self) -> None:
         rest = self._end - self._start
-        if rest and self._start:
+        if self._start:
             self._buffer[:rest] = self._buffer[self._start : self._end]
         self._start, self._end = 0, rest
 
@@ -135,11 +138,13 @@ class _Unfinished:
 
 _ENCODER = msgspec.msgpack.Encoder()
 _KIND_OF: dict[type[Any], int] = {message: kind for kind, message in KINDS.items()}
-_DECODERS = {kind: msgspec.msgpack.Decoder(message) for kind, message in KINDS.items()}
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(message) for kind, message in KINDS.items()
+}
 _KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Infer, Result, Document, Fetched, Install))
 
 
-def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[Buffer]:
+def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[bytes | memoryview]:
     """Return the buffers of one frame, in order: header and metadata as one, then each payload part uncopied.
 
     Raises:
@@ -166,9 +171,10 @@ def decode(frame: Frame) -> Message:
     if frame.payload and frame.kind not in _KINDS_WITH_PAYLOAD:
         raise ProtocolError(f"a {KINDS[frame.kind].__name__} frame has no payload, and this one does.")
     try:
-        return cast("Message", _DECODERS[frame.kind].decode(frame.metadata))
+        message: Message = _DECODERS[frame.kind].decode(frame.metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"metadata of a {KINDS[frame.kind].__name__} frame: {error}") from error
+    return message
 
 
 def _bytes_of(part: Buffer) -> memoryview:

@@ -39,10 +39,16 @@ def encode_tensors(
     """
     if len(arrays) > MAX_TENSORS:
         raise InvalidInput(f"{len(arrays)} tensors were given and a message carries {MAX_TENSORS} at most.")
-    headers = tuple(_header(name, np.asarray(array)) for name, array in arrays.items())
-    pairs = zip(headers, arrays.values(), strict=True)
-    contents = [_as_bytes(np.asarray(array, _DTYPES[header.dtype], order="C")) for header, array in pairs]
-    return _encoded(headers, contents, arrays, encodings) if encodings else (headers, contents)
+    headers: list[TensorHeader] = []
+    contents: list[memoryview] = []
+    for name, given in arrays.items():
+        array = np.asarray(given)
+        header = _header(name, array)
+        headers.append(header)
+        contents.append(np.asarray(array, _DTYPES[header.dtype], order="C").reshape(-1).view(np.uint8).data)
+    if encodings:
+        _encode(headers, contents, arrays, encodings)
+    return tuple(headers), contents
 
 
 def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict[str, Array]:
@@ -53,10 +59,7 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
             their header says.
         InvalidInput: the library of a codec is not installed here.
     """
-    sizes = [
-        prod(header.shape) * _ELEMENT_BYTES[header.dtype] if header.codec == "raw" else _encoded_bytes(header)
-        for header in headers
-    ]
+    sizes = list(map(_wire_bytes, headers))
     if sum(sizes) != len(payload):
         raise ProtocolError(
             f"the tensors take {sum(sizes):,} bytes by their headers and the payload has {len(payload):,}."
@@ -78,23 +81,29 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
 
 def decoded_bytes(headers: Sequence[TensorHeader]) -> int:
     """Return what tensors take in memory beside the payload once they are decoded: raw ones stay in it."""
-    return sum(prod(header.shape) * _ELEMENT_BYTES[header.dtype] for header in headers if header.codec != "raw")
+    n_bytes = 0
+    for header in headers:
+        if header.codec != "raw":
+            n_bytes += prod(header.shape) * _ELEMENT_BYTES[header.dtype]
+    return n_bytes
 
 
-def _encoded_bytes(header: TensorHeader) -> int:
+def _wire_bytes(header: TensorHeader) -> int:
+    if header.codec == "raw":
+        n_bytes: int = prod(header.shape) * _ELEMENT_BYTES[header.dtype]
+        return n_bytes
     if header.encoded_bytes is None:
         raise ProtocolError(f"tensor {header.name!r} is encoded as {header.codec} in nobody knows how many bytes.")
     return header.encoded_bytes
 
 
-def _encoded(
-    headers: tuple[TensorHeader, ...],
+def _encode(
+    headers: list[TensorHeader],
     contents: list[memoryview],
     arrays: Mapping[str, Array],
     encodings: Mapping[str, Encoding],
-) -> tuple[tuple[TensorHeader, ...], list[memoryview]]:
+) -> None:
     """Put encoded bytes in the place of raw ones, as far as the values allow."""
-    found = list(headers)
     for index, header in enumerate(headers):
         encoding = encodings.get(header.name)
         if encoding is None:
@@ -102,8 +111,7 @@ def _encoded(
         encoded = codec.encode(np.asarray(arrays[header.name], _DTYPES[header.dtype]), encoding)
         if encoded is not None:
             contents[index] = encoded.content
-            found[index] = replace(header, codec=encoding.codec, encoded_bytes=len(encoded.content))
-    return tuple(found), contents
+            headers[index] = replace(header, codec=encoding.codec, encoded_bytes=len(encoded.content))
 
 
 def _decoded(header: TensorHeader, content: memoryview, room_bytes: int) -> Array:
@@ -130,10 +138,6 @@ def _header(name: str, array: Array) -> TensorHeader:
     if array.ndim > MAX_RANK:
         raise InvalidInput(f"tensor {name!r} has {array.ndim} axes; {MAX_RANK} at most can be sent.")
     return TensorHeader(name=name, dtype=cast("DType", dtype), shape=array.shape)
-
-
-def _as_bytes(array: Array) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
 
 
 def _view(header: TensorHeader, content: memoryview) -> Array:
