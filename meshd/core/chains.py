@@ -114,14 +114,15 @@ class Chains:
                     yield (self._here, 0, first, None), (middle, first, second, passage), tail
 
     def _between(self, sender: NodeView, receiver: NodeView, link: Link, stage: int) -> Passage:
-        crossing = self._own.stages[stage - 1]
-        return self._cost.view.encodings.best(
+        view, items = self._cost.view, self._items
+        n_bytes = view.crossings.bytes_before(self._own, stage, input_bytes=self._partners.input_bytes, items=items)
+        return view.encodings.best(
             link,
             self._own,
             stage,
-            n_bytes=crossing.out_bytes * self._items,
-            items=self._items,
-            ways=crossing.ways,
+            n_bytes=n_bytes,
+            items=items,
+            ways=self._own.stages[stage - 1].ways,
             codecs=sender.codecs & receiver.codecs,
         )
 

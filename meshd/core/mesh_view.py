@@ -9,6 +9,7 @@ from heapq import nsmallest
 from msgspec.structs import replace
 
 from meshd.core.answer import Answer, Hop
+from meshd.core.crossings import Crossings
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
 from meshd.core.events import PeerAnswered
@@ -48,6 +49,7 @@ class MeshView:
         self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None, codecs=frozenset(own.codecs))
         self._peers: dict[NodeId, NodeView] = {}
         self.encodings = Encodings()
+        self.crossings = Crossings()
         self._hosts: dict[ModelName, Hosts] = {}
         self._partners: dict[ModelName, dict[_Variant, dict[str, tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)

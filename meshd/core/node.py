@@ -53,7 +53,7 @@ class HostedStage(Struct, frozen=True, kw_only=True, gc=False):
     measured: bool = False
     """False while the figure is the manifest's share of the whole."""
     out_bytes: Count = 0
-    """Bytes of one item's tensors that cross behind it, not encoded; 0 for the last stage."""
+    """Bytes of one item's tensors that cross behind it for the smallest input, not encoded; 0 for the last stage."""
     may_travel: bool = True
     """Whether the manifest lets what crosses behind it leave the node."""
     ways: Annotated[tuple[Way, ...], Meta(max_length=MOST_WAYS)] = ()
@@ -88,6 +88,9 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """Share of requests expected to escalate, from the manifest; observed rates replace it."""
     raw_input_may_leave: bool = True
     """False when the manifest's privacy level is ``device``."""
+    input_bytes: Count = 0
+    """Bytes of one item of the smallest input, where inputs differ in length: what crosses is announced for that one.
+    0: all are of one length."""
     ways: Annotated[tuple[Way, ...], Meta(max_length=MOST_WAYS)] = ()
     """How the input may be encoded for a link."""
     stages: Annotated[tuple[HostedStage, ...], Meta(max_length=16)] = ()

@@ -25,8 +25,8 @@ class Prospect(Struct, frozen=True, kw_only=True, gc=False):
 
     link_version: int
     times_version: int
-    own_versions: tuple[int, int]
-    """Of the encodings and of the times here."""
+    own_versions: tuple[int, int, int]
+    """Of the encodings, of what crosses and of the times here."""
     cuts: tuple[int, ...]
     """The stages before which both manifests let what crosses leave its node."""
     passages: tuple[Passage | None, ...]
@@ -55,8 +55,8 @@ class NodeView(Struct, kw_only=True):
     """What it tells of its own links, by the beginning of the other's id."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    prospects: dict[tuple[ArtifactHash, int], Prospect] = {}
-    """By variant and size of batch."""
+    prospects: dict[tuple[ArtifactHash, int, int], Prospect] = {}
+    """By variant, size of batch and bytes of the input."""
     inputs: dict[tuple[ArtifactHash, float, int], tuple[int, int, Passage]] = {}
     """Ways of inputs by variant, bytes and items, each behind the versions of the link and of the encodings."""
 

@@ -47,7 +47,8 @@ class Partners:
         self.by_name = cost.view.partners_of(own)
         self.here = cost.station(cost.view.own, own)
         self._rules = rules
-        self._prospects = Prospects(cost.view, own, self.items)
+        self.input_bytes = 0 if cost.request.partial is not None else cost.request.input_bytes
+        self._prospects = Prospects(cost.view, own, items=self.items, input_bytes=self.input_bytes)
 
     def prospect(self, node: NodeView, hosted: HostedTier) -> Prospect:
         """Return what tails on a peer take at best."""

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from math import inf
 
+from meshd.core.encodings import Passage
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView, Prospect
 from meshd.core.privacy import open_cuts
 
 _MOST_PROSPECTS = 64
-"""Kept for one peer: one for each variant and size of batch."""
+"""Kept for one peer: one for each variant, size of batch and length of input."""
 
 
 class Prospects:
-    """The prospects of a variant that this node hosts itself, for a number of items; what is cut here travels."""
+    """The prospects of a variant that this node hosts itself, for one kind of input; what is cut here travels.
 
-    def __init__(self, view: MeshView, own: HostedTier, items: int) -> None:
+    0 ``input_bytes``: they are not known here.
+    """
+
+    def __init__(self, view: MeshView, own: HostedTier, *, items: int, input_bytes: int) -> None:
         self._view = view
         self._own = own
         self._items = items
-        self._key = (own.artifact, items)
-        self._versions = (view.encodings.version, view.own.times.version)
+        self._input_bytes = input_bytes
+        self._key = (own.artifact, items, input_bytes)
+        self._versions = (view.encodings.version, view.crossings.version, view.own.times.version)
 
     def of(self, node: NodeView, hosted: HostedTier) -> Prospect:
         """Return what tails on a peer take at best."""
@@ -40,10 +45,7 @@ class Prospects:
 
     def _found(self, node: NodeView, hosted: HostedTier, link_version: int) -> Prospect:
         own, items = self._own, self._items
-        passages = [
-            self._view.passage(node, own, stage, n_bytes=own.stages[stage - 1].out_bytes * items, items=items)
-            for stage in range(1, len(own.stages))
-        ]
+        passages = [self._passage(node, stage) for stage in range(1, len(own.stages))]
         fits = len(hosted.stages) == len(own.stages)
         cuts = [cut for cut in open_cuts(own.stages) if hosted.stages[cut - 1].may_travel] if fits else []
         heads_s, tails = self._view.own.times.spans(own).seconds[0], node.times.spans(hosted).seconds
@@ -60,3 +62,8 @@ class Prospects:
             least_tail_s=min(tails_s, default=inf),
             least_way_s=min(ways_s, default=inf),
         )
+
+    def _passage(self, node: NodeView, stage: int) -> Passage:
+        own, items = self._own, self._items
+        n_bytes = self._view.crossings.bytes_before(own, stage, input_bytes=self._input_bytes, items=items)
+        return self._view.passage(node, own, stage, n_bytes=n_bytes, items=items)

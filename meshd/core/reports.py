@@ -139,6 +139,9 @@ class Reports:
             what = f"stages {leg.first} to {leg.last} of the {tier.tier} model gave a malformed output"
             self._break(life, attempt, failure(errors.ExecutionFailed, what), now)
             return
+        if leg.first == 0:
+            input_bytes = life.request.input_bytes
+            self._view.crossings.learn(tier, leg.last, out_bytes=done.out_bytes, input_bytes=input_bytes)
         life.reached = Reached(tier=tier, stage=leg.last, attempt=attempt.number, n_bytes=done.out_bytes)
         self._chooser.hand_on(life, attempt, now)
 
