@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -17,18 +18,20 @@ from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecisi
 
 def explain_view(story: ExplainDocument) -> RenderableType:
     """Return the request, its decisions in order, and the outcome."""
-    following = [*story.decisions[1:], None]
-    numbered = enumerate(zip(story.decisions, following, strict=True), start=1)
+    numbered = enumerate(pairwise([*story.decisions, None]), start=1)
     decisions = (
-        _decision(number, decision, _came_of(story, decision, after)) for number, (decision, after) in numbered
+        _decision(number, decision, _came_of(story, decision, after))
+        for number, (decision, after) in numbered
+        if decision is not None
     )
     return Group(_request(story), *decisions, *_parts(story), _outcome(story))
 
 
 def _parts(story: ExplainDocument) -> Iterator[RenderableType]:
-    """Yield the stories of what ran beside each other for it."""
+    """Yield the stories of what ran beside each other for it; they may have begun as the whole decided for them."""
     for number, part in enumerate(story.parts, start=1):
-        yield Text(f"\npart {number} of {len(story.parts)}", style="bold")
+        word = "part" if part.batch < story.batch else "race: run"
+        yield Text(f"\n{word} {number} of {len(story.parts)}", style="bold")
         yield Padding(explain_view(part), (0, 0, 0, 2))
 
 

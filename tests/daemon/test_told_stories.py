@@ -1,0 +1,49 @@
+"""What a person is shown of requests that real daemons ran, by the commands' own views."""
+
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+from rich.console import Console, RenderableType
+
+from meshd.cli.view.explain_view import explain_view
+from meshd.documents import ExplainDocument
+from tests.daemon.conftest import MakeMember
+from tests.daemon.mesh import Member
+from tests.daemon.parts import CUTTABLE, acquainted, part_member, question
+
+
+async def band_and_kitchen(member: MakeMember, folder: Path) -> tuple[Member, Member]:
+    band, kitchen = part_member(member, folder, "band"), part_member(member, folder, "kitchen")
+    await acquainted(band, kitchen)
+    return band, kitchen
+
+
+def lines(shown: RenderableType) -> list[str]:
+    """Return what is printed, blanks put together."""
+    written = StringIO()
+    Console(file=written, width=200).print(shown)
+    return [" ".join(line.split()) for line in written.getvalue().splitlines()]
+
+
+async def explained(member: Member) -> list[str]:
+    return lines(explain_view(msgspec.convert(await member.client().query("explain"), ExplainDocument)))
+
+
+async def test_shares_are_told_one_by_one_though_they_decide_nothing(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    await band.client().infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2", request_id="r1")
+    told = await explained(band)
+    assert [line for line in told if line.startswith(("part", "decision"))] == [
+        "decision 1 by the only way, 10.0 s left",
+        "part 1 of 2",
+        "part 2 of 2",
+    ]
+    assert [line.partition(" ")[0] for line in told if line.startswith("r1/")] == ["r1/0", "r1/1"]
+
+
+async def test_both_runs_of_an_emergency_are_told(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    await band.client().infer(question(), model=CUTTABLE, priority="emergency", request_id="r1")
+    told = await explained(band)
+    assert [line for line in told if line.startswith("race")] == ["race: run 1 of 2", "race: run 2 of 2"]
