@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from meshd.core.answer import Answer
 from meshd.core.ids import ArtifactHash, NodeId, RequestId
-from meshd.core.node import HostedTier, NodeProfile, Telemetry
+from meshd.core.node import HostedTier, NodeProfile, Telemetry, WarmStages
 from meshd.core.request import Request
 
 
@@ -116,6 +116,7 @@ class HostChanged(_Event, frozen=True, kw_only=True):
     battery_fraction: float | None
     charging: bool
     free_memory_bytes: int | None
+    warm_stages: tuple[WarmStages, ...] | None = None
 
 
 class ModelsChanged(_Event, frozen=True, kw_only=True):

@@ -295,6 +295,7 @@ class MeshView:
         peer.heard_s = now
         if telemetry.links is not None:
             peer.links = {told.node: told for told in telemetry.links}
+        peer.tell_warm(telemetry.warm_stages)
 
     def _hosts_changed(self) -> None:
         self._hosts.clear()

@@ -125,6 +125,14 @@ class PeerLink(Struct, frozen=True, kw_only=True, gc=False):
     """Seconds per byte beyond the round trip."""
 
 
+class WarmStages(Struct, frozen=True, kw_only=True, gc=False):
+    """Ranges of stages of one variant that a node has in memory by themselves."""
+
+    artifact: SaidArtifact
+    ranges: Annotated[tuple[tuple[Count, Count], ...], Meta(max_length=256)] = ()
+    """Each [first, last)."""
+
+
 MOST_TOLD_LINKS = 8
 """A chain over three nodes goes over a link that its first node cannot measure; it needs the few best of them."""
 
@@ -144,3 +152,5 @@ class Telemetry(Struct, frozen=True, kw_only=True):
     free_memory_bytes: Count | None = None
     links: Annotated[tuple[PeerLink, ...], Meta(max_length=MOST_TOLD_LINKS)] | None = None
     """The best links to others; none where it does not say: only heartbeats do."""
+    warm_stages: Annotated[tuple[WarmStages, ...], Meta(max_length=256)] | None = None
+    """Of the models that may be cut; none where it does not say, as for links."""

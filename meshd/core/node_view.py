@@ -8,7 +8,7 @@ from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
 from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.link import Link
-from meshd.core.node import HostedTier, NodeProfile, PeerLink, Telemetry
+from meshd.core.node import HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
 from meshd.core.spans import StageTimes
 
 _ANNOUNCED_SPREAD = 0.5
@@ -53,6 +53,8 @@ class NodeView(Struct, kw_only=True):
     """The same for ranges of stages."""
     links: dict[str, PeerLink] = {}
     """What it tells of its own links, by the beginning of the other's id."""
+    warm_ranges: dict[ArtifactHash, frozenset[tuple[int, int]]] | None = None
+    """Stages in memory by themselves; none while it has not told of them."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
     prospects: dict[tuple[ArtifactHash, int, int], Prospect] = {}
@@ -74,6 +76,28 @@ class NodeView(Struct, kw_only=True):
         """Return the standard deviation of :meth:`compute_s`."""
         known = self.learned.get(hosted.artifact)
         return known.deviation(now) if known is not None else hosted.compute_s * _ANNOUNCED_SPREAD
+
+    def load_s(self, hosted: HostedTier, first: int, last: int) -> float:
+        """Return what loading stages [first, last) takes there: as long as the whole, or nothing where they are warm.
+
+        Of a node that does not tell of ranges the whole is known alone.
+        """
+        if self.warm_ranges is None or last - first == len(hosted.stages):
+            is_warm = hosted.artifact in self.telemetry.warm
+        else:
+            is_warm = (first, last) in self.warm_ranges.get(hosted.artifact, ())
+        return 0.0 if is_warm else hosted.load_s
+
+    def tell_warm(self, told: tuple[WarmStages, ...] | None) -> None:
+        """Take in which ranges of stages are in memory there, where it says so."""
+        if told is not None:
+            self.warm_ranges = {stages.artifact: frozenset(stages.ranges) for stages in told}
+
+    def warm_report(self) -> tuple[WarmStages, ...] | None:
+        """Return what to tell others of ranges of stages in memory."""
+        if self.warm_ranges is None:
+            return None
+        return tuple(WarmStages(artifact=known, ranges=tuple(sorted(r))) for known, r in self.warm_ranges.items())
 
     def hosts(self, hosted: tuple[HostedTier, ...]) -> None:
         """Take in what it hosts; what was learned of the rest is not worth its memory."""

@@ -143,6 +143,7 @@ class Scheduler:
 
     def _host_changed(self, sampled: events.HostChanged) -> None:
         own = self.view.own
+        own.tell_warm(sampled.warm_stages)
         own.telemetry = replace(
             own.telemetry,
             warm=sampled.warm,
@@ -162,6 +163,8 @@ class Scheduler:
             self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
-            telemetry = replace(self.telemetry(), links=self.view.link_report())
+            telemetry = replace(
+                self.telemetry(), links=self.view.link_report(), warm_stages=self.view.own.warm_report()
+            )
             self._commands.append(Announce(telemetry=telemetry))
         self._round_s = min(self._beat_s, self.view.membership.next_check_s)

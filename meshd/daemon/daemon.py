@@ -169,6 +169,7 @@ class Daemon:
             battery=battery_of(power, simulate=self._config.energy.simulate_battery),
             meter=EnergyMeter(power),
             warm=executor.warm_artifacts,
+            warm_stages=executor.warm_stages,
         )
 
     async def _open_mqtt(self, stack: AsyncExitStack, profile: NodeProfile) -> MqttEdge:

@@ -8,6 +8,7 @@ from time import monotonic
 from meshd.core.answer import Energy
 from meshd.core.events import HostChanged
 from meshd.core.ids import ArtifactHash
+from meshd.core.node import WarmStages
 from meshd.documents import BatteryState
 from meshd.host import memory
 from meshd.host.battery import Battery
@@ -25,11 +26,13 @@ class Vitals:
         battery: Battery,
         meter: EnergyMeter,
         warm: Callable[[], tuple[ArtifactHash, ...]],
+        warm_stages: Callable[[], tuple[WarmStages, ...]],
     ) -> None:
         self._power = power
         self._battery = battery
         self._meter = meter
         self._warm = warm
+        self._warm_stages = warm_stages
 
     def now(self) -> float:
         """Return the time of the scheduler's clock."""
@@ -64,6 +67,7 @@ class Vitals:
         battery = self._battery.state()
         return HostChanged(
             warm=self._warm(),
+            warm_stages=self._warm_stages(),
             battery_fraction=battery.fraction if battery else None,
             charging=battery.charging if battery else False,
             free_memory_bytes=memory.free_bytes(),

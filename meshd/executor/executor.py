@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from meshd import log
 from meshd.core.ids import ArtifactHash
-from meshd.core.node import HostedTier
+from meshd.core.node import HostedTier, WarmStages
 from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable
 from meshd.executor.admissions import Admission
 from meshd.executor.batch import Member, fail, run_alone, run_together
@@ -152,17 +152,17 @@ class Executor:
             self._log.error(log.MODEL_REFUSED, model=str(hosted), reason=error.message)
             return False
 
-    def warm_tails(self, hosted: HostedModel) -> None:
-        """Load what peers may hand over the rest of a run to, as long as memory is plentiful. Blocks.
+    def warm_ends(self, hosted: HostedModel, *, tails: bool) -> None:
+        """Load the heads of plans of this node, and what peers may hand it over, while memory is plentiful. Blocks.
 
-        A peer's patience is shorter than what a large tail takes to load. One that cannot be loaded now is tried again
-        when it is asked for.
+        A cold part costs more than most cuts gain, and a peer's patience is shorter than what a large tail takes to
+        load. One that cannot be loaded now is tried again when it is asked for.
         """
-        for first in range(1, hosted.n_stages if hosted.stages_ready else 0):
-            tail = hosted.part(first, None)
-            if self._budget.can_spare(tail.memory_bytes):
-                with suppress(ModelUnusable):
-                    self._load(hosted, tail)
+        for cut in range(1, hosted.n_stages if hosted.stages_ready else 0):
+            for part in (hosted.part(0, cut), *((hosted.part(cut, None),) if tails else ())):
+                if self._budget.can_spare(part.memory_bytes):
+                    with suppress(ModelUnusable):
+                        self._load(hosted, part)
 
     @property
     def hosted(self) -> tuple[HostedModel, ...]:
@@ -257,6 +257,14 @@ class Executor:
     def warm_artifacts(self) -> tuple[ArtifactHash, ...]:
         """Return the models in memory."""
         return tuple(dict.fromkeys(hosted.artifact for hosted in self.hosted if hosted.session))
+
+    def warm_stages(self) -> tuple[WarmStages, ...]:
+        """Return which ranges of stages are in memory, for every model that may be cut."""
+        return tuple(
+            WarmStages(artifact=hosted.artifact, ranges=hosted.warm_ranges)
+            for hosted in self.hosted
+            if hosted.stages_ready
+        )
 
     def close(self) -> None:
         """Cancel what waits and wait for what runs; the ends are still handed out. Blocks for the longest run."""

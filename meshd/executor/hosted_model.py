@@ -79,6 +79,11 @@ class HostedModel(Resident):
         return self, *self._sections.values()
 
     @property
+    def warm_ranges(self) -> tuple[tuple[int, int], ...]:
+        """Return the ranges of stages that are in memory by themselves."""
+        return tuple(span for span, section in self._sections.items() if section.session)
+
+    @property
     def latest_use_s(self) -> float:
         """Return when it, or a part of it, ended a run last."""
         return max(resident.last_used_s for resident in self.residents)

@@ -118,6 +118,7 @@ class Member:
             battery=Mains(),
             meter=EnergyMeter(self.config.power),
             warm=self.executor.warm_artifacts,
+            warm_stages=self.executor.warm_stages,
         )
         self.node = Node(
             self.profile,

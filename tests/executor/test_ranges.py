@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from meshd.core.node import WarmStages
 from meshd.errors import Cancelled, ExecutionFailed
 from meshd.executor.executor import Executor
 from meshd.executor.hosted_model import HostedModel
@@ -215,15 +216,27 @@ async def test_ranges_count_against_the_budget_like_models_and_the_one_unused_fo
 
 async def test_tails_are_loaded_ahead_only_where_half_of_the_budget_stays_free() -> None:
     executor, hosted = hosting()
-    executor.warm_tails(hosted)
+    executor.warm_ends(hosted, tails=True)
     tails = [hosted.part(1, None), hosted.part(2, None)]
     assert all(tail.session for tail in tails)
     assert finished(await run(executor, hosted, crossing(1.0), 1)).load_s == 0.0
     executor.cool(hosted.artifact)
     for tail in tails:
         tail.memory_bytes = 600 * MB
-    executor.warm_tails(hosted)
+    executor.warm_ends(hosted, tails=True)
     assert not any(tail.session for tail in tails)
+    executor.close()
+
+
+async def test_heads_are_loaded_ahead_everywhere_and_tails_where_peers_may_ask_for_them_and_both_are_told_of() -> None:
+    executor, hosted = hosting()
+    assert executor.warm_stages() == (WarmStages(artifact=hosted.artifact),)
+    executor.warm_ends(hosted, tails=False)
+    assert executor.warm_stages() == (WarmStages(artifact=hosted.artifact, ranges=((0, 1), (0, 2))),)
+    assert finished(await run(executor, hosted, asked(1), 0, 1)).load_s == 0.0
+    executor.warm_ends(hosted, tails=True)
+    (told,) = executor.warm_stages()
+    assert sorted(told.ranges) == [(0, 1), (0, 2), (1, 3), (2, 3)]
     executor.close()
 
 
@@ -231,7 +244,7 @@ async def test_a_tail_that_cannot_be_loaded_ahead_is_left_for_later() -> None:
     store = MemoryStore(CONTENT)
     executor, hosted = hosting(store=store)
     store.rotten = True
-    executor.warm_tails(hosted)
+    executor.warm_ends(hosted, tails=True)
     store.rotten = False
     assert finished(await run(executor, hosted, crossing(1.0), 1)).load_s > 0.0
     executor.close()
@@ -239,7 +252,7 @@ async def test_a_tail_that_cannot_be_loaded_ahead_is_left_for_later() -> None:
 
 async def test_stages_that_were_not_admitted_are_not_loaded_ahead() -> None:
     executor, hosted = hosting(ready=False)
-    executor.warm_tails(hosted)
+    executor.warm_ends(hosted, tails=True)
     assert hosted.residents == (hosted,)
     executor.close()
 

@@ -14,7 +14,7 @@ class Divider:
     """Looks for models that can be cut whenever what is hosted has changed."""
 
     def __init__(self, hosting: Hosting, executor: Executor, *, keeps_tails_warm: bool) -> None:
-        """``keeps_tails_warm``: peers hand parts of their runs to this node, and should not wait for a load."""
+        """``keeps_tails_warm``: peers hand parts of their runs to this node, and cannot wait for a load."""
         self._keeps_tails_warm = keeps_tails_warm
         self._hosting = hosting
         self._executor = executor
@@ -50,6 +50,6 @@ class Divider:
     def _prepare(self, hosted: HostedModel) -> bool:
         if not self._executor.prepare_stages(hosted):
             return False
-        if self._keeps_tails_warm and hosted.session is not None:
-            self._executor.warm_tails(hosted)
+        if hosted.session is not None:
+            self._executor.warm_ends(hosted, tails=self._keeps_tails_warm)
         return True
