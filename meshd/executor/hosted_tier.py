@@ -52,6 +52,7 @@ def to_hosted_tier(
         calibrated=calibrated,
         escalation_rate=1.0 if not calibrated else rule.expected_rate if rule else 0.0,
         raw_input_may_leave=manifest.privacy != "device",
+        input_bytes=sum(_smallest(manifest).values()),
         ways=tuple(_ways_of_input(manifest)),
         stages=_stages(manifest, variant, stages),
         max_items=max_items(manifest, tier),
@@ -95,8 +96,7 @@ def max_items(manifest: Manifest, tier: Tier) -> int:
 
 def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
     """Yield every codec that some input bears; inputs that do not bear it travel raw beside it."""
-    one = {name: axis.min for name, axis in manifest.axes.items()} | {BATCH: 1}
-    sizes = {tensor.name: tensor.bytes_of(one) for tensor in manifest.inputs}
+    sizes = _smallest(manifest)
     codecs = dict.fromkeys(encoding.codec for tensor in manifest.inputs for encoding in tensor.encodings)
     for codec in codecs:
         ratios = {tensor.name: e.ratio for tensor in manifest.inputs for e in tensor.encodings if e.codec == codec}
@@ -106,6 +106,12 @@ def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
             ratio=link_bytes / sum(sizes.values()),
             seconds=sum(seconds(codec, sizes[name]) for name in ratios),
         )
+
+
+def _smallest(manifest: Manifest) -> dict[str, int]:
+    """Return the bytes of the inputs of one item, each as short as it may be."""
+    one = {name: axis.min for name, axis in manifest.axes.items()} | {BATCH: 1}
+    return {tensor.name: tensor.bytes_of(one) for tensor in manifest.inputs}
 
 
 def _rank(variant: Variant) -> float:

@@ -33,6 +33,7 @@ def test_a_hosted_tier_joins_the_manifest_with_what_was_measured() -> None:
         escalate_high=0.75,
         escalation_rate=0.25,
         raw_input_may_leave=True,
+        input_bytes=32,
         max_items=4,
     )
 
