@@ -89,8 +89,7 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     raw_input_may_leave: bool = True
     """False when the manifest's privacy level is ``device``."""
     input_bytes: Count = 0
-    """Bytes of one item of the smallest input, where inputs differ in length: what crosses is announced for that one.
-    0: all are of one length."""
+    """Bytes of one item of the smallest input: what crosses is announced for that one. 0: it is not told."""
     ways: Annotated[tuple[Way, ...], Meta(max_length=MOST_WAYS)] = ()
     """How the input may be encoded for a link."""
     stages: Annotated[tuple[HostedStage, ...], Meta(max_length=16)] = ()
