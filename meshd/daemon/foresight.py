@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 import msgspec
-import numpy as np
 
 from meshd.core.candidate import NOT_PRICED, Candidate
 from meshd.core.ids import ModelName, NodeId, RequestId
@@ -129,10 +127,7 @@ def _input_bytes(manifest: Manifest, batch: int) -> int:
     if batch > most:
         raise UnknownQuery(f"{manifest.name} takes batches of at most {most}, and {batch} items were asked for.")
     extents = {name: axis.min for name, axis in manifest.axes.items()} | {BATCH: batch}
-    return sum(
-        np.dtype(tensor.dtype).itemsize * prod(extents[e] if isinstance(e, str) else e for e in tensor.shape)
-        for tensor in manifest.inputs
-    )
+    return sum(tensor.bytes_of(extents) for tensor in manifest.inputs)
 
 
 def _link(node: NodeView) -> KnownLink:
