@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -47,8 +47,6 @@ class Effects:
         feed: Callable[[Event], None],
     ) -> None:
         self._ledger = ledger
-        self._runs = runs
-        self._errands = errands
         self._links = links
         self._policy = policy
         self._chronicle = chronicle
@@ -56,34 +54,34 @@ class Effects:
         self._unserved = unserved
         self._feed = feed
         self._beats = 0
+        self._hands: Mapping[type[commands.Command], Callable[[Any], None]] = {
+            commands.ChoosePlan: self._choose,
+            commands.RunStage: runs.run,
+            commands.RunBatch: runs.run_together,
+            commands.DropStage: runs.drop,
+            commands.Dispatch: errands.send,
+            commands.Recall: errands.call_back,
+            commands.Fork: self._fork,
+            commands.Finish: self._finish,
+            commands.Announce: self._announce,
+            commands.StandingChanged: self._standing_changed,
+        }
 
     def perform(self, command: commands.Command) -> None:
         """Do what one command asks for."""
-        match command:
-            case commands.ChoosePlan():
-                self._choose(command.observation)
-            case commands.RunStage() | commands.RunBatch() | commands.DropStage():
-                self._runs.perform(command)
-            case commands.Dispatch() | commands.Recall():
-                self._errands.perform(command)
-            case commands.Fork():
-                self._fork(command)
-            case commands.Finish():
-                self._finish(command)
-            case commands.Announce():
-                self._beats += 1
-                self._links.broadcast(Heartbeat(sequence=self._beats, telemetry=command.telemetry))
-            case commands.StandingChanged():
-                self._standing_changed(command)
-            case _:
-                assert_never(command)
+        self._hands[type(command)](command)
+
+    def _announce(self, command: commands.Announce) -> None:
+        self._beats += 1
+        self._links.broadcast(Heartbeat(sequence=self._beats, telemetry=command.telemetry))
 
     def _standing_changed(self, command: commands.StandingChanged) -> None:
         self._chronicle.standing_changed(command.node_id, command.standing)
         if command.standing is Standing.DEAD:
             self._links.drop(command.node_id)
 
-    def _choose(self, observation: Observation) -> None:
+    def _choose(self, command: commands.ChoosePlan) -> None:
+        observation = command.observation
         self._feed(
             PlanChosen(
                 request_id=observation.request_id,

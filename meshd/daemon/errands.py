@@ -71,15 +71,8 @@ class Errands:
         self._vitals = vitals
         self._feed = feed
 
-    def perform(self, command: Dispatch | Recall) -> None:
-        """Do what one command asks for."""
-        match command:
-            case Dispatch():
-                self._send(command)
-            case Recall():
-                self._call_back(command)
-
-    def _send(self, command: Dispatch) -> None:
+    def send(self, command: Dispatch) -> None:
+        """Send a request, or the rest of its plan, to a peer."""
         entry = self._ledger[command.request_id]
         errand = entry.out_at[command.node_id] = Errand(command)
         if command.of is None and command.codec == entry.codec and entry.parent is None:
@@ -97,7 +90,8 @@ class Errands:
             packing = asyncio.get_running_loop().run_in_executor(None, _packed, tensors, encodings)
             packing.add_done_callback(partial(self._packed, entry, errand))
 
-    def _call_back(self, command: Recall) -> None:
+    def call_back(self, command: Recall) -> None:
+        """Tell a peer that its answer is not wanted any more."""
         self._ledger[command.request_id].out_at.pop(command.node_id, None)
         self._links.send(command.node_id, Cancel(request_id=command.request_id))
 

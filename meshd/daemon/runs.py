@@ -25,20 +25,11 @@ class Runs:
         self._vitals = vitals
         self._feed = feed
 
-    def perform(self, command: RunStage | RunBatch | DropStage) -> None:
-        """Do what one command asks for."""
-        match command:
-            case RunStage():
-                self._run(command)
-            case RunBatch():
-                self._run_together(command)
-            case DropStage():
-                self._drop(command)
-
-    def _run(self, command: RunStage) -> None:
+    def run(self, command: RunStage) -> None:
+        """Have a model, or some stages of it, run for a request."""
         entry, tier = self._ledger[command.request_id], command.tier
         last = len(tier.stages) if command.last is None else command.last
-        self._vitals.computed(_macs(tier, command.first, last) * entry.request.batch)
+        self._vitals.computed(tier.macs_of(command.first, last) * entry.request.batch)
         done = partial(self._ended, entry, command.attempt, is_head=last < len(tier.stages))
         entry.stages[command.attempt] = self._executor.submit(
             _key(tier),
@@ -46,10 +37,11 @@ class Runs:
             done,
             first=command.first,
             last=command.last,
-            checked_by=entry.checked_by,
+            checked=(entry.checked_by, entry.extents) if entry.checked_by else None,
         )
 
-    def _run_together(self, command: RunBatch) -> None:
+    def run_together(self, command: RunBatch) -> None:
+        """Have a model run once for several requests."""
         members = [(self._ledger[request_id], attempt) for request_id, attempt in command.members]
         self._vitals.computed(command.tier.macs * sum(entry.request.batch for entry, _ in members))
         asked = [(entry.inputs, partial(self._ended, entry, attempt, is_head=False)) for entry, attempt in members]
@@ -57,7 +49,8 @@ class Runs:
         for (entry, attempt), stage in zip(members, stages, strict=True):
             entry.stages[attempt] = stage
 
-    def _drop(self, command: DropStage) -> None:
+    def drop(self, command: DropStage) -> None:
+        """Call a run off, if it has not begun."""
         if stage := self._ledger[command.request_id].stages.get(command.attempt):
             stage.cancel()
 
@@ -90,13 +83,3 @@ class Runs:
 
 def _key(tier: HostedTier) -> HostedKey:
     return tier.model, tier.tier, tier.artifact
-
-
-def _macs(tier: HostedTier, first: int, last: int) -> int:
-    """Return what stages [first, last) multiply for one item: their share of the time, for nobody tells them apart."""
-    if last - first == len(tier.stages):
-        return tier.macs
-    whole_s = sum(stage.compute_s for stage in tier.stages)
-    if not whole_s:
-        return tier.macs
-    return round(tier.macs * sum(stage.compute_s for stage in tier.stages[first:last]) / whole_s)

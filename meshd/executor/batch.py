@@ -62,7 +62,7 @@ def run_together(
     for group in _groups([member for member in members if member.begin()], most_items):
         if len(group) == 1 or not _joined(resident, session, group, load_s):
             for member in group:  # One that fails shall not fail the others.
-                member.end = run_alone(resident, session, member.inputs, load_s=load_s)
+                member.end = run_alone(resident, session, member.inputs, member.extents, load_s=load_s)
         load_s = 0.0
 
 
@@ -73,10 +73,12 @@ def fail(members: Sequence[Member], why: ExecutionFailed) -> None:
             member.end = why
 
 
-def run_alone(resident: Resident, session: Session, inputs: Mapping[str, Array], *, load_s: float = 0.0) -> StageEnd:
+def run_alone(
+    resident: Resident, session: Session, inputs: Mapping[str, Array], extents: Extents, *, load_s: float = 0.0
+) -> StageEnd:
     """Run once and return how that ended."""
     try:
-        return resident.run(session, inputs, load_s=load_s)
+        return resident.run(session, inputs, extents, load_s=load_s)
     except ExecutionFailed as error:
         return error
 

@@ -18,12 +18,14 @@ from meshd.errors import Cancelled, ExecutionFailed, InvalidInput, ModelUnusable
 from meshd.executor.admissions import Admission
 from meshd.executor.batch import Member, fail, run_alone, run_together
 from meshd.executor.hosted_model import HostedKey, HostedModel
+from meshd.executor.input_contract import BATCH
 from meshd.executor.memory_budget import MemoryBudget
 from meshd.executor.profile import Profile, measure
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.resident import Resident
 from meshd.executor.stage import Done, Stage, StageEnd
 from meshd.executor.stage_trials import StageTrials
+from meshd.executor.tensor_rule import Extents
 from meshd.host import memory
 from model_registry.admission.admitted import Admitted
 from model_registry.errors import Refused, RegistryError
@@ -32,6 +34,9 @@ from model_registry.runtime.session import Session
 from model_registry.tier import Tier, Variant
 
 Array = NDArray[Any]
+
+Checked = tuple[Manifest, Extents]
+"""What inputs were held against, and what that gave."""
 
 INLINE_BELOW_S = 0.001
 """A thread hop costs 30 to 80 microseconds, and under load a hundred times that for one in a hundred; blocking the loop
@@ -181,13 +186,13 @@ class Executor:
         *,
         first: int = 0,
         last: int | None = None,
-        checked_by: Manifest | None = None,
+        checked: Checked | None = None,
     ) -> Stage:
         """Run a model, or stages [first, last) of it, and hand the end to ``done``, exactly once.
 
         What a range takes and gives are the tensors that cross before and behind it, as the manifest's cuts list them.
-        Inputs that break the contract never reach the runtime; they are not looked at again where they were held
-        against ``checked_by`` and that is still the model's manifest. ``done`` is called in the event loop's thread:
+        Inputs that break the contract never reach the runtime; those that were ``checked`` against what is still the
+        model's manifest are not looked at again. ``done`` is called in the event loop's thread:
         before this method returns when the session is warm and the run predicted to be short, later otherwise. Nothing
         is raised: whatever goes wrong is an end too.
         """
@@ -195,17 +200,17 @@ class Executor:
             hosted = self._hosted(key)
             runs = hosted if first == 0 and last is None else hosted.part(first, last)
             # The manifest may have come, or changed, since the request was let in.
-            is_checked = first == 0 and checked_by is hosted.manifest
-            batch = runs.batch_of(inputs) if is_checked else runs.inputs.check(inputs)
+            is_checked = first == 0 and checked is not None and checked[0] is hosted.manifest
+            extents = checked[1] if is_checked and checked else runs.inputs.checked(inputs)
         except (ExecutionFailed, InvalidInput) as error:
             done(error if isinstance(error, ExecutionFailed) else ExecutionFailed(error.message))
             return Stage()
-        session = runs.session
+        session, batch = runs.session, extents.get(BATCH, 1)
         if session is not None and runs.compute_s * batch < self._inline_below_s:
-            self._deliver(hosted, runs, batch, run_alone(runs, session, inputs), done)
+            self._deliver(hosted, runs, batch, run_alone(runs, session, inputs, extents), done)
             return Stage()
         loop = asyncio.get_running_loop()
-        future = self._pool.submit(self._run_anyhow, hosted, runs, inputs)
+        future = self._pool.submit(self._run_anyhow, hosted, runs, inputs, extents)
         future.add_done_callback(
             lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, runs, batch, _end_of(ended), done)
         )
@@ -286,13 +291,15 @@ class Executor:
     def _running(self, artifact: ArtifactHash) -> list[HostedModel]:
         return [hosted for hosted in self.hosted if hosted.artifact == artifact]
 
-    def _run_anyhow(self, hosted: HostedModel, runs: Resident, inputs: Mapping[str, Array]) -> StageEnd:
+    def _run_anyhow(
+        self, hosted: HostedModel, runs: Resident, inputs: Mapping[str, Array], extents: Extents
+    ) -> StageEnd:
         try:
             session, load_s = self._load(hosted, runs)
         except ModelUnusable as error:
             self._log.error(log.MODEL_REFUSED, model=str(runs), reason=error.message)
             return ExecutionFailed(error.message)
-        return run_alone(runs, session, inputs, load_s=load_s)
+        return run_alone(runs, session, inputs, extents, load_s=load_s)
 
     def _run_together_anyhow(self, hosted: HostedModel, members: Sequence[Member]) -> None:
         try:
@@ -340,8 +347,9 @@ class Executor:
     def _measure(self, hosted: HostedModel) -> Profile:
         session, _ = self._load(hosted, hosted)
         inputs = hosted.inputs.smallest()
-        batch = hosted.batch_of(inputs)
-        return measure(lambda: hosted.run(session, inputs).compute_s / batch, load_s=hosted.load_s)
+        extents = hosted.inputs.extents(inputs)
+        batch = extents.get(BATCH, 1)
+        return measure(lambda: hosted.run(session, inputs, extents).compute_s / batch, load_s=hosted.load_s)
 
 
 def _end_of(future: Future[StageEnd]) -> StageEnd:

@@ -59,20 +59,22 @@ class Resident(ABC):
         """
         session = self.opened(content, threads=threads)
         try:
-            self.run(session, self.inputs.smallest())
+            zeros = self.inputs.smallest()
+            self.run(session, zeros, self.inputs.extents(zeros))
         except ExecutionFailed as error:
             problem = f"{self} fails on the smallest input, all zeros: {error}"
             raise ModelUnusable(problem, hint="Export it again.") from error
         return session
 
-    def run(self, session: Session, inputs: Mapping[str, Array], *, load_s: float = 0.0) -> StageResult:
-        """Run once and check what comes out.
+    def run(
+        self, session: Session, inputs: Mapping[str, Array], extents: Extents, *, load_s: float = 0.0
+    ) -> StageResult:
+        """Run once on inputs of these extents and check what comes out.
 
         Raises:
             ExecutionFailed: the runtime gave up.
         """
         outputs, compute_s = self.compute(session, inputs)
-        extents = self.inputs.extents(inputs)
         return self.judged(outputs, extents, items=extents.get(BATCH, 1), compute_s=compute_s, load_s=load_s)
 
     def compute(self, session: Session, inputs: Mapping[str, Array]) -> tuple[Outputs, float]:

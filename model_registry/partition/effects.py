@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from model_registry.codec import measured, suggest
+from model_registry.codec.effect import measured
+from model_registry.codec.suggestion import suggest
 from model_registry.encoding import Encoding
 from model_registry.partition.difference import LEAST_AGREEMENT, difference
 from model_registry.partition.proof import Proof

@@ -61,7 +61,7 @@ class Prober:
 def _answers_rightly(hosted: HostedModel, session: Session, golden: Golden) -> bool:
     inputs = golden_inputs(hosted.manifest, hosted.artifact, drawn=golden.drawn)
     try:
-        return not golden.differences(hosted.run(session, inputs).outputs)
+        return not golden.differences(hosted.run(session, inputs, hosted.inputs.extents(inputs)).outputs)
     except ExecutionFailed:
         return False
 

@@ -286,7 +286,7 @@ def learn_golden(hosted: HostedModel) -> None:
     """Let the answers of the present session be those of the admission."""
     assert hosted.session is not None
     assert hosted.admitted is not None
-    outputs = hosted.run(hosted.session, golden_inputs(hosted.manifest, hosted.artifact)).outputs
+    outputs, _ = hosted.compute(hosted.session, golden_inputs(hosted.manifest, hosted.artifact))
     digests = {name: digest_of(array) for name, array in outputs.items()}
     hosted.admitted = replace(hosted.admitted, golden=Golden(drawn=True, repeatable=True, digests=digests))
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from model_registry.codec import measured
-from model_registry.codec.effect import same_answers
+from model_registry.codec.effect import measured, same_answers
 from model_registry.encoding import Encoding
 from tests.registry.codec.pictures import Array
 

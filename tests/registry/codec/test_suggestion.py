@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model_registry.codec import suggest
 from model_registry.codec.codecs import encode
+from model_registry.codec.suggestion import suggest
 from model_registry.tensor import DType, Tensor
 from tests.registry.codec.pictures import DEVIATION, MEAN, Array, normalised, picture, signal
 
