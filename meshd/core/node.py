@@ -97,6 +97,15 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     max_items: Annotated[int, Meta(ge=1, le=2**31)] = 1
     """Items that one run may hold; 1 where requests cannot be joined to a batch."""
 
+    def macs_of(self, first: int, last: int) -> int:
+        """Return what stages [first, last) multiply for one item, by their share of the time: only that is known."""
+        if last - first == len(self.stages):
+            return self.macs
+        whole_s = sum(stage.compute_s for stage in self.stages)
+        if not whole_s:
+            return self.macs
+        return round(self.macs * sum(stage.compute_s for stage in self.stages[first:last]) / whole_s)
+
 
 class NodeProfile(Struct, frozen=True, kw_only=True):
     """Who a node is and what it can do; sent once per session and again when it changes."""

@@ -17,7 +17,6 @@ from meshd.core.fork import Verdict
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import joined
 from meshd.core.life import Attempt, Given, Life, Reached, State
-from meshd.core.node import HostedTier
 from meshd.core.refusal import failure, too_late
 from meshd.core.run_queue import Run
 
@@ -115,7 +114,7 @@ class Reports:
             anomalous=done.anomalous,
             stages=None if leg is None else (leg.first, leg.last),
         )
-        macs = tier.macs if leg is None else int(tier.macs * _share_of_stages(tier, leg.first, leg.last))
+        macs = tier.macs if leg is None else tier.macs_of(leg.first, leg.last)
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(macs * life.request.batch))
         if run.has_taught:
             return
@@ -223,9 +222,3 @@ class Reports:
 
 def _open(parent: Life) -> tuple[RequestId, ...]:
     return parent.fork.children if parent.fork is not None else ()
-
-
-def _share_of_stages(tier: HostedTier, first: int, last: int) -> float:
-    """Return about how much of a tier's work lies in some stages: seconds are known of each, operations are not."""
-    whole_s = sum(stage.compute_s for stage in tier.stages)
-    return sum(stage.compute_s for stage in tier.stages[first:last]) / whole_s if whole_s else 1.0
