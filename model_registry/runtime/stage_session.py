@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from model_registry.errors import ModelUnreadable
-from model_registry.runtime.session import GraphTensor, Session, open_session
+from model_registry.runtime.session import GraphTensor, Session
 from model_registry.runtime.stage_file import StageFile, take_stage
 from model_registry.section import Section
 from model_registry.tensor import Tensor
@@ -52,15 +52,6 @@ class StageSession:
         arrays = self._session.run(self._outputs, {graph: inputs[name] for graph, name in self._feeds})
         made, through = self._made, self._through
         return [arrays[made[name]] if name in made else inputs[through[name]] for name in names]
-
-
-def open_section(content: bytes, section: Section, *, threads: int = 1) -> StageSession:
-    """Take a section out of its variant's artifact and load it.
-
-    Raises:
-        ModelUnreadable: it cannot be taken out or loaded, or is not what the manifest says of it.
-    """
-    return StageSession(open_session(taken_out(content, section).content, threads=threads), section)
 
 
 def taken_out(content: bytes, section: Section) -> StageFile:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from model_registry.errors import ModelUnreadable
 from model_registry.manifest import Manifest
 from model_registry.runtime.renamed_session import open_variant
-from model_registry.runtime.session import GraphTensor
-from model_registry.runtime.stage_session import open_section, taken_out
+from model_registry.runtime.session import GraphTensor, open_session
+from model_registry.runtime.stage_session import StageSession, taken_out
 from model_registry.section import Section, section_of, stage_model
 from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
 from tests.registry.runtime.graphs import Environment
@@ -25,6 +25,10 @@ ASKED: Environment = {
 def section(first: int, last: int, manifest: Manifest = MANIFEST) -> Section:
     tier = manifest.tiers[0]
     return section_of(manifest, tier, tier.variants[0], first, last)
+
+
+def open_section(content: bytes, section: Section) -> StageSession:
+    return StageSession(open_session(taken_out(content, section).content), section)
 
 
 def names(tensors: tuple[GraphTensor, ...]) -> list[str]:
