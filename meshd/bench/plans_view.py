@@ -40,7 +40,6 @@ def _table(choices: Sequence[PlanChoice]) -> Table:
 
 
 def _stream(pipeline: Pipeline) -> Text:
-    return Text(
-        f"{pipeline.model} as a stream: {pipeline.one_rps:.0f} a second on one node, {pipeline.split_rps:.0f} as "
-        f"{pipeline.split} ({pipeline.speedup:.2f} times), {pipeline.free_rps:.0f} freely ({pipeline.free_speedup:.2f} times)"
-    )
+    split = f"{pipeline.split_rps:.0f} as {pipeline.split} ({pipeline.speedup:.2f} times)"
+    free = f"{pipeline.free_rps:.0f} freely ({pipeline.free_speedup:.2f} times)"
+    return Text(f"{pipeline.model} as a stream: {pipeline.one_rps:.0f} a second on one node, {split}, {free}")

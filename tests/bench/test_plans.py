@@ -66,9 +66,7 @@ def test_the_table_has_a_row_for_each_model_and_speed_and_a_sentence_on_the_stre
         "a model 2 Mbit/s watch 20.0 ms 21.0 ms the same 0.0 % 20.0 ms",
         "a model 200 Mbit/s watch 0-1, hub 1-2 10.4 ms 10.5 ms hub 4.0 % 10.0 ms",
     ]
-    rates = (
-        "100 a second on one node, 170 as watch 0-1, hub 1-2 (1.70 times), 160 freely (1.60 times)"
-    )
+    rates = "100 a second on one node, 170 as watch 0-1, hub 1-2 (1.70 times), 160 freely (1.60 times)"
     assert lines[3:] == [f"a model as a stream: {rates}"]
 
 
