@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct
@@ -84,6 +84,9 @@ class PlannedWay(Struct, frozen=True, kw_only=True):
     transfer_s: float | None
     escalation_s: float | None
     total_s: float | None
+    """The sum of the five above: until the final answer is here."""
+    delay_s: float | None
+    """By how much it would delay others, over all of them; the policy weighs it like its own seconds."""
     joules: float | None
     cost: float | None
     """What the policy weighs, on the scale of joules; lower is better."""
@@ -99,6 +102,8 @@ class PlannedLook(Struct, frozen=True, kw_only=True):
     ways: tuple[PlannedWay, ...]
     chosen: int | None
     """Index into the ways; none when nothing is allowed."""
+    rival: int | None = None
+    """Of the way that would race against the chosen one, for an emergency; none: it would run alone."""
 
 
 class KnownLink(Struct, frozen=True, kw_only=True):
@@ -110,7 +115,10 @@ class KnownLink(Struct, frozen=True, kw_only=True):
     """None where bytes take no time that could be measured."""
     rtt_s: float
     measured: bool
-    """False where no exchange was large enough to tell: then the rate is what both radios are known for."""
+    """Whether the round trip was."""
+    rate_source: Literal["measured", "told", "assumed"]
+    """``told`` by the deciding node, where that is another one. ``assumed``: no exchange was large enough to tell, so
+    it is what the radios of both classes are known for."""
 
 
 class PlanDocument(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from meshd.core.books import Books
-from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Reason
+from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Reason
 from meshd.core.commands import Fork as ForkCommand
 from meshd.core.fork import Fork
 from meshd.core.ids import NodeId, RequestId
@@ -61,8 +61,7 @@ class Forks:
         if chosen.legs or not self.may_fork(life, 2):
             return None
         assert life.choice is not None, "a choosing request has a choice"
-        rivals = (c for c in life.choice.observation.candidates if _can_race(c, chosen))
-        return min(rivals, key=lambda candidate: candidate.prediction.total_s, default=None)
+        return soonest_rival(life.choice.observation, chosen)
 
     def hedge(self, life: Life, chosen: Candidate, rival: Candidate, now: float) -> Begun:
         """Open two children that race."""
@@ -137,6 +136,12 @@ class Forks:
         hosts = self._view.hosts_of(tier.model)
         alike = (hosted for node, hosted in hosts if node.profile.node_id == node_id and hosted.tier is tier.tier)
         return max(alike, key=lambda hosted: hosted.artifact == tier.artifact, default=None)
+
+
+def soonest_rival(observation: Observation, chosen: Candidate) -> Candidate | None:
+    """Return the soonest of those that may race against the chosen candidate."""
+    rivals = (candidate for candidate in observation.candidates if _can_race(candidate, chosen))
+    return min(rivals, key=lambda candidate: candidate.prediction.total_s, default=None)
 
 
 def _names(request: Request, n_children: int) -> tuple[RequestId, ...]:

@@ -14,9 +14,10 @@ from bisect import bisect_right
 from copy import deepcopy
 from math import sqrt
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from meshd.core.estimate import Estimate
+from meshd.core.traffic import Traffic
 
 _SHORTEST_TRANSFER_S = 1e-6
 """Clocks tell no less; without a floor one exchange of no length would make a link free for good."""
@@ -92,6 +93,8 @@ class Link(Struct, kw_only=True):
     """Seconds per byte beyond the largest exchange that was measured; as announced before one was."""
     outstanding: int = 0
     """Requests of ours that are there now; younger than any telemetry."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """What of them is on its way."""
     version: int = 0
     """Grows whenever predictions change."""
     measured_s: float = float("-inf")
@@ -115,12 +118,21 @@ class Link(Struct, kw_only=True):
         """Tell whether an exchange or an echo has told of it."""
         return bool(self.sizes) or self.rtt_s.samples > 0
 
+    @property
+    def is_rate_measured(self) -> bool:
+        """Tell whether an exchange was large enough to tell of bandwidth."""
+        return bool(self.sizes) and self.sizes[-1] >= _LARGE_BYTES
+
     def transfer_s(self, n_bytes: float) -> float:
         """Return the expected seconds to move this many bytes, both directions together."""
         doubt = self.doubt
         if doubt is None:
             return self._measured_s(n_bytes) if self.sizes else self.rtt_s.mean + n_bytes * self.byte_s
         return self._undoubted_s(n_bytes) if doubt.is_tried else self._measured_s(n_bytes) + doubt.late_s
+
+    def crossing_s(self, n_bytes: float) -> float:
+        """Return how long the link is taken by this many bytes: what comes behind them waits for so long."""
+        return max(0.0, self.transfer_s(n_bytes) - self.transfer_s(0.0))
 
     def _undoubted_s(self, n_bytes: float) -> float:
         former = self.doubt.former if self.doubt is not None else None

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import msgspec
 
 from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.forks import soonest_rival
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node_view import NodeView
 from meshd.core.outlook import Outlook, as_learned, at_rate, outlook, seen_from
 from meshd.core.plan_map import Kind
 from meshd.core.policy import Policy
-from meshd.core.request import Request
+from meshd.core.request import Priority, Request
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
 from meshd.errors import UnknownQuery
@@ -47,6 +48,7 @@ class Foresight:
             UnknownQuery: the question makes no sense, or the model or node is not known here.
         """
         question, now = _read(arguments), self._now()
+        own = self._scheduler.view.own
         view, wait_s = self._view(question.node, now)
         request = self._request(question)
         hosts = self._hosts(view, request.model)
@@ -66,7 +68,7 @@ class Foresight:
             deadline_s=request.deadline_s,
             input_bytes=request.input_bytes,
             looks=looks,
-            links=tuple(_link(node) for node in view.nodes() if node.link is not None),
+            links=tuple(_link(node, is_own=view.own is own) for node in view.nodes() if node.link is not None),
             hosts=tuple(as_learned(node, request.model) for node in hosts),
         )
 
@@ -107,7 +109,17 @@ class Foresight:
     def _look(self, view: MeshView, request: Request, now: float, wait_s: float, rate_bps: float | None) -> PlannedLook:
         decided: Outlook = outlook(view, self._settings, self._policy, request, now=now, wait_s=wait_s)
         ways = tuple(_way(candidate) for candidate in decided.observation.candidates)
-        return PlannedLook(rate_bps=rate_bps, ways=ways, chosen=decided.index)
+        rival = self._rival(request, decided)
+        return PlannedLook(rate_bps=rate_bps, ways=ways, chosen=decided.index, rival=rival)
+
+    def _rival(self, request: Request, decided: Outlook) -> int | None:
+        """Return the index of what an emergency would be run as, too."""
+        chosen, observation = decided.chosen, decided.observation
+        is_urgent = request.priority is Priority.EMERGENCY and self._settings.hedge_emergencies
+        if not is_urgent or chosen is None or chosen.is_split:
+            return None
+        rival = soonest_rival(observation, chosen)
+        return None if rival is None else observation.candidates.index(rival)
 
 
 def _read(arguments: dict[str, str]) -> PlanQuestion:
@@ -130,7 +142,7 @@ def _input_bytes(manifest: Manifest, batch: int) -> int:
     return sum(tensor.bytes_of(extents) for tensor in manifest.inputs)
 
 
-def _link(node: NodeView) -> KnownLink:
+def _link(node: NodeView, *, is_own: bool) -> KnownLink:
     link = node.link
     assert link is not None, "only links to peers are told of"
     return KnownLink(
@@ -139,6 +151,7 @@ def _link(node: NodeView) -> KnownLink:
         rate_bps=8.0 / link.byte_s if link.byte_s > 0.0 else None,
         rtt_s=link.rtt_s.mean,
         measured=link.is_measured,
+        rate_source="told" if not is_own else "measured" if link.is_rate_measured else "assumed",
     )
 
 
@@ -158,6 +171,7 @@ def _way(candidate: Candidate) -> PlannedWay:
         transfer_s=predicted.transfer_s if predicted else None,
         escalation_s=predicted.escalation_s if predicted else None,
         total_s=predicted.total_s if predicted else None,
+        delay_s=predicted.delay_s if predicted else None,
         joules=predicted.joules if predicted else None,
         cost=predicted.cost if predicted else None,
         legs=tuple(

@@ -18,7 +18,8 @@ from tests.cli.samples import ECG
 
 
 @pytest.fixture(autouse=True)
-def _foreseeing(daemon: FakeDaemon) -> None:
+def _foreseeing(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     daemon.documents["plan"] = PLAN
 
 
@@ -41,12 +42,12 @@ def test_every_way_is_a_row_and_the_chosen_one_says_what_it_has_over_the_next(me
     assert [" ".join(line.split()) for line in meshd("plan", ECG).out.splitlines()] == [
         "ecg-anomaly one item, 602 kB in · normal · household · 10.0 s to answer",
         "decided by wrist, policy least-expected-cost; nothing was run",
-        "to kitchen: 2.05 Mbit/s, round trip 2.10 ms (measured)",
+        "to kitchen: 2.05 Mbit/s (measured), round trip 2.10 ms (measured)",
         "",
         "if every link had 2 Mbit/s",
-        "plan tier time compute transfer energy",
-        "→ wrist watch 50.0 ms 50.0 ms 0 s ~50.0 mJ",
-        "kitchen, sent as uint8 watch 605 ms 5.00 ms 600 ms ~200 mJ",
+        "plan sent as tier time compute transfer energy",
+        "→ wrist — watch 50.0 ms 50.0 ms 0 s ~50.0 mJ",
+        "kitchen uint8 watch 605 ms 5.00 ms 600 ms ~200 mJ",
         "→ wrist: 555 ms sooner and ~150 mJ less than kitchen, the next best",
     ]
 
@@ -56,7 +57,54 @@ def test_a_way_that_is_not_allowed_says_why(meshd: Command, daemon: FakeDaemon) 
     masked = replace(look.ways[1], mask="privacy", reason="it stays")
     daemon.documents["plan"] = replace(PLAN, looks=(replace(look, ways=(look.ways[0], masked)),))
     lines = meshd("plan", ECG).out.splitlines()
-    assert lines[-2:] == ["→ wrist: the only way that is allowed", "not kitchen, sent as uint8: privacy, it stays"]
+    assert lines[-2:] == ["→ wrist: the only way that is allowed", "not watch tier on kitchen: privacy, it stays"]
+
+
+def changed(**changes: object) -> PlanDocument:
+    """Return the document with another second way."""
+    (look,) = PLAN.looks
+    return replace(PLAN, looks=(replace(look, ways=(look.ways[0], replace(look.ways[1], **changes))),))
+
+
+def rows(shown: str) -> list[str]:
+    return [
+        " ".join(line.split()) for line in shown.splitlines() if "  watch  " in line or line.strip().startswith("plan")
+    ]
+
+
+def test_every_part_of_a_time_has_a_column_where_it_is_anything(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["plan"] = changed(queue_s=0.001, load_s=0.02, escalation_s=0.003, delay_s=0.5, total_s=0.629)
+    assert rows(meshd("plan", ECG).out) == [
+        "plan sent as tier time wait load compute transfer larger tier delays others energy",
+        "→ wrist — watch 50.0 ms 0 s 0 s 50.0 ms 0 s 0 s 0 s ~50.0 mJ",
+        "kitchen uint8 watch 629 ms 1.00 ms 20.0 ms 5.00 ms 600 ms 3.00 ms 500 ms ~200 mJ",
+    ]
+
+
+def test_a_later_way_says_what_it_spares_others(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["plan"] = changed(total_s=0.04, delay_s=0.5)
+    assert "10.0 ms later and ~150 mJ less than kitchen, the next best; it delays others by 500 ms less" in (
+        meshd("plan", ECG).out
+    )
+
+
+def test_a_rate_that_nothing_has_measured_is_said_to_be_assumed(meshd: Command, daemon: FakeDaemon) -> None:
+    (link,) = PLAN.links
+    for source, told in (
+        ("assumed", "(assumed from its class), round trip 2.10 ms (measured)"),
+        ("told", "as wrist tells"),
+    ):
+        daemon.documents["plan"] = replace(PLAN, links=(replace(link, rate_source=source),))
+        assert told in meshd("plan", ECG).out
+
+
+def test_both_runs_of_an_emergency_are_told_with_the_energy_of_both(meshd: Command, daemon: FakeDaemon) -> None:
+    (look,) = PLAN.looks
+    daemon.documents["plan"] = replace(PLAN, looks=(replace(look, rival=1),))
+    lines = [line.strip() for line in meshd("plan", ECG).out.splitlines()]
+    assert [line.split()[0] for line in lines if " watch " in line] == ["→", "+"]
+    told = "+ kitchen runs it at the same time, as an emergency; the first good answer wins: ~250 mJ together"
+    assert told in lines
 
 
 def test_what_is_known_of_another_node_is_said_to_be_so(meshd: Command, daemon: FakeDaemon) -> None:

@@ -35,6 +35,16 @@ async def test_it_says_where_a_request_would_run_and_runs_nothing(household: Tri
     assert (document.node, document.known_by, document.input_bytes) == ("watch", "watch", window(CALM)["ecg"].nbytes)
 
 
+async def test_a_rate_is_assumed_until_something_large_has_passed(household: Trio) -> None:
+    watch, phone, _ = household
+    assert {link.rate_source for link in (await planned(watch.client())).links} == {"assumed"}
+    link = watch.node.scheduler.view.link_to(phone.id)
+    link.measured(1_000_000, 0.5, 0.0)
+    sources = {link.node: link.rate_source for link in (await planned(watch.client())).links}
+    assert sources == {"phone": "measured", "hub": "assumed"}
+    assert {link.rate_source for link in (await planned(watch.client(), node="hub")).links} == {"told"}
+
+
 async def test_another_node_is_foreseen_by_what_it_has_told(household: Trio) -> None:
     watch, _, _ = household
     document = await planned(watch.client(), node="hub")

@@ -7,7 +7,10 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from meshd.cli.view.explain_view import explain_view
+from meshd.core.ids import ModelName
+from meshd.core.request import Priority
 from meshd.documents import ExplainDocument
+from meshd.plan_document import PlanDocument, PlanQuestion
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member
 from tests.daemon.parts import CUTTABLE, acquainted, part_member, question
@@ -47,3 +50,16 @@ async def test_both_runs_of_an_emergency_are_told(member: MakeMember, tmp_path: 
     await band.client().infer(question(), model=CUTTABLE, priority="emergency", request_id="r1")
     told = await explained(band)
     assert [line for line in told if line.startswith("race")] == ["race: run 1 of 2", "race: run 2 of 2"]
+
+
+async def test_plan_names_both_nodes_that_an_emergency_would_run_on(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    assert len(await taken(band, Priority.NORMAL)) == 1
+    assert await taken(band, Priority.EMERGENCY) == {"band", "kitchen"}
+
+
+async def taken(member: Member, priority: Priority) -> set[str]:
+    """Return the places where a request would run at once."""
+    question = PlanQuestion(model=ModelName(CUTTABLE), priority=priority)
+    (look,) = msgspec.convert(await member.client().query("plan", **question.arguments), PlanDocument).looks
+    return {look.ways[index].place for index in (look.chosen, look.rival) if index is not None}

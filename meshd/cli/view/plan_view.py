@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.parts_view import sent_as, stages
-from meshd.cli.view.words import duration, energy, size
+from meshd.cli.view.words import NOTHING, duration, energy, size
+from meshd.core.plan import RAW
 from meshd.plan_document import KnownLink, PlanDocument, PlannedLook, PlannedWay
 
 
@@ -31,13 +33,14 @@ def _question(document: PlanDocument) -> Text:
 
 def _links(document: PlanDocument) -> Iterator[Text]:
     for link in document.links:
-        yield Text(f"  to {link.node}: {_known(link)}", style="dim")
+        yield Text(f"  to {link.node}: {_known(link, document.node)}", style="dim")
 
 
-def _known(link: KnownLink) -> str:
+def _known(link: KnownLink, told_by: str) -> str:
     rate = "no measurable time a byte" if link.rate_bps is None else speed(link.rate_bps)
-    source = "measured" if link.measured else "announced, not measured yet"
-    return f"{rate}, round trip {duration(link.rtt_s)} ({source})"
+    sources = {"measured": "measured", "told": f"as {told_by} tells", "assumed": "assumed from its class"}
+    trip = sources["told" if link.rate_source == "told" else "measured"] if link.measured else "not measured yet"
+    return f"{rate} ({sources[link.rate_source]}), round trip {duration(link.rtt_s)} ({trip})"
 
 
 def speed(rate_bps: float) -> str:
@@ -52,36 +55,48 @@ def _look(document: PlanDocument, look: PlannedLook) -> RenderableType:
     supposed = Text(f"\nif every link had {speed(look.rate_bps)}", style="bold") if look.rate_bps else Text()
     if not look.ways:
         return Group(supposed, Text("nobody who can be reached hosts this model", style="yellow"))
-    table = columns(
-        *("", "plan", "tier", "time", "compute", "transfer", "energy"),
-        right=("time", "compute", "transfer", "energy"),
-    )
+    shown = [column for column in _COLUMNS if column.is_always or any(column.seconds(way) for way in look.ways)]
+    is_encoded = any(way.codec != RAW for way in look.ways)
+    names = ["plan", *(["sent as"] if is_encoded else []), "tier", "time", *(column.name for column in shown), "energy"]
+    table = columns("", *names, right={*names} - {"plan", "sent as", "tier"}, wrapping=("plan",))
     for index, way in enumerate(look.ways):
-        table.add_row(*_row(way, chosen=index == look.chosen))
+        style = "bold" if index == look.chosen else "dim" if way.mask else ""
+        sent = [NOTHING if way.codec == RAW else way.codec] if is_encoded else []
+        seconds = (duration(column.seconds(way)) for column in shown)
+        spent = energy(way.joules, estimated=True)
+        mark, place = Text(_mark(index, look), style="bold green"), Text(way.place, style=style)
+        table.add_row(mark, place, *sent, str(way.tier), duration(way.total_s), *seconds, spent)
     return Group(supposed, table, *_why(document, look), *_why_not(look))
 
 
-def _row(way: PlannedWay, *, chosen: bool) -> tuple[str | Text, ...]:
-    style = "bold" if chosen else "dim" if way.mask else ""
-    return (
-        Text("→" if chosen else "", style="bold green"),
-        Text(_place(way), style=style),
-        str(way.tier),
-        duration(way.total_s),
-        duration(way.compute_s),
-        duration(way.transfer_s),
-        energy(way.joules, estimated=True),
-    )
+class _Column(NamedTuple):
+    """One part of a way's time; some are shown only where they are anything."""
+
+    name: str
+    seconds: Callable[[PlannedWay], float | None]
+    is_always: bool = False
 
 
-def _place(way: PlannedWay) -> str:
-    return f"{way.place}{sent_as(way.codec)}"
+_COLUMNS = (
+    _Column("wait", lambda way: way.queue_s),
+    _Column("load", lambda way: way.load_s),
+    _Column("compute", lambda way: way.compute_s, is_always=True),
+    _Column("transfer", lambda way: way.transfer_s, is_always=True),
+    _Column("larger tier", lambda way: way.escalation_s),
+    _Column("delays others", lambda way: way.delay_s),
+)
+
+
+def _mark(index: int, look: PlannedLook) -> str:
+    return "→" if index == look.chosen else "+" if index == look.rival else ""
 
 
 def _why_not(look: PlannedLook) -> Iterator[Text]:
     for way in look.ways:
         if way.mask is not None:
-            yield Text.assemble((f"not {_place(way)}: ", "dim"), (f"{way.mask}, {way.reason}", "yellow"))
+            yield Text.assemble(
+                (f"not {way.tier} tier on {way.place}: ", "dim"), (f"{way.mask}, {way.reason}", "yellow")
+            )
 
 
 def _why(document: PlanDocument, look: PlannedLook) -> Iterator[Text]:
@@ -90,11 +105,21 @@ def _why(document: PlanDocument, look: PlannedLook) -> Iterator[Text]:
         return
     chosen = look.ways[look.chosen]
     yield Text.assemble(("→ ", "bold green"), (chosen.place, "bold"), f": {_against(chosen, look)}")
+    if look.rival is not None:
+        yield _race(chosen, look.ways[look.rival])
     for leg in chosen.legs:
         sent = f"{duration(leg.transfer_s)} to get there{sent_as(leg.codec)}; " if leg.node != document.node else ""
         yield Text(f"    {stages(leg.first, leg.last)} on {leg.node}: {sent}{duration(leg.compute_s)}")
     for share in chosen.shares:
         yield Text(f"    {share.items} items on {share.node}: {duration(share.seconds)}")
+
+
+def _race(chosen: PlannedWay, rival: PlannedWay) -> Text:
+    """Tell of the two runs of an emergency."""
+    together = energy((chosen.joules or 0.0) + (rival.joules or 0.0), estimated=True)
+    return Text(
+        f"  + {rival.place} runs it at the same time, as an emergency; the first good answer wins: {together} together"
+    )
 
 
 def _against(chosen: PlannedWay, look: PlannedLook) -> str:
@@ -108,4 +133,11 @@ def _against(chosen: PlannedWay, look: PlannedLook) -> str:
     sooner_s, saved_joules = second.total_s - chosen.total_s, second.joules - chosen.joules
     time = f"{duration(abs(sooner_s))} {'sooner' if sooner_s >= 0.0 else 'later'}"
     spent = f"{energy(abs(saved_joules), estimated=True)} {'less' if saved_joules >= 0.0 else 'more'}"
-    return f"{time} and {spent} than {second.place}, the next best"
+    return f"{time} and {spent} than {second.place}, the next best{_for_others(chosen, second)}"
+
+
+def _for_others(chosen: PlannedWay, second: PlannedWay) -> str:
+    """Say what a way that is later has over a sooner one: it delays others less."""
+    less_s = (second.delay_s or 0.0) - (chosen.delay_s or 0.0)
+    is_later = (chosen.total_s or 0.0) > (second.total_s or 0.0)
+    return f"; it delays others by {duration(less_s)} less" if is_later and less_s > 0.0 else ""
