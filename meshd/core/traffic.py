@@ -1,0 +1,42 @@
+"""What of ours is on its way over a link: one after the other, for one session carries it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+_MOST_KNOWN = 16
+"""Exchanges that have ended and may have been before one that ends later; more are hardly ever under way at once."""
+
+
+class Traffic(Struct, kw_only=True):
+    """How long what is sent now waits for what was sent before, and how long what has ended had waited."""
+
+    free_s: float = float("-inf")
+    """When all that was sent will have crossed, as predicted."""
+    unanswered_s: float = 0.0
+    """What crossing takes of all that has no answer: no more of it can be under way."""
+    came_s: list[float] = []
+    """When the latest exchanges would have ended if the peer took no time."""
+
+    def wait_s(self, now: float) -> float:
+        """Return how long what is sent now waits."""
+        return max(0.0, min(self.free_s - now, self.unanswered_s))
+
+    def sent(self, crossing_s: float, now: float) -> None:
+        """Take in what begins to cross when all before it has."""
+        self.free_s = max(now, self.free_s) + crossing_s
+        self.unanswered_s += crossing_s
+
+    def ended(self, crossing_s: float) -> None:
+        """Take in that an exchange is over."""
+        self.unanswered_s = max(0.0, self.unanswered_s - crossing_s)
+
+    def alone_s(self, transfer_s: float, *, sent_s: float, rtt_s: float) -> float:
+        """Return what an exchange took of ``transfer_s`` without the wait for those before it.
+
+        It began to cross when the last byte before it had left, which was a round trip before that one had come.
+        """
+        came_s = sent_s + transfer_s
+        before_s = max((before_s for before_s in self.came_s if before_s < came_s), default=sent_s)
+        self.came_s = [*self.came_s[1 - _MOST_KNOWN :], came_s]
+        return transfer_s - max(0.0, before_s - rtt_s - sent_s)
