@@ -136,15 +136,17 @@ class Client:
         priority: Priority | str = Priority.NORMAL,
         privacy: Privacy | str = Privacy.HOUSEHOLD,
         min_tier: DeviceClass | str | None = None,
+        plan: str = "",
     ) -> Iterator[Result | RequestError]:
         """Run a model on many inputs, several at once, and yield results in the order of the inputs.
 
         An item that fails yields its error in place of a result, so that one bad item does not cost the others.
+        ``plan`` names the one place to run all of them at, as for :meth:`infer`.
 
         Raises:
             DaemonUnreachable: no daemon is there.
         """
-        options = checked_options(deadline_s, priority, privacy, min_tier)
+        options = checked_options(deadline_s, priority, privacy, min_tier, plan)
         rest = iter(items)
         while batch := [inputs for _, inputs in zip(range(in_flight), rest, strict=False)]:
             with self._lock:
@@ -279,7 +281,8 @@ class Client:
         due_s = time.monotonic() + options.deadline_s + GRACE_S
         outcomes: dict[str, Outcome] = {}
         connection = self._connected()
-        while waiting := {name: asked[name] for name in asked if name not in outcomes}:
+        waiting = asked
+        while waiting:
             try:
                 _converse(connection, waiting, outcomes, due_s, bundle)
             except TimeoutError:
@@ -294,6 +297,7 @@ class Client:
                 connection.withdraw(name for name in waiting if name not in outcomes)
                 self._disconnect()
                 raise
+            waiting = {name: question for name, question in waiting.items() if name not in outcomes}
         return outcomes
 
     def _reconnected(self, due_s: float) -> Connection:

@@ -247,6 +247,8 @@ def _check_length(what: str, text: str, longest: int) -> None:
 
 
 def _word(value: str, words: type[W]) -> W:
+    if isinstance(value, words):
+        return value
     try:
         return words(value)
     except ValueError:
