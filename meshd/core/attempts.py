@@ -141,11 +141,10 @@ class Attempts:
     def _expected_s(self, life: Life, candidate: Candidate) -> float:
         """Return how long a slot of this node will be held, by what this node knows of itself."""
         own, tier, items = self._view.own, candidate.tier, life.request.batch
-        load_s = 0.0 if tier.artifact in own.telemetry.warm else tier.load_s
         if not candidate.legs:
-            return load_s + own.item_s(tier) * items
+            return own.load_s(tier, 0, len(tier.stages)) + own.item_s(tier) * items
         leg = candidate.legs[0]
-        return load_s + own.times.spans(tier).seconds[leg.first][leg.last] * items
+        return own.load_s(tier, leg.first, leg.last) + own.times.spans(tier).seconds[leg.first][leg.last] * items
 
     def _dispatch(self, life: Life, attempt: Attempt, transfer_s: float, now: float) -> None:
         assert attempt.there is not None, "a dispatch has a receiver"

@@ -39,7 +39,7 @@ class Chains:
     def soonest(self, promising: Sequence[Promise], below_s: float) -> list[Found]:
         """Return the soonest chains over a peer's own link to another; such as are no sooner than two nodes are not."""
         found: list[Found] = []
-        least_here_s = self._here.said_s + self._here.load_s
+        least_here_s = self._here.said_s + min(self._here.head_loads_s)
         for least_way_s, node, hosted in self._middles(promising) if len(self._partners.by_name) > 1 else ():
             if least_here_s + least_way_s >= below_s:
                 break
@@ -59,9 +59,12 @@ class Chains:
         passages = prospect.passages
         heads_s, seconds, items = self._here.seconds[0], node.times.spans(hosted).seconds, self._items
         cuts = prospect.cuts
-        loads_s = self._here.load_s + self._cost.load_s(node, hosted)
+        head_loads_s, middle_load_s = self._here.head_loads_s, node.least_load_s(hosted)
         head_factor = items * (1.0 + self._here.crowd)
-        there_s = {cut: loads_s + heads_s[cut] * head_factor + seconds_of(passages[cut]) for cut in cuts}
+        there_s = {
+            cut: head_loads_s[cut] + middle_load_s + heads_s[cut] * head_factor + seconds_of(passages[cut])
+            for cut in cuts
+        }
         return {
             second: min(there_s[first] + seconds[first][second] * items for first in cuts[:at])
             for at, second in enumerate(cuts)
@@ -70,8 +73,9 @@ class Chains:
 
     def _least_s(self, reached_s: Mapping[int, float], node: NodeView, hosted: HostedTier) -> float:
         """Return the least seconds of a chain that ends on a node, were all idle and the last link without length."""
-        seconds, load_s = node.times.spans(hosted).seconds, self._cost.load_s(node, hosted)
-        return min((at_s + seconds[cut][-1] * self._items + load_s for cut, at_s in reached_s.items()), default=inf)
+        seconds, (_, loads_s) = node.times.spans(hosted).seconds, node.end_loads_s(hosted)
+        ends_s = (at_s + seconds[cut][-1] * self._items + loads_s[cut] for cut, at_s in reached_s.items())
+        return min(ends_s, default=inf)
 
     def _middles(self, promising: Sequence[Promise]) -> list[Promise]:
         """Return the peers that tell of links of their own and are reached soonest: a slow one may be a good bridge."""

@@ -131,6 +131,7 @@ class CostModel:
         """Return a node as a place for stages of a variant that can be cut."""
         spans, power, items = node.times.spans(hosted), node.profile.power, self.request.batch
         sent = node.link.outstanding / node.profile.slots if node.link is not None else 0.0
+        head_loads_s, tail_loads_s = node.end_loads_s(hosted)
         return Station(
             node=node,
             hosted=hosted,
@@ -140,7 +141,8 @@ class CostModel:
             said_s=self.wait_s(node, 0.0),
             sent_items=sent,
             crowd=self.crowd(node),
-            load_s=self.load_s(node, hosted),
+            head_loads_s=head_loads_s,
+            tail_loads_s=tail_loads_s,
             weight=self.weight(node),
             work_joules=power.compute_joules(hosted.macs * items),
             wake_joules=self.radio_joules(node, 0.0),
@@ -167,7 +169,7 @@ class CostModel:
                 weighted_joules += sent_joules * before.weight + got_joules * station.weight
             run_s, run_joules = station.run_s(first, last), station.run_joules(first, last)
             deviation_s = station.node.times.deviation_s(station.hosted, first, last, self.now) * station.items
-            load_s += station.load_s
+            load_s += station.load_s(first, last)
             compute_s += run_s
             delay_s += run_s * station.crowd
             variance += deviation_s * deviation_s

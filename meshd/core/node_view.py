@@ -88,6 +88,21 @@ class NodeView(Struct, kw_only=True):
             is_warm = (first, last) in self.warm_ranges.get(hosted.artifact, ())
         return 0.0 if is_warm else hosted.load_s
 
+    def end_loads_s(self, hosted: HostedTier) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return :meth:`load_s` of the stages before each, and of each and those behind it."""
+        last = len(hosted.stages)
+        if self.warm_ranges is None:
+            loads_s = (self.load_s(hosted, 0, last),) * last
+            return loads_s, loads_s
+        heads_s = tuple([self.load_s(hosted, 0, cut) for cut in range(last)])
+        return heads_s, tuple([self.load_s(hosted, cut, last) for cut in range(last)])
+
+    def least_load_s(self, hosted: HostedTier) -> float:
+        """Return what loading any stages takes there at least."""
+        if self.warm_ranges is None:
+            return self.load_s(hosted, 0, len(hosted.stages))
+        return 0.0 if self.warm_ranges.get(hosted.artifact) else hosted.load_s
+
     def tell_warm(self, told: tuple[WarmStages, ...] | None) -> None:
         """Take in which ranges of stages are in memory there, where it says so."""
         if told is not None:

@@ -68,7 +68,7 @@ class Partners:
         """Yield the least seconds of any split with each peer: the head's wait is over before the tail's begins."""
         here, wait_s, prospect_of = self.here, self.cost.wait_s, self._prospects.of
         least_head_s = here.seconds[0][self.cuts[0]] * self.items
-        least_here_s = here.said_s + here.load_s + least_head_s * here.crowd
+        least_here_s = here.said_s + min(here.head_loads_s) + least_head_s * here.crowd
         usable = self.cost.view.membership.usable
         for number, (node, hosted) in enumerate(hosts):
             if node.profile.node_id in usable:
@@ -88,7 +88,7 @@ class Partners:
         before = self.here
         for station, first, last, passage in way:
             run_s = station.run_s(first, last)
-            until_s = max(until_s, station.wait_s(first, last)) + station.load_s + run_s
+            until_s = max(until_s, station.wait_s(first, last)) + station.load_s(first, last) + run_s
             delay_s += run_s * station.crowd
             joules += station.run_joules(first, last) * station.weight
             if passage is not None:

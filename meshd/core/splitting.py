@@ -134,12 +134,8 @@ class Splitter:
         here, items, last, price_watts = self._here, self._items, self._n_stages, self._cost.price_watts
         prospect = self._partners.prospect(station.node, station.hosted)
         heads_s, tails, work, passages = here.seconds[0], station.seconds, here.work, prospect.passages
-        begun_s, said_s, sent_items, load_s = (
-            here.said_s + here.load_s,
-            station.said_s,
-            station.sent_items,
-            station.load_s,
-        )
+        begun_s, said_s, sent_items = here.said_s, station.said_s, station.sent_items
+        head_loads_s, tail_loads_s = here.head_loads_s, station.tail_loads_s
         head_crowd, tail_crowd = here.crowd, station.crowd
         radio = here.byte_joules * here.weight + station.byte_joules * station.weight
         here_joules, there_joules = here.work_joules * here.weight, station.work_joules * station.weight
@@ -149,8 +145,8 @@ class Splitter:
             assert passage is not None, "there is a passage before every stage but the first"
             head_s, tail_item_s = heads_s[cut] * items, tails[cut][last]
             tail_s = tail_item_s * items
-            until_s = max(begun_s + head_s, said_s, sent_items * tail_item_s)
-            seconds = until_s + passage.seconds + load_s + tail_s + head_s * head_crowd + tail_s * tail_crowd
+            until_s = max(begun_s + head_loads_s[cut] + head_s, said_s, sent_items * tail_item_s)
+            seconds = until_s + passage.seconds + tail_loads_s[cut] + tail_s + head_s * head_crowd + tail_s * tail_crowd
             joules = here_joules * work[cut] + there_joules * (1.0 - work[cut]) + passage.n_bytes * radio
             ways.append((seconds, joules + seconds * price_watts, cut))
         if not ways:

@@ -26,7 +26,10 @@ class Station(Struct, frozen=True, kw_only=True, gc=False):
     """Items that we have sent there, for each slot: they take as long as ours."""
     crowd: float
     """By how much a second there delays others."""
-    load_s: float
+    head_loads_s: tuple[float, ...]
+    """Of loading the stages before each."""
+    tail_loads_s: tuple[float, ...]
+    """Of loading each stage and those behind it."""
     weight: float
     """What a joule there counts."""
     work_joules: float
@@ -38,6 +41,10 @@ class Station(Struct, frozen=True, kw_only=True, gc=False):
     def run_s(self, first: int, last: int) -> float:
         """Return the seconds of the stages [first, last)."""
         return self.seconds[first][last] * self.items
+
+    def load_s(self, first: int, last: int) -> float:
+        """Return what loading the stages [first, last) takes, where they are cold."""
+        return self.node.load_s(self.hosted, first, last)
 
     def wait_s(self, first: int, last: int) -> float:
         """Return how long the stages [first, last) would wait if they came now."""
