@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+from msgspec.structs import replace
+
 from meshd.core.books import Books
 from meshd.core.candidate import Candidate
 from meshd.core.commands import Dispatch, DropStage, Recall, RunStage
@@ -81,11 +83,12 @@ class Attempts:
     def hand_on(self, life: Life, ended: Attempt, now: float) -> None:
         """Give the rest of a plan, of which this node has run its part, to the node that is next."""
         legs = ended.legs[1:]
+        line_s = self._view.link_to(legs[0].node_id).traffic.wait_s(now)
         attempt = Attempt(
             number=next(self._numbers),
             candidate=ended.candidate,
             since_s=now,
-            until_s=now + wait_for_rest_s(self._settings, life, legs, now),
+            until_s=now + wait_for_rest_s(self._settings, life, legs, now, line_s=line_s),
             there=legs[0].node_id,
             legs=legs,
         )
@@ -121,6 +124,7 @@ class Attempts:
         assert life.attempt.there is not None, "it was at a peer"
         link = self._view.link_to(life.attempt.there)
         link.outstanding = max(0, link.outstanding - 1)
+        link.traffic.ended(life.attempt.crossing_s)
         life.attempt = None
 
     def call_back(self, life: Life) -> None:
@@ -148,18 +152,21 @@ class Attempts:
 
     def _dispatch(self, life: Life, attempt: Attempt, transfer_s: float, now: float) -> None:
         assert attempt.there is not None, "a dispatch has a receiver"
-        life.attempt = attempt
+        link, n_bytes = self._view.link_to(attempt.there), bytes_on_link(life, attempt)
+        line_s, crossing_s = link.traffic.wait_s(now), link.crossing_s(n_bytes)
+        life.attempt = replace(attempt, line_s=line_s, crossing_s=crossing_s)
         life.look_s = attempt.until_s
-        self._view.link_to(attempt.there).outstanding += 1
+        link.outstanding += 1
+        link.traffic.sent(crossing_s, now)
         tier, codec = attempt.candidate.tier, attempt.codec
-        self.use_radio(life, bytes_on_link(life, attempt), now)
+        self.use_radio(life, n_bytes, now)
         self._commands.append(
             Dispatch(
                 request_id=life.request.request_id,
                 attempt=attempt.number,
                 node_id=attempt.there,
                 start_tier=tier.tier,
-                deadline_s=seconds_there(life.remaining_s(now), transfer_s),
+                deadline_s=seconds_there(life.remaining_s(now), line_s + transfer_s),
                 via=(*life.request.via, self._view.own.profile.node_id),
                 codec=codec,
                 may_climb=life.request.may_climb,

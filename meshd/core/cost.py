@@ -75,12 +75,13 @@ class CostModel:
         power, link = node.profile.power, node.link
         weight, item_s = self.weight(node), node.item_s(hosted)
         compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now) * items
-        transfer_s, variance, codec = 0.0, deviation_s * deviation_s, RAW
+        transfer_s, line_delay_s, variance, codec = 0.0, 0.0, deviation_s * deviation_s, RAW
         joules = power.compute_joules(hosted.macs * items)
         weighted_joules = joules * weight
         if link is not None:
             passage = self.input_passage(node, hosted, items)
             transfer_s, n_bytes, codec = passage.seconds, passage.n_bytes, passage.codec
+            line_delay_s = link.crossing_s(n_bytes) * link.outstanding if link.outstanding else 0.0
             variance += (transfer_s * link.spread(n_bytes, self.now)) ** 2
             sent_joules, got_joules = self.radio_joules(self.view.own, n_bytes), self.radio_joules(node, n_bytes)
             joules += sent_joules + got_joules
@@ -90,7 +91,7 @@ class CostModel:
             load_s=self.load_s(node, hosted),
             compute_s=compute_s,
             transfer_s=transfer_s,
-            delay_s=compute_s * self.crowd(node),
+            delay_s=compute_s * self.crowd(node) + line_delay_s,
             variance=variance,
             joules=joules,
             weighted_joules=weighted_joules,
@@ -115,7 +116,8 @@ class CostModel:
             item_s = hosted.compute_s if known is None else known.mean
             said_s = telemetry.backlog_s - (self.now - node.heard_s)
             sent_s = alive * item_s / profile.slots
-            seconds = link.transfer_s(n_bytes) + max(sent_s, said_s)
+            line_s = link.traffic.wait_s(self.now) if alive else 0.0
+            seconds = link.transfer_s(n_bytes) + max(sent_s, said_s, line_s)
             if said_s > 0.0:
                 alive = max(alive, telemetry.queued + telemetry.running)
             seconds += item_s * items * (1.0 + alive / profile.slots)
@@ -163,6 +165,8 @@ class CostModel:
                 link, n_bytes = station.node.link, passage.n_bytes
                 spread = link.spread(n_bytes, self.now) if link is not None else 0.0
                 transfer_s += passage.seconds
+                if link is not None and link.outstanding:
+                    delay_s += link.crossing_s(n_bytes) * link.outstanding
                 variance += (passage.seconds * spread) ** 2
                 sent_joules, got_joules = before.radio_joules(n_bytes), station.radio_joules(n_bytes)
                 joules += sent_joules + got_joules
@@ -223,7 +227,8 @@ class CostModel:
         if node.link is None:
             return self.here.wait_s
         said_s = node.telemetry.backlog_s - (self.now - node.heard_s)
-        return max(0.0, said_s, node.link.outstanding * item_s / node.profile.slots)
+        sent_s = node.link.outstanding * item_s / node.profile.slots
+        return max(node.link.traffic.wait_s(self.now), said_s, sent_s)
 
     def crowd(self, node: NodeView) -> float:
         """Return by how much each second on a node delays others there: how many there are, for each slot.

@@ -113,6 +113,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """When patience with it ends."""
     there: NodeId | None = None
     """The peer that was asked; none: it is tried here."""
+    line_s: float = 0.0
+    """Predicted wait for what was sent to the peer before."""
+    crossing_s: float = 0.0
+    """Predicted seconds that the link is taken by what is sent."""
     legs: tuple[Leg, ...] = ()
     """What is left of a plan over several nodes, the leg under way first; empty where it is run whole."""
 
@@ -127,7 +131,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
         predicted = self.candidate.prediction
         if not self.legs:
             return predicted.total_s - predicted.transfer_s
-        waits_s = predicted.queue_s + predicted.load_s + predicted.escalation_s
+        waits_s = max(predicted.queue_s, self.line_s) + predicted.load_s + predicted.escalation_s
         return waits_s + sum(leg.compute_s for leg in self.legs) + sum(leg.transfer_s for leg in self.legs[1:])
 
     @property

@@ -66,13 +66,13 @@ def wait_for_all_s(settings: Settings, life: Life, racing: Collection[Candidate]
     return min(patient_s, last_call_s(observation, soonest, tried=tried))
 
 
-def wait_for_rest_s(settings: Settings, life: Life, legs: tuple[Leg, ...], now: float) -> float:
-    """Return how long to wait for a peer that was given the rest of a plan.
+def wait_for_rest_s(settings: Settings, life: Life, legs: tuple[Leg, ...], now: float, *, line_s: float = 0.0) -> float:
+    """Return how long to wait for a peer that was given the rest of a plan, behind what it was sent before.
 
     The way out is to run that rest here, where the tensors still are. The floor grows with every leg behind the first,
     so that a peer that waits for a frozen one gives up first, and may still run its rest itself.
     """
-    expected_s = sum(leg.transfer_s + leg.compute_s for leg in legs)
+    expected_s = line_s + sum(leg.transfer_s + leg.compute_s for leg in legs)
     patient_s = max(settings.patience_factor * expected_s, settings.patience_floor_s * len(legs))
     if life.reached is None:
         return patient_s

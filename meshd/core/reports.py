@@ -129,6 +129,8 @@ class Reports:
     ) -> None:
         tier, stage = attempt.candidate.tier, attempt.leg.first if attempt.leg else 0
         n_bytes, items = bytes_to_send(life, attempt.leg), life.request.batch
+        link = self._view.link_to(answered.node_id)
+        transfer_s = link.traffic.alone_s(transfer_s, sent_s=attempt.since_s, rtt_s=link.rtt_s.mean)
         self._view.learn_exchange(answered, tier, stage, attempt.codec, n_bytes, transfer_s, now, items=items)
         self._view.learn_from(answered.node_id, answered.answer, now)
 

@@ -6,7 +6,7 @@ Rules of this file:
 - a killed node forgets everything and its sessions end on both sides; a stalled one hears and says nothing until it
   resumes, and then finds all that was sent to it; a returned one has the same identity and a higher incarnation;
 - a stage takes the seconds that its tier announces, times the items; what is sent takes the link's delay, its bytes
-  over the link's rate, and the seconds of its codec;
+  over the link's rate, and the seconds of its codec; in each direction bytes go over a link one after the other;
 - ``replays`` tells whether the journals lead to the same commands again.
 """
 
@@ -91,6 +91,8 @@ class World:
         self._calls: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count(1)
         self._sessions: dict[frozenset[NodeId], int] = {}
+        self._free_s: dict[tuple[NodeId, NodeId], float] = {}
+        """When the last byte under way from one node to another will have left."""
         self._past: list[Host] = []
         for profile in profiles:
             self.start(profile)
@@ -210,8 +212,10 @@ class World:
             if self._sessions.get(pair) == session:
                 call(host)
 
-        link = self.link(sender, receiver)
-        self.later(codec_s + link.delay_s + n_bytes * 8 / link.rate_bps, self.hosts[receiver], if_open)
+        link, way = self.link(sender, receiver), (sender, receiver)
+        began_s = max(self.now + codec_s, self._free_s.get(way, 0.0))
+        left_s = self._free_s[way] = began_s + n_bytes * 8 / link.rate_bps
+        self.later(left_s - self.now + link.delay_s, self.hosts[receiver], if_open)
         return True
 
     def link(self, a: NodeId, b: NodeId) -> Link:
