@@ -12,6 +12,7 @@ from meshd.core.answer import Answer
 from meshd.core.commands import Dispatch
 from meshd.core.events import Event, PeerAnswered, PeerConnected, PeerDisconnected, PeerHeard, PeerRefused
 from meshd.core.ids import NodeId
+from meshd.core.node import NodeProfile
 from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.core.scheduler import Scheduler
@@ -71,6 +72,7 @@ class Neighbourhood:
         self._feed = feed
         self.superseded = superseded
         self._sessions: dict[NodeId, Session] = {}
+        self._announced: dict[NodeId, NodeProfile] = {}
         self._log = log.get_logger()
 
     def peer_connected(self, hello: Hello, session: Session) -> None:
@@ -99,6 +101,13 @@ class Neighbourhood:
         """Tell every peer what this node is and can do by now."""
         self.broadcast(self._capability())
 
+    def believe_anew(self) -> None:
+        """Hold what peers have announced against the manifests that are at hand by now."""
+        for node_id, announced in list(self._announced.items()):
+            peer, profile = self._scheduler.view.peer(node_id), self._believed(announced)
+            if peer is not None and peer.profile != profile:
+                self._feed(PeerConnected(profile=profile, telemetry=peer.telemetry))
+
     def drop(self, node_id: NodeId) -> None:
         """End the session with a peer that is silent: a connection that is only half there may last for hours."""
         if session := self._sessions.get(node_id):
@@ -107,6 +116,7 @@ class Neighbourhood:
     def peer_disconnected(self, node_id: NodeId, error: LinkError | None) -> None:
         """Tell the scheduler, and drop what only this peer waited for."""
         self._sessions.pop(node_id, None)
+        self._announced.pop(node_id, None)
         self._exchange.peer_disconnected(node_id)
         left = error is None or isinstance(error, PeerLeft)
         self._feed(PeerDisconnected(node_id=node_id, left=left, reason=str(error or "left")))
@@ -148,8 +158,11 @@ class Neighbourhood:
                 log.PEER_REFUSED, node_id=node_id, reason=f"it now says that it is {profile.device_class}"
             )
             return
-        profile = replace(message.profile, hosted=tuple(map(self._catalogue.believed, message.profile.hosted)))
-        self._feed(PeerConnected(profile=profile, telemetry=message.telemetry))
+        self._announced[node_id] = profile
+        self._feed(PeerConnected(profile=self._believed(profile), telemetry=message.telemetry))
+
+    def _believed(self, announced: NodeProfile) -> NodeProfile:
+        return replace(announced, hosted=tuple(map(self._catalogue.believed, announced.hosted)))
 
     def _heard(self, node_id: NodeId, message: Heartbeat) -> None:
         session = self._sessions.get(node_id)

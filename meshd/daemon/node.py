@@ -66,6 +66,7 @@ class Node:
         )
         self._keeper = keeper
         keeper.on_hosted = self._models_changed
+        keeper.catalogue.on_learned = self.neighbourhood.believe_anew
         keeper.on_finding = self.chronicle.found
         keeper.hosting.settled = ledger.turned_over
 

@@ -51,12 +51,17 @@ def to_hosted_tier(
         escalate_high=rule.high if rule else None,
         calibrated=calibrated,
         escalation_rate=1.0 if not calibrated else rule.expected_rate if rule else 0.0,
-        raw_input_may_leave=manifest.privacy != "device",
+        raw_input_may_leave=raw_input_may_leave(manifest),
         input_bytes=sum(_smallest(manifest).values()),
         ways=tuple(_ways_of_input(manifest)),
         stages=_stages(manifest, variant, stages),
         max_items=max_items(manifest, tier),
     )
+
+
+def raw_input_may_leave(manifest: Manifest) -> bool:
+    """Tell whether a model's input may be sent to any other node."""
+    return manifest.privacy != "device"
 
 
 def _stages(manifest: Manifest, variant: Variant, timings: Sequence[Timing]) -> tuple[HostedStage, ...]:

@@ -43,6 +43,7 @@ LONG_ROUTE = Puppet("hub", "hub").answer().route * 64
 BAD_ANSWERS: dict[str, dict[str, Any]] = {
     "another model": {"model": "other"},
     "a weaker tier than was asked": {"tier": DeviceClass.WATCH},
+    "a tier that the manifest does not have": {"tier": DeviceClass.UPSTREAM},
     "another shape": {"tensors": (replace(SCORE, shape=(2,)),), "payload": bytes(8)},
     "another dtype": {"tensors": (replace(SCORE, dtype="int32"),)},
     "another name": {"tensors": (replace(SCORE, name="scroe"),)},

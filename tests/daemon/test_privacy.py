@@ -1,8 +1,12 @@
 """The input goes no further than the request allows: the sender checks, and the receiver checks again."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
+from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.request import Privacy
 from meshd.errors import RefusedByPrivacy
@@ -11,7 +15,7 @@ from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member, introduced, join, until
 from tests.daemon.puppet import Puppet
 from tests.daemon.test_bad_peers import pong
-from tests.daemon.toys import CALM, GRAVE, MODEL, window
+from tests.daemon.toys import CALM, GRAVE, MODEL, lay_bundle, manifest, window
 
 Household = tuple[Member, Member, Member]
 
@@ -105,3 +109,33 @@ async def test_a_receiver_whose_manifest_keeps_the_input_runs_nothing_for_peers(
     await until(lambda: any(isinstance(message, Refusal) for message, _ in peer.received))
     refusal = next(message for message, _ in peer.received if isinstance(message, Refusal))
     assert refusal.code == RefusedByPrivacy.code
+
+
+@pytest.mark.parametrize("said", [{"artifact": "ab" * 32}, {"tier": DeviceClass.UPSTREAM}], ids=["artifact", "tier"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["manifest first", "manifest later"])
+async def test_a_manifest_keeps_the_input_here_whether_or_not_the_model_is_hosted(
+    member: MakeMember, tmp_path: Path, said: dict[str, Any], *, is_late: bool
+) -> None:
+    form = manifest(name="private", privacy="device")
+    if not is_late:
+        lay_bundle(tmp_path / "watch" / "bundles", form)
+    watch, hub = member("watch", tier="watch"), Puppet("hub", "hub")
+    hosted = replace(hub.hosted(), model=ModelName("private"), raw_input_may_leave=True, **said)
+    await hub.meet(watch, Capability(profile=replace(hub.profile(), hosted=(hosted,)), telemetry=Telemetry()))
+    await until(lambda: watch.knows(hub.id))
+    if is_late:
+        watch.keeper.catalogue.learn(form)
+    with pytest.raises(RefusedByPrivacy, match="manifest keeps its input on the node"):
+        await watch.client().infer(window(GRAVE), model="private", privacy="public", deadline_s=1.0)
+    assert hub.asked == []
+
+
+async def test_a_peer_is_held_against_a_manifest_that_came_after_it(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    hosted = replace(hub.hosted(), model=ModelName("late"), artifact="ab" * 32, accuracy=1.0)
+    await hub.meet(watch, Capability(profile=replace(hub.profile(), hosted=(hosted,)), telemetry=Telemetry()))
+    await until(lambda: watch.knows(hub.id))
+    watch.keeper.catalogue.learn(manifest(name="late"))
+    known = watch.node.scheduler.view.peer(hub.id)
+    assert known is not None
+    assert known.profile.hosted == (replace(hosted, accuracy=0.0, calibrated=False),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from meshd.core.plan import Partial
 from meshd.daemon.models.acceptance import Acceptance, bundled_manifests
 from meshd.documents import Problem
 from meshd.errors import StageMismatch
-from meshd.executor.hosted_tier import to_hosted_tier
+from meshd.executor.hosted_tier import raw_input_may_leave, to_hosted_tier
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
 from meshd.executor.stage_times import Timing
@@ -50,9 +50,13 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Catalogue:
-    """The manifests at hand. A model that cannot be used is a problem to show, not a reason to stop."""
+    """The manifests at hand. A model that cannot be used is a problem to show, not a reason to stop.
+
+    ``on_learned`` hears that a manifest is at hand that was not, or is a newer one.
+    """
 
     def __init__(self, config: Config, store: ModelStore, *, unwanted: Collection[ModelName] = ()) -> None:
+        self.on_learned: Callable[[], None] = lambda: None
         self._config = config
         self._store = store
         self._unwanted = unwanted
@@ -90,6 +94,7 @@ class Catalogue:
         """Know a model from now on, or its newer version: what was wrong with the one before is over."""
         self._know(manifest)
         self._problems.pop(manifest.name, None)
+        self.on_learned()
 
     def forget(self, model: ModelName) -> None:
         """Know a model no longer, nor what was wrong with it."""
@@ -149,7 +154,7 @@ class Catalogue:
         """Return what a peer announces with everything but its speed held against the manifest at hand.
 
         A peer that claims to be the most accurate would draw every emergency; a file that the manifest does not name
-        may be as good as it says, and ranks last.
+        may be as good as it says, and ranks last. Whether the input may leave this node only the manifest says.
         """
         manifest = self._manifests.get(hosted.model)
         tier = manifest.tier(hosted.tier.value) if manifest else None
@@ -157,15 +162,18 @@ class Catalogue:
             return hosted
         variant = next((v for v in tier.variants if v.artifact == hosted.artifact), None) if tier else None
         if tier is None or variant is None:
-            return replace(hosted, accuracy=0.0, calibrated=False)
+            may_leave = raw_input_may_leave(manifest)
+            return replace(hosted, accuracy=0.0, calibrated=False, raw_input_may_leave=may_leave, ways=(), stages=())
         stages = [Timing(seconds=stage.compute_s, measured=stage.measured) for stage in hosted.stages]
         return to_hosted_tier(manifest, tier, variant, compute_s=hosted.compute_s, load_s=hosted.load_s, stages=stages)
 
     def flaw_of(self, model: ModelName, tier: DeviceClass, outputs: Mapping[str, Array], extents: Extents) -> str:
         """Return what is wrong with a peer's outputs by the manifest; nothing where the manifest is not at hand."""
+        if model not in self._manifests:
+            return ""
         gives = self._gives.get((model, tier))
         if gives is None:
-            return ""
+            return f"its manifest has no tier {tier}"
         if sorted(outputs) != sorted(gives.names):
             return f"outputs {sorted(outputs)} in place of {sorted(gives.names)}"
         return gives.flaw(outputs, extents)
@@ -189,6 +197,7 @@ class Catalogue:
         self._manifests = {**self._manifests, model: manifest}
         self._takes[model] = InputContract(manifest)
         self._crossings = {place: takes for place, takes in self._crossings.items() if place.model != model}
+        self._gives = {key: gives for key, gives in self._gives.items() if key[0] != model}
         for tier in manifest.tiers:
             self._gives[model, DeviceClass(tier.name)] = OutputContract(tier, manifest.axes)
 

@@ -179,6 +179,7 @@ class Keeper:
                 trusted = await asyncio.to_thread(self.catalogue.acceptance.trusted)
                 if known not in (None, trusted):
                     await asyncio.to_thread(self.catalogue.review)
+                    self.catalogue.on_learned()
                     await self.hosting.rehost()
                     self._acquirer.stir()
                 known = trusted
