@@ -8,7 +8,7 @@ from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
 from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.link import Link
-from meshd.core.node import HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
+from meshd.core.node import DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
 from meshd.core.spans import StageTimes
 
 _ANNOUNCED_SPREAD = 0.5
@@ -57,8 +57,8 @@ class NodeView(Struct, kw_only=True):
     """Stages in memory by themselves; none while it has not told of them."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    prospects: dict[tuple[ArtifactHash, int, int], Prospect] = {}
-    """By variant, size of batch and bytes of the input."""
+    prospects: dict[tuple[ArtifactHash, DeviceClass, int, int], Prospect] = {}
+    """By variant, tier, size of batch and bytes of the input."""
     inputs: dict[tuple[ArtifactHash, float, int], tuple[int, int, Passage]] = {}
     """Ways of inputs by variant, bytes and items, each behind the versions of the link and of the encodings."""
 

@@ -25,7 +25,7 @@ class Prospects:
         self._own = own
         self._items = items
         self._input_bytes = input_bytes
-        self._key = (own.artifact, items, input_bytes)
+        self._key = (own.artifact, own.tier, items, input_bytes)
         self._versions = (view.encodings.version, view.crossings.version, view.own.times.version)
 
     def of(self, node: NodeView, hosted: HostedTier) -> Prospect:
