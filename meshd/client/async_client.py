@@ -17,6 +17,7 @@ from meshd.client.conversation import (
     GRACE_S,
     ORDER_PATIENCE_S,
     Inputs,
+    Options,
     Question,
     checked_options,
     hello,
@@ -133,15 +134,7 @@ class AsyncClient:
             DaemonUnreachable: no daemon is there.
         """
         options = checked_options(deadline_s, priority, privacy, min_tier, plan)
-        name = RequestId(request_id or new_request_id())
-        message, parts = infer_message(name, model, inputs, options)
-        try:
-            async with asyncio.timeout(options.deadline_s + GRACE_S):
-                answer = await self._ask(message, parts)
-        except TimeoutError:
-            raise overdue(name, options) from None
-        assert isinstance(answer, Result), "an Infer is answered by a Result"
-        return answer
+        return await self._infer(RequestId(request_id or new_request_id()), model, inputs, options)
 
     async def infer_many(
         self,
@@ -153,21 +146,22 @@ class AsyncClient:
         priority: Priority | str = Priority.NORMAL,
         privacy: Privacy | str = Privacy.HOUSEHOLD,
         min_tier: DeviceClass | str | None = None,
+        plan: str = "",
     ) -> AsyncIterator[Result | RequestError]:
         """Run a model on many inputs, several at once, and yield results in the order of the inputs.
 
         An item that fails yields its error in place of a result, so that one bad item does not cost the others.
+        ``plan`` names the one place to run all of them at, as for :meth:`infer`.
 
         Raises:
             DaemonUnreachable: no daemon is there.
         """
+        options = checked_options(deadline_s, priority, privacy, min_tier, plan)
         waiting: list[asyncio.Task[Result | RequestError]] = []
 
         async def one(inputs: Inputs) -> Result | RequestError:
             try:
-                return await self.infer(
-                    model, inputs, deadline_s=deadline_s, priority=priority, privacy=privacy, min_tier=min_tier
-                )
+                return await self._infer(new_request_id(), model, inputs, options)
             except RequestError as error:
                 return error
 
@@ -273,6 +267,16 @@ class AsyncClient:
             await self._told(order_message("verify", model or EVERY_MODEL), (), ORDER_PATIENCE_S), VerifyDocument
         )
 
+    async def _infer(self, name: RequestId, model: str, inputs: Inputs, options: Options) -> Result:
+        message, parts = infer_message(name, model, inputs, options)
+        try:
+            async with asyncio.timeout(options.deadline_s + GRACE_S):
+                answer = await self._ask(message, parts)
+        except TimeoutError:
+            raise overdue(name, options) from None
+        assert isinstance(answer, Result), "an Infer is answered by a Result"
+        return answer
+
     async def _read(self, subject: str, arguments: dict[str, str] | None = None) -> memoryview:
         return await self._told(query_message(subject, arguments or {}), (), _QUERY_PATIENCE_S)
 
@@ -362,18 +366,13 @@ class AsyncClient:
             return
         request_id, outcome = ended
         _, answer = self._pending.get(request_id, (None, None))
-        if answer is None or answer.done():
-            return
-        if isinstance(outcome, MeshError):
-            answer.set_exception(outcome)
-        else:
-            answer.set_result(outcome)
+        if answer is not None and not answer.done():
+            answer.set_exception(outcome) if isinstance(outcome, MeshError) else answer.set_result(outcome)
 
     def _serve(self, session: Session, fetch: Fetch) -> None:
-        for bundle in self._bringing:
-            if bundle.has(fetch.sha256):
-                session.send(*bundle.answer(fetch))
-                return
+        bundle = next((bundle for bundle in self._bringing if bundle.has(fetch.sha256)), None)
+        if bundle is not None:
+            session.send(*bundle.answer(fetch))
 
     def _lost(self, session: Session, error: LinkError | None) -> None:
         lost = error if error is not None else PeerLost("the connection was closed while the request was out.")

@@ -162,6 +162,17 @@ async def test_many_are_answered_in_their_order_and_a_bad_one_costs_no_other(dae
             assert [int(r.outputs["ecg"][0]) for r in results if isinstance(r, Result)] == wanted
 
 
+async def test_many_are_run_at_the_one_place_that_is_named(daemon: FakeDaemon) -> None:
+    def ask() -> list[Any]:
+        with Client(str(daemon.socket)) as client:
+            return list(client.infer_many("toy", [INPUTS, INPUTS], plan="kitchen"))
+
+    async with AsyncClient(str(daemon.socket)) as client:
+        assert len([result async for result in client.infer_many("toy", [INPUTS, INPUTS], plan="kitchen")]) == 2
+    assert len(await asyncio.to_thread(ask)) == 2
+    assert [message.plan for message in daemon.asked(Infer) if isinstance(message, Infer)] == ["kitchen"] * 4
+
+
 async def test_questions_are_answered_or_refused(daemon: FakeDaemon) -> None:
     async with AsyncClient(str(daemon.socket)) as client:
         assert (await client.peers()).peers == ()
