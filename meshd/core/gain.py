@@ -52,7 +52,8 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
 
     def why_not_met(self, split: Prediction) -> str:
         """Return the sentence for a person."""
-        told = f"it would take {_ms(split.burden_s)}, and {self.soonest.label} whole takes {_ms(self.seconds)}"
+        others = ", the delay for others included" if split.delay_s or self.soonest.prediction.delay_s else ""
+        told = f"it would take {_ms(split.burden_s)}, and {self.soonest.label} whole takes {_ms(self.seconds)}{others}"
         return f"{told}; a split has to be {LEAST_GAIN:g} times sooner or cheaper"
 
 

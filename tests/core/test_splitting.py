@@ -81,6 +81,12 @@ def test_a_split_that_gains_less_than_a_tenth_is_masked_with_both_figures() -> N
     assert split.reason.sentence == told
 
 
+def test_figures_that_hold_the_delay_of_others_say_so() -> None:
+    (split,) = splits(seen(household(1e6), PICTURE, here=Here(is_full=False, wait_s=0.0, alive=1)))
+    assert split.reason is not None
+    assert ", the delay for others included; a split has to be" in split.reason.sentence
+
+
 def test_a_split_that_saves_a_tenth_of_the_cost_is_allowed_though_it_is_not_sooner() -> None:
     thirsty = replace(MAINS, battery_joules=4000.0, active_watts=1.0, macs_per_s=1e9, radio_joules_per_byte=1e-6)
     own, there = (replace(hosted, macs=100_000_000) for hosted in (SLOW, MODEL))
