@@ -55,7 +55,7 @@ def test_a_person_reads_outputs_route_and_price(meshd: Command, answering: FakeD
         "beat_sample int32[20] [ 0 1 2 ... 17 18 19]",
         "",
         "anomalous: yes, 97% sure, not degraded",
-        "hub on kitchen · 3.50 ms · ~12.2 mJ",
+        "hub tier on kitchen · 3.50 ms · ~12.2 mJ",
     ]
 
 

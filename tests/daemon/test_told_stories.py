@@ -7,6 +7,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from meshd.cli.view.explain_view import explain_view
+from meshd.cli.view.result_view import result_view
 from meshd.core.ids import ModelName
 from meshd.core.request import Priority
 from meshd.documents import ExplainDocument
@@ -63,3 +64,14 @@ async def taken(member: Member, priority: Priority) -> set[str]:
     question = PlanQuestion(model=ModelName(CUTTABLE), priority=priority)
     (look,) = msgspec.convert(await member.client().query("plan", **question.arguments), PlanDocument).looks
     return {look.ways[index].place for index in (look.chosen, look.rival) if index is not None}
+
+
+async def test_the_route_joins_shares_by_a_plus_and_stages_by_an_arrow(member: MakeMember, tmp_path: Path) -> None:
+    band, _ = await band_and_kitchen(member, tmp_path)
+    shared = await band.client().infer(question(4), model=CUTTABLE, plan="band x2, kitchen x2")
+    cut = await band.client().infer(question(4), model=CUTTABLE, plan="band 0-1, kitchen 1-3")
+    told = [lines(result_view(result))[-2].partition(" · ")[0] for result in (shared, cut)]
+    assert told == [
+        "hub tier on band + hub tier on kitchen",
+        "stages 0-1 of the hub tier on band → stages 1-3 of the hub tier on kitchen",
+    ]

@@ -25,8 +25,8 @@ def part_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
 
 
 def stages(first: int, last: int) -> str:
-    """Write [first, last) as people count: ``stage 3``, ``stages 0 to 2``."""
-    return f"stage {first}" if last == first + 1 else f"stages {first} to {last - 1}"
+    """Write [first, last) as ``--plan`` takes it: ``stages 0-4`` ends before stage 4."""
+    return f"stages {first}-{last}"
 
 
 def _leg(leg: ExplainedLeg, *, travels: bool) -> str:

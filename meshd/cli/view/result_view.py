@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,21 @@ def _story(result: Result) -> Text:
     told = Text("\n").append_text(_verdict(result))
     if result.degraded:
         told.append("degraded: a larger model should have looked again and could not be reached in time\n", "yellow")
-    route = " → ".join(_ran(hop) for hop in result.route)
+    route = "".join(_joined(before, hop) for before, hop in pairwise((None, *result.route)))
     spent = energy(result.energy.joules, estimated=result.energy.estimated)
     told.append(f"{route} · {duration(result.timings.total_s)} · {spent}\n")
     return told.append(f"meshd explain {result.request_id}", "dim")
 
 
-def _ran(hop: Hop) -> str:
+def _joined(before: Hop | None, hop: Hop | None) -> str:
+    """Return a run with what leads to it: ``+`` beside another run of that tier, ``→`` behind another stage or tier."""
+    assert hop is not None, "only what is before the first run is none"
     part = f"{stages(*hop.stages)} of the " if hop.stages else ""
-    return f"{part}{hop.tier} on {hop.node}"
+    ran = f"{part}{hop.tier} tier on {hop.node}"
+    if before is None:
+        return ran
+    is_beside = hop.stages is None and before.stages is None and hop.tier is before.tier
+    return f" {'+' if is_beside else '→'} {ran}"
 
 
 def _verdict(result: Result) -> Text:
