@@ -159,6 +159,6 @@ class Telemetry(Struct, frozen=True, kw_only=True):
     radio_awake: bool = True
     free_memory_bytes: Count | None = None
     links: Annotated[tuple[PeerLink, ...], Meta(max_length=MOST_TOLD_LINKS)] | None = None
-    """The best links to others; none where it does not say: only heartbeats do."""
+    """The best links to others; none where it does not say: answers do not."""
     warm_stages: Annotated[tuple[WarmStages, ...], Meta(max_length=256)] | None = None
     """Of the models that may be cut; none where it does not say, as for links."""

@@ -68,6 +68,10 @@ class Scheduler:
             radio_awake=not self.view.radio_wakes(self._now),
         )
 
+    def broad_telemetry(self) -> Telemetry:
+        """Return :meth:`telemetry` with what is too long to go along with every answer: links and stages in memory."""
+        return replace(self.telemetry(), links=self.view.link_report(), warm_stages=self.view.own.warm_report())
+
     def next_deadline(self) -> float:
         """Return when TimePassed is due if nothing else happens."""
         return min(self._round_s, self._conductor.next_timer_s)
@@ -163,8 +167,5 @@ class Scheduler:
             self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
-            telemetry = replace(
-                self.telemetry(), links=self.view.link_report(), warm_stages=self.view.own.warm_report()
-            )
-            self._commands.append(Announce(telemetry=telemetry))
+            self._commands.append(Announce(telemetry=self.broad_telemetry()))
         self._round_s = min(self._beat_s, self.view.membership.next_check_s)

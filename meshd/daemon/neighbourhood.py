@@ -145,7 +145,7 @@ class Neighbourhood:
                 self._log.warning(log.FRAME_REFUSED, node_id=node_id, kind=type(message).__name__)
 
     def _capability(self) -> Capability:
-        return Capability(profile=self._scheduler.profile, telemetry=self._scheduler.telemetry())
+        return Capability(profile=self._scheduler.profile, telemetry=self._scheduler.broad_telemetry())
 
     def _introduced(self, node_id: NodeId, message: Capability) -> None:
         profile, session = message.profile, self._sessions.get(node_id)

@@ -71,6 +71,14 @@ async def test_a_head_here_and_a_tail_there_answer_as_the_whole_does(
     assert [m.partial is not None for m in kitchen.asked_by_peers()] == [True]
 
 
+async def test_a_peer_is_told_which_stages_are_in_memory(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    known = band.node.scheduler.view.peer(kitchen.id)
+    assert known is not None
+    ends = frozenset({(0, 1), (0, 2), (1, 3), (2, 3)})
+    await until(lambda: known.warm_ranges == {ARTIFACT: ends}, "word of warm stages")
+
+
 async def test_the_next_node_of_a_chain_passes_on_what_is_left(member: MakeMember, tmp_path: Path) -> None:
     phone, tower = part_member(member, tmp_path, "phone"), part_member(member, tmp_path, "tower")
     await acquainted(phone, tower)
