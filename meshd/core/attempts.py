@@ -33,7 +33,8 @@ class Attempts:
         life.look_s = inf
         life.advance(Step.PLAN_HERE)
         token = (request.request_id, number)
-        if self._queue.start_at_once(token, expected_s):
+        then_to = candidate.legs[1].node_id if len(candidate.legs) > 1 else None
+        if self._queue.start_at_once(token, expected_s, then_to=then_to):
             self._commands.append(self.started(life, now))
             return None
         return self._queue.push(
@@ -43,6 +44,7 @@ class Attempts:
                 deadline_s=deadline_s,
                 expected_s=expected_s,
                 items=request.batch,
+                then_to=then_to,
                 tier=None if candidate.legs else candidate.tier,
             )
         )
@@ -122,9 +124,10 @@ class Attempts:
         """Note that a peer has nothing of this request any more."""
         assert life.attempt is not None, "what has ended was an attempt"
         assert life.attempt.there is not None, "it was at a peer"
-        link = self._view.link_to(life.attempt.there)
-        link.outstanding = max(0, link.outstanding - 1)
-        link.traffic.ended(life.attempt.crossing_s)
+        peer = self._view.peer(life.attempt.there)  # None once it is dead and forgotten.
+        if peer is not None and peer.link is not None:
+            peer.link.outstanding = max(0, peer.link.outstanding - 1)
+            peer.link.traffic.ended(life.attempt.crossing_s)
         life.attempt = None
 
     def call_back(self, life: Life) -> None:

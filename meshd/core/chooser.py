@@ -76,7 +76,9 @@ class Chooser:
         """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
         queue, priority = self._queue, life.request.priority
         alive = queue.queued + queue.running
-        here = Here(is_full=not queue.can_take(priority), wait_s=queue.wait_s(priority), alive=alive)
+        here = Here(
+            is_full=not queue.can_take(priority), wait_s=queue.wait_s(priority), alive=alive, bound_for=queue.bound_for
+        )
         observation = self._fitting(life, self._planner.observe(life, above=life.looked_tier, here=here, now=now))
         if life.flawed is not None and life.given is None and not observation.offers_any:
             return self._fitting(life, self._planner.observe(life, above=None, here=here, now=now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import erfc, inf, sqrt
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from meshd.core.candidate import Prediction
 from meshd.core.course import Course
 from meshd.core.encodings import Passage
+from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
@@ -48,6 +49,8 @@ class Here(Struct, frozen=True, kw_only=True):
     wait_s: float
     alive: int = 0
     """Stages that run or wait here."""
+    bound_for: Mapping[NodeId, int] = {}
+    """How many of them give something that is to travel to a peer."""
 
 
 class CostModel:
@@ -81,7 +84,8 @@ class CostModel:
         if link is not None:
             passage = self.input_passage(node, hosted, items)
             transfer_s, n_bytes, codec = passage.seconds, passage.n_bytes, passage.codec
-            line_delay_s = link.crossing_s(n_bytes) * link.outstanding if link.outstanding else 0.0
+            behind = link.waiting(self.now) + self.here.bound_for.get(node.profile.node_id, 0)
+            line_delay_s = link.crossing_s(n_bytes) * behind if behind else 0.0
             variance += (transfer_s * link.spread(n_bytes, self.now)) ** 2
             sent_joules, got_joules = self.radio_joules(self.view.own, n_bytes), self.radio_joules(node, n_bytes)
             joules += sent_joules + got_joules
@@ -165,8 +169,8 @@ class CostModel:
                 link, n_bytes = station.node.link, passage.n_bytes
                 spread = link.spread(n_bytes, self.now) if link is not None else 0.0
                 transfer_s += passage.seconds
-                if link is not None and link.outstanding:
-                    delay_s += link.crossing_s(n_bytes) * link.outstanding
+                if link is not None and (behind := link.waiting(self.now)):
+                    delay_s += link.crossing_s(n_bytes) * behind
                 variance += (passage.seconds * spread) ** 2
                 sent_joules, got_joules = before.radio_joules(n_bytes), station.radio_joules(n_bytes)
                 joules += sent_joules + got_joules

@@ -134,6 +134,13 @@ class Link(Struct, kw_only=True):
         """Return how long the link is taken by this many bytes: what comes behind them waits for so long."""
         return max(0.0, self.transfer_s(n_bytes) - self.transfer_s(0.0))
 
+    def waiting(self, now: float) -> float:
+        """Return about how many of our requests are on its way: the rest of the outstanding ones have arrived."""
+        if not self.outstanding:
+            return 0.0
+        line_s = self.traffic.wait_s(now)
+        return self.outstanding * line_s / self.traffic.unanswered_s if line_s else 0.0
+
     def _undoubted_s(self, n_bytes: float) -> float:
         former = self.doubt.former if self.doubt is not None else None
         return self._measured_s(n_bytes) if former is None else former.transfer_s(n_bytes)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 
 from msgspec import Struct
 
-from meshd.core.ids import ArtifactHash, ModelName, RequestId
+from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.request import Priority
 
@@ -24,6 +25,8 @@ class Waiting(Struct, frozen=True, kw_only=True):
     deadline_s: float
     expected_s: float
     items: int = 1
+    then_to: NodeId | None = None
+    """Who gets what it gives, where that is to travel on."""
     tier: HostedTier | None = None
     """What it runs whole, and may run together with others; none where it is run alone."""
 
@@ -73,6 +76,9 @@ class RunQueue:
         self._running = 0
         self._running_s = 0.0
         self._arrivals = 0
+        self._then_to: dict[Token, NodeId] = {}
+        self.bound_for: Counter[NodeId] = Counter()
+        """How much of what runs or waits here gives something that a peer is to go on with, by the peer."""
 
     @property
     def queued(self) -> int:
@@ -93,11 +99,12 @@ class RunQueue:
         """Tell whether a stage of this priority finds a place, if need be by pushing out a less urgent one."""
         return not self.is_full or _URGENCY[self._line[0][1].priority] > _URGENCY[priority]
 
-    def start_at_once(self, token: Token, expected_s: float) -> bool:
+    def start_at_once(self, token: Token, expected_s: float, *, then_to: NodeId | None = None) -> bool:
         """Give a stage a slot without having it wait, if one is free and nobody waits for it; tell whether it did."""
         if self._line or self._running >= self._slots:
             return False
         self._hold((token,), expected_s)
+        self._bind(token, then_to)
         return True
 
     def push(self, waiting: Waiting) -> Token | None:
@@ -108,9 +115,14 @@ class RunQueue:
         insort(self._line, entry)
         self._places[waiting.token] = entry
         self._waiting_s[urgency] += waiting.expected_s
+        self._bind(waiting.token, waiting.then_to)
         if kind := _kind_of(waiting):
             insort(self._kinds.setdefault(kind, []), entry)
-        return self._remove(self._line[0]).token if len(self._line) > self._capacity else None
+        if len(self._line) <= self._capacity:
+            return None
+        pushed_out = self._line[0][1].token
+        self.withdraw(pushed_out)
+        return pushed_out
 
     def start(self, now: float) -> tuple[Token, ...]:
         """Give the next stages a slot, one or several that run as one; none when there is no slot or no stage."""
@@ -127,6 +139,7 @@ class RunQueue:
         run = self._runs.pop(token, None)
         if run is None:
             return None
+        self._unbind(token)
         run.left -= 1
         if not run.left:
             self._running -= 1
@@ -137,6 +150,7 @@ class RunQueue:
         """Take a waiting stage out; unknown ones are ignored."""
         if entry := self._places.get(token):
             self._remove(entry)
+            self._unbind(token)
 
     def backlog_s(self) -> float:
         """Return the predicted seconds until a stage that arrives now would start, if it is not urgent."""
@@ -156,6 +170,18 @@ class RunQueue:
             self._runs[token] = run
         self._running += 1
         self._running_s += seconds
+
+    def _bind(self, token: Token, then_to: NodeId | None) -> None:
+        if then_to is not None:
+            self._then_to[token] = then_to
+            self.bound_for[then_to] += 1
+
+    def _unbind(self, token: Token) -> None:
+        then_to = self._then_to.pop(token, None)
+        if then_to is not None:
+            self.bound_for[then_to] -= 1
+            if not self.bound_for[then_to]:
+                del self.bound_for[then_to]
 
     def _group(self, first: _Entry, now: float) -> list[_Entry]:
         """Return a stage with those behind it that may run in the same batch."""

@@ -2,7 +2,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from meshd.core.ids import RequestId
+from meshd.core.ids import NodeId, RequestId
 from meshd.core.node import HostedTier
 from meshd.core.request import Priority
 from meshd.core.run_queue import RunQueue, Token, Waiting
@@ -193,3 +193,17 @@ def test_an_empty_queue_has_no_backlog_whatever_went_through_it() -> None:
         made.withdraw(token(f"r{number}"))
     made.push(waiting("last", expected_s=0.5))
     assert made.backlog_s() == 0.5
+
+
+def test_what_peers_will_be_sent_is_counted_until_it_has_ended_or_will_never_come() -> None:
+    kitchen = NodeId("kitchen")
+    made = RunQueue(1, 2)
+    assert made.start_at_once(token("runs"), 0.1, then_to=kitchen)
+    for name, urgency in (("a", NORMAL), ("idle", BACKGROUND), ("b", NORMAL)):
+        made.push(waiting(name, urgency, then_to=kitchen))
+    assert made.bound_for == {kitchen: 3}
+    made.withdraw(token("a"))
+    made.ended(token("runs"))
+    assert (started(made), made.bound_for) == (token("b"), {kitchen: 1})
+    made.ended(token("b"))
+    assert made.bound_for == {}
