@@ -86,6 +86,12 @@ class ExecutionFailed(RequestError):
     retryable = True
 
 
+class InternalError(RequestError):
+    """A defect of meshd stopped this request, and no other. The log has the traceback; whoever reads it reports it."""
+
+    code = "internal_error"
+
+
 class StageMismatch(RequestError):
     """The stages of a plan are not those of the model that is here. The scheduler plans again."""
 

@@ -27,3 +27,5 @@ class Books:
         self.explanations = Explanations(settings.max_explained)
         self.numbers = count(1)
         """For decisions and attempts; none is used twice."""
+        self.at: RequestId | None = None
+        """The request that is looked at for another reason than an event of its own."""

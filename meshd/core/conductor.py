@@ -34,6 +34,8 @@ from meshd.core.request import Request
 from meshd.core.run_queue import RunQueue
 from meshd.core.settings import Settings
 
+_DEFECT = "this node met a defect of its own while it dealt with the request; its log tells more"
+
 
 class Conductor:
     """Holds the live requests; appends what is to be done to the list of commands it was given."""
@@ -47,6 +49,7 @@ class Conductor:
         self._commands = commands
         self._lives = books.lives
         self._timers = books.timers
+        self._books = books
         self._numbers = books.numbers
         self._attempts = Attempts(books)
         self._endings = Endings(books, self._attempts)
@@ -93,6 +96,12 @@ class Conductor:
         if life := self._lives.get(request_id):
             self._endings.fail(life, failure(errors.Cancelled, "the asker withdrew the request"))
 
+    def give_up(self, request_id: RequestId | None) -> None:
+        """End the request at which a defect was met: the one that was looked at, or else the one of the event."""
+        met_at, self._books.at = self._books.at or request_id, None
+        if met_at is not None and (life := self._lives.get(met_at)):
+            self._endings.fail(life, failure(errors.InternalError, _DEFECT))
+
     def plan(self, chosen: events.PlanChosen, now: float) -> None:
         """Follow the policy if its answer is fresh and allowed; the heuristic otherwise."""
         life = self._lives.get(chosen.request_id)
@@ -112,7 +121,9 @@ class Conductor:
             self.reports.tell_parents(now)
         while tokens := self._queue.start(now):
             lives = [self._lives[request_id] for request_id, _ in tokens]
+            self._books.at = tokens[0][0]
             runs = [self._attempts.started(life, now) for life in lives]
+            self._books.at = None
             self._commands.append(runs[0] if len(runs) == 1 else RunBatch(members=tokens, tier=runs[0].tier))
             for life in lives:
                 if life.choice is not None:
@@ -123,9 +134,11 @@ class Conductor:
         if now < self._timers.first_s:
             return
         for life in self._timers.due(now):
+            self._books.at = life.request.request_id
             self._look_at(life, now)
             if life.request.request_id in self._lives:
                 self._chooser.watch(life)
+        self._books.at = None
 
     def _why_not_continue(self, request: Request) -> Failure | None:
         if request.partial is None:

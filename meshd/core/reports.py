@@ -27,6 +27,7 @@ class Reports:
     """Leads requests out of RUNNING, AWAITING and FORKED."""
 
     def __init__(self, books: Books, attempts: Attempts, chooser: Chooser, endings: Endings) -> None:
+        self._books = books
         self._view = books.view
         self._queue = books.queue
         self._lives = books.lives
@@ -66,11 +67,12 @@ class Reports:
         self._attempts.ended_there(life)
         self._view.radio_used(now)
         transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
-        self._learn_from_peer(life, attempt, answered, transfer_s, now)
+        n_bytes, items = bytes_to_send(life, attempt.leg), life.request.batch
         if answered.answer.degraded and not attempt.legs:
             life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
         self._conclude(life, Given(answer=answer, attempt=answered.attempt), now)
+        self._learn_from_peer(attempt, answered, transfer_s, now, n_bytes=n_bytes, items=items)  # Nobody waits for it.
 
     def peer_refused(self, refused: events.PeerRefused, now: float) -> None:
         """Look for another way after a peer ended a request without an answer."""
@@ -87,9 +89,11 @@ class Reports:
         """Look for another way for every request that is out at a peer that is gone."""
         out = [life for life in self._lives.values() if life.attempt is not None and life.attempt.there == node_id]
         for life in out:
+            self._books.at = life.request.request_id
             self._attempts.call_back(life)
             life.shunned[node_id] = why.message
             self._chooser.lose(life, why, now)
+        self._books.at = None
 
     def tell_parents(self, now: float) -> None:
         """Tell parents how their children ended, and end or go on with those that this decides."""
@@ -98,7 +102,9 @@ class Reports:
             assert child.parent is not None, "only children have to be told of"
             parent = self._lives.get(child.parent)
             if parent is not None and parent.state is State.FORKED and child.request.request_id in _open(parent):
+                self._books.at = child.parent
                 self._child_ended(parent, child, outcome, now)
+        self._books.at = None
 
     def _note_run(self, life: Life, attempt: Attempt, done: events.StageFinished, run: Run, now: float) -> None:
         """Account for what ran; a batch teaches once, with the first of its members, what one item took."""
@@ -125,10 +131,16 @@ class Reports:
             self._view.learn_stages(own.node_id, tier, leg.first, leg.last, item_s, now)
 
     def _learn_from_peer(
-        self, life: Life, attempt: Attempt, answered: events.PeerAnswered, transfer_s: float, now: float
+        self,
+        attempt: Attempt,
+        answered: events.PeerAnswered,
+        transfer_s: float,
+        now: float,
+        *,
+        n_bytes: int,
+        items: int,
     ) -> None:
         tier, stage = attempt.candidate.tier, attempt.leg.first if attempt.leg else 0
-        n_bytes, items = bytes_to_send(life, attempt.leg), life.request.batch
         link = self._view.link_to(answered.node_id)
         transfer_s = link.traffic.alone_s(transfer_s, sent_s=attempt.since_s, rtt_s=link.rtt_s.mean)
         self._view.learn_exchange(answered, tier, stage, attempt.codec, n_bytes, transfer_s, now, items=items)

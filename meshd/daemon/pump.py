@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from time import monotonic
 
@@ -68,16 +68,21 @@ class Pump:
         now = monotonic()  # Not the loop's time: uvloop's stands still within a turn and counts in milliseconds.
         if self._record is not None:
             self._record(now, event)
-        try:
-            commands = self._scheduler.handle(event, now)
-        except Exception:  # noqa: BLE001 - the task boundary: a defect costs what it touches, never the daemon
-            self._log.exception(log.TASK_FAILED, task="pump", event_type=type(event).__name__)
-            return
-        for command in commands:
+        for command in self._commanded(event, now):
             try:
                 self._perform(command)
             except Exception:  # noqa: BLE001 - the same boundary, for each: those behind it are performed all the same
                 self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
+
+    def _commanded(self, event: Event, now: float) -> Sequence[Command]:
+        try:
+            return self._scheduler.handle(event, now)
+        except Exception:  # noqa: BLE001 - the task boundary: a defect costs the request it touches, never the daemon
+            self._log.exception(log.TASK_FAILED, task="pump", event_type=type(event).__name__)
+        commands = self._scheduler.give_up(event)
+        if commands:
+            self._inbox.append(TimePassed())
+        return commands
 
     def _set_timer(self) -> None:
         """Have a timer no later than the next deadline; an early one only looks and sets itself again."""
