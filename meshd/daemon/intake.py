@@ -14,9 +14,9 @@ from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.plan import RAW
 from meshd.core.request import Request
-from meshd.daemon.ledger import LEAST_DEADLINE_S, MOST_LIVE_BYTES, Array, Asker, Entry, Ledger, Tensors
+from meshd.daemon.ledger import LEAST_DEADLINE_S, Array, Asker, Entry, Ledger, Tensors
 from meshd.daemon.models.catalogue import Catalogue, Place
-from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
+from meshd.errors import DuplicateRequest, InvalidInput, MeshError, ProtocolError
 from meshd.executor.executor import INLINE_BELOW_S
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
@@ -54,6 +54,11 @@ class Intake:
         elif not entry.askers:
             self._feed(RequestCancelled(request_id=entry.request.request_id))
 
+    def withdraw_all(self, key: object) -> None:
+        """Forget all that an asker waits for."""
+        for request_id in self._ledger.asked_by(key):
+            self.withdraw(key, request_id)
+
     def _join_or_open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         if entry := self._ledger.get(infer.request_id):
             if not entry.is_same(infer, payload):
@@ -70,8 +75,7 @@ class Intake:
         _check_asker(infer, via)
         decoding_s = self._check_encoded(infer)
         held_bytes = len(payload) + decoded_bytes(infer.tensors)
-        if self._ledger.live_bytes + held_bytes > MOST_LIVE_BYTES:
-            raise Overloaded(f"the requests alive here hold {self._ledger.live_bytes / 1e6:.0f} MB of tensors already.")
+        self._ledger.check_room(asker.key, held_bytes)
         if decoding_s > INLINE_BELOW_S:
             self._decode_beside(self._entry(asker, infer, payload, via, _outlines(infer)), infer, held_bytes)
             return

@@ -15,6 +15,7 @@ from meshd.core.ids import NodeId, RequestId
 from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.daemon.kept_answers import KeptAnswers, Question, question_of
+from meshd.errors import Overloaded
 from meshd.executor.stage import Stage
 from meshd.executor.tensor_rule import Extents
 from meshd.wire.messages import Infer, Message, TensorHeader
@@ -26,6 +27,9 @@ Send = Callable[[Message, Sequence[Buffer]], object]
 
 MOST_LIVE_BYTES = 256 * 2**20
 """Tensors that all live requests together may hold: four of the largest, or thousands of what a sensor sends."""
+
+MOST_BYTES_OF_ONE = MOST_LIVE_BYTES // 4
+"""What one asker may hold of that with more than one request; the largest one is let in by itself."""
 
 LEAST_DEADLINE_S = 1e-3
 """Of a request whose time has run out on its way: what is told of it is told by the scheduler."""
@@ -174,6 +178,23 @@ class Ledger:
                 await self._turned.wait()
         finally:
             self._awaited.remove(awaited)
+
+    def check_room(self, key: object, n_bytes: int) -> None:
+        """Let an asker hold so many bytes more.
+
+        Raises:
+            Overloaded: all hold too much together, or this one already holds its share.
+        """
+        if self.live_bytes + n_bytes > MOST_LIVE_BYTES:
+            raise Overloaded(f"the requests alive here hold {self.live_bytes / 1e6:.0f} MB of tensors already.")
+        if self.live_bytes + n_bytes <= MOST_BYTES_OF_ONE:
+            return  # Nobody can hold more than all.
+        held_bytes = sum(entry.live_bytes for entry in self._live.values() if entry.is_awaited_by(key))
+        if held_bytes and held_bytes + n_bytes > MOST_BYTES_OF_ONE:
+            raise Overloaded(
+                f"this session's requests hold {held_bytes / 1e6:.0f} MB of tensors already.",
+                hint="Wait for some of them to end, or cancel them.",
+            )
 
     def asked_by(self, key: object) -> list[RequestId]:
         """Return the live requests that an asker waits for."""

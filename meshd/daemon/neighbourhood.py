@@ -120,8 +120,7 @@ class Neighbourhood:
         self._exchange.peer_disconnected(node_id)
         left = error is None or isinstance(error, PeerLeft)
         self._feed(PeerDisconnected(node_id=node_id, left=left, reason=str(error or "left")))
-        for request_id in self._ledger.asked_by(node_id):
-            self._intake.withdraw(node_id, request_id)
+        self._intake.withdraw_all(node_id)
 
     def peer_message(self, node_id: NodeId, message: Message, payload: memoryview) -> None:
         """Take in one message."""

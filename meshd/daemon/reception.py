@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from meshd import log
@@ -12,6 +14,9 @@ from meshd.daemon.reporter import Reporter
 from meshd.errors import MeshError
 from meshd.net.session import Session
 from meshd.wire.messages import Cancel, Document, Fetched, Infer, Install, Message, Order, Query, Refusal
+
+COME_BACK_S = 60.0
+"""How long the requests of a client that has gone go on: time to start anew and ask for them by their ids."""
 
 
 class Reception:
@@ -26,10 +31,14 @@ class Reception:
     def welcome(self, session: Session) -> None:
         """Serve a session that was just opened, until it ends.
 
-        Requests of a client that goes away are answered all the same: it may come back and ask for them by their ids.
+        Requests of a client that goes away go on for a while: it may come back and ask for them by their ids.
         """
         session.on_message = self._received
-        session.on_closed = lambda closed, _error: self._installer.client_gone(closed)
+        session.on_closed = lambda closed, _error: self._gone(closed)
+
+    def _gone(self, session: Session) -> None:
+        self._installer.client_gone(session)
+        asyncio.get_running_loop().call_later(COME_BACK_S, self._intake.withdraw_all, session)
 
     def _received(self, session: Session, message: Message, payload: memoryview) -> None:
         match message:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from meshd.errors import Overloaded, ProtocolError
+from meshd.errors import DuplicateRequest, Overloaded, ProtocolError
 from meshd.net.credit import Allowance, Loan
-from meshd.wire.messages import Cancel, Credit, Infer, Message, Refusal
+from meshd.wire.messages import Cancel, Credit, Infer, Message, Refusal, Result
 
 MOST_OVERSTEPS = 16
 """Requests beyond the credit that are refused one by one; whoever sends more does not listen."""
@@ -44,16 +44,20 @@ class Accounts:
             case Infer():
                 return self._loan.take(message.request_id, payload_bytes) or self._overstepped(message)
             case Cancel():
-                self.settle(message.request_id)
+                self._settle(message.request_id)
             case Credit():
                 self._allowance.grant(message.payload_bytes)
                 self._changed.set()
                 return False
         return True
 
-    def settle(self, request_id: str) -> None:
-        """Give back what a request cost that has ended, by an answer or because nobody wants one."""
-        if self._loan.settle(request_id):
+    def answered(self, answer: Result | Refusal) -> None:
+        """Give back what the request cost; what is refused because its id is in use ends no more than itself."""
+        is_duplicate = isinstance(answer, Refusal) and answer.code == DuplicateRequest.code
+        self._settle(answer.request_id, only_last=is_duplicate)
+
+    def _settle(self, request_id: str, *, only_last: bool = False) -> None:
+        if self._loan.settle(request_id, only_last=only_last):
             self._tell(Credit(payload_bytes=self._loan.granted_bytes))
 
     def affords(self, payload_bytes: int) -> bool:

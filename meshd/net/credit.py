@@ -22,7 +22,7 @@ class Loan:
         self._window_bytes = window_bytes
         self._taken_bytes = 0
         self._settled_bytes = 0
-        self._out: dict[str, int] = {}
+        self._out: dict[str, tuple[int, ...]] = {}
 
     def take(self, request_id: str, payload_bytes: int) -> bool:
         """Charge a request that has come; tell whether it was covered. One that was not is not charged."""
@@ -30,12 +30,18 @@ class Loan:
         if self._taken_bytes + cost > self.granted_bytes:
             return False
         self._taken_bytes += cost
-        self._out[request_id] = self._out.get(request_id, 0) + cost
+        self._out[request_id] = (*self._out.get(request_id, ()), cost)
         return True
 
-    def settle(self, request_id: str) -> bool:
-        """Give back what a request cost that has ended; tell whether the new total is worth a message."""
-        self._settled_bytes += self._out.pop(request_id, 0)
+    def settle(self, request_id: str, *, only_last: bool = False) -> bool:
+        """Give back what a request cost that has ended; tell whether the new total is worth a message.
+
+        ``only_last``: it was the last message under this id that has ended, and not the request.
+        """
+        costs = self._out.pop(request_id, ())
+        if only_last and len(costs) > 1:
+            self._out[request_id], costs = costs[:-1], costs[-1:]
+        self._settled_bytes += sum(costs)
         total = self._window_bytes + self._settled_bytes
         if total - self.granted_bytes < self._window_bytes // 4:
             return False

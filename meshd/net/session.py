@@ -283,7 +283,7 @@ class Session(asyncio.BufferedProtocol):
         if isinstance(answer, Result) and self._leaves_unread(_MOST_WINDOWS_UNREAD):
             answer, payload_parts = _unread(answer), ()
         taken = self._write(answer, payload_parts)
-        self._accounts.settle(answer.request_id)
+        self._accounts.answered(answer)
         return taken
 
     def _take_hello(self, message: Message) -> None:

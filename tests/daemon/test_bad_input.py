@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 
 from meshd.core.node import DeviceClass
+from meshd.daemon import ledger, reception
 from meshd.errors import (
     DeadlineExceeded,
     DuplicateRequest,
     InvalidInput,
     MeshError,
+    Overloaded,
     UnknownModel,
     UnknownQuery,
 )
 from meshd.wire.messages import Infer, TensorHeader
 from tests.daemon.conftest import MakeMember
-from tests.daemon.mesh import Asker
+from tests.daemon.mesh import Asker, until
 from tests.daemon.puppet import Puppet
 from tests.daemon.toys import CALM, GRAVE, MODEL, window
 
@@ -150,6 +152,36 @@ async def test_a_client_that_goes_away_can_come_back_for_its_answer(member: Make
     await gone.send(window(CALM), request_id="mine")
     gone.session.abort()
     assert (await node.client().infer(window(CALM), request_id="mine")).outputs["score"] == np.float32(CALM)
+
+
+async def test_a_client_that_does_not_come_back_holds_nothing(
+    member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception, "COME_BACK_S", 0.0)
+    watch, hub = member("watch", bare=True), Puppet("hub", "hub")
+    await hub.meet(watch)
+    gone = watch.client()
+    await gone.send(window(CALM), request_id="mine", deadline_s=86_400.0)
+    await hub.next_request()
+    gone.session.abort()
+    await until(lambda: watch.ledger.get("mine") is None, "its end")
+
+
+async def test_one_client_cannot_hold_the_room_of_all(member: MakeMember, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_bytes = window(CALM)["ecg"].nbytes
+    monkeypatch.setattr(ledger, "MOST_LIVE_BYTES", 6 * held_bytes)
+    monkeypatch.setattr(ledger, "MOST_BYTES_OF_ONE", 2 * held_bytes)
+    watch, hub = member("watch", bare=True), Puppet("hub", "hub")
+    await hub.meet(watch)
+    greedy, other = watch.client(), watch.client()
+    for number in range(3):
+        await greedy.send(window(CALM), request_id=f"r{number}")
+    assert isinstance(await greedy.outcome("r2"), Overloaded)
+    await other.send(window(CALM), request_id="r3")
+    await until(lambda: [asked.request_id for asked in hub.asked] == ["r0", "r1", "r3"], "what was let in")
+    for asked in hub.asked:
+        hub.say(*hub.result(asked.request_id))
+    assert not isinstance(await other.outcome("r3"), MeshError)
 
 
 async def answered(*clients: Asker, request_id: str = "same") -> list[float]:

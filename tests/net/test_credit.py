@@ -65,6 +65,16 @@ def test_a_request_is_given_back_once(ended: str) -> None:
     assert loan.granted_bytes == told
 
 
+def test_a_second_message_under_an_id_that_is_in_use_gives_back_no_more_than_it_cost() -> None:
+    loan, _ = opened()
+    assert loan.take("1", WINDOW // 2)
+    assert loan.take("1", WINDOW // 4)
+    assert loan.settle("1", only_last=True)
+    assert loan.granted_bytes == WINDOW + WINDOW // 4
+    assert loan.settle("1")
+    assert loan.granted_bytes == WINDOW + WINDOW // 2 + WINDOW // 4
+
+
 def test_who_asks_again_under_one_id_pays_twice_and_gets_both_back() -> None:
     loan, _ = opened()
     assert loan.take("1", WINDOW // 2)
