@@ -11,6 +11,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from meshd.core.plan import RAW
 from meshd.errors import InvalidInput, ProtocolError
 from meshd.wire.messages import MAX_NAME_LENGTH, MAX_RANK, MAX_TENSORS, DType, TensorHeader
 from model_registry import codec
@@ -70,7 +71,7 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
         if header.name in arrays:
             raise ProtocolError(f"two tensors are called {header.name!r}.")
         content = payload[offset : offset + size]
-        if header.codec == "raw":
+        if header.codec == RAW:
             arrays[header.name] = _view(header, content)
         else:
             arrays[header.name] = _decoded(header, content, room_bytes)
@@ -83,13 +84,13 @@ def decoded_bytes(headers: Sequence[TensorHeader]) -> int:
     """Return what tensors take in memory beside the payload once they are decoded: raw ones stay in it."""
     n_bytes = 0
     for header in headers:
-        if header.codec != "raw":
+        if header.codec != RAW:
             n_bytes += prod(header.shape) * _ELEMENT_BYTES[header.dtype]
     return n_bytes
 
 
 def _wire_bytes(header: TensorHeader) -> int:
-    if header.codec == "raw":
+    if header.codec == RAW:
         n_bytes: int = prod(header.shape) * _ELEMENT_BYTES[header.dtype]
         return n_bytes
     if header.encoded_bytes is None:
