@@ -158,7 +158,7 @@ class Link(Struct, kw_only=True):
 
     def spread(self, n_bytes: float, now: float) -> float:
         """Return the standard deviation of :meth:`transfer_s` as a share of it; it grows with age, up to a bound."""
-        if not self.sizes or n_bytes > 4.0 * self.sizes[-1]:
+        if not self._has_measured(n_bytes):
             return _UNMEASURED
         grown = 1.0 + max(0.0, now - self.measured_s) / _STALE_AFTER_S
         return min(_UNMEASURED, sqrt(self.squared_error) * grown)
@@ -207,14 +207,19 @@ class Link(Struct, kw_only=True):
         if self.doubt is not None:
             self.doubt.until_s, self.doubt.lasts_s = now, _SILENT_S
 
+    def _has_measured(self, n_bytes: float) -> bool:
+        """Tell whether exchanges of about this size were measured: what is believed of others was only announced."""
+        return bool(self.sizes) and n_bytes <= 4.0 * self.sizes[-1]
+
     def _settle(self, n_bytes: int, transfer_s: float, now: float) -> None:
         """End a doubt by an exchange that has ended, or find it confirmed: it takes as long as the slow ones.
 
-        A small one says nothing of large ones that were slow.
+        A small one says nothing of large ones that were slow. A link that is slower than it was announced to be was
+        never faster: there is nothing to go back to.
         """
         doubt = self.doubt
         if doubt is None:
-            if transfer_s > _SURPRISE * self._measured_s(n_bytes):
+            if self._has_measured(n_bytes) and transfer_s > _SURPRISE * self._measured_s(n_bytes):
                 former = deepcopy(self)
                 self.doubt = Doubt(until_s=now + _SLOW_S, lasts_s=_SLOW_S, n_bytes=n_bytes, former=former)
             return

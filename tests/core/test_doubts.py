@@ -175,3 +175,12 @@ def test_a_link_that_stays_slow_is_tried_by_one_request_at_a_time() -> None:
     tries_s = load.last(120.0)
     assert 3 <= len(tries_s) <= 6
     assert all(later - earlier > 1.0 for earlier, later in pairwise(tries_s))
+
+
+def test_a_link_that_is_slower_than_announced_is_not_believed_to_have_been_faster() -> None:
+    made = link()  # Announced for much more than 200 kbit/s, and never used for anything large.
+    for tenth in range(6):
+        made.measured(400, affine(2e5)(400), tenth / 10)
+        made.measured(N_BYTES, SLOW_S, tenth / 10)
+    assert made.doubt is None
+    assert predicted_s(made, 50.0) == pytest.approx(SLOW_S, rel=0.05)
