@@ -6,9 +6,8 @@ from meshd import errors
 from meshd.core.answer import Failure
 from meshd.core.candidate import Mask, Observation
 from meshd.core.life import Life
-
-_MOST_PLACES = 8
-"""Named in a refusal: a sentence is no list."""
+from meshd.core.misplaced import possible_places, why_misplaced
+from meshd.core.request import Request
 
 
 def failure(error: type[errors.MeshError], message: str) -> Failure:
@@ -31,18 +30,20 @@ def no_way(life: Life, observation: Observation) -> Failure:
     model = life.request.model
     if not observation.candidates:
         return failure(errors.UnknownModel, f"no node of the mesh hosts a model {model!r}; `meshd models` lists all")
-    if life.request.plan and all(c.reason and c.reason.mask is Mask.NOT_THE_PLAN for c in observation.candidates):
-        return _unknown_plan(life.request.plan, observation)
     told = "; ".join(f"{c.label}: {c.reason.sentence}" for c in observation.candidates if c.reason)
     masks = {c.reason.mask for c in observation.candidates if c.reason}
     if Mask.PRIVACY in masks and masks <= {Mask.PRIVACY, Mask.TOO_WEAK}:
         return failure(errors.RefusedByPrivacy, f"{model}: {told}")
-    if Mask.QUEUE_FULL in masks:
+    plan = "" if life.request.delegated else life.request.plan
+    if any(c.reason and c.reason.mask is Mask.QUEUE_FULL and plan in {"", c.place} for c in observation.candidates):
         return failure(errors.Overloaded, f"{model}: {told}")
+    if plan:
+        return _misplaced(life.request, observation)
     return failure(errors.NoCandidate, f"{model}: nothing may run it now. {told}")
 
 
-def _unknown_plan(plan: str, observation: Observation) -> Failure:
-    places = ", ".join(sorted({f"'{candidate.place}'" for candidate in observation.candidates})[:_MOST_PLACES])
-    told = f"there is no way to run it as '{plan}' now; it could run as {places}; `meshd plan` lists all ways"
-    return failure(errors.NoCandidate, told)
+def _misplaced(request: Request, observation: Observation) -> Failure:
+    why = why_misplaced(request.plan, observation.candidates, request.batch)
+    places = possible_places(observation.candidates)
+    could = f"it could run as {places}; " if places else ""
+    return failure(errors.NoCandidate, f"{why}; {could}`meshd plan` lists all ways")
