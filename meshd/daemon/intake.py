@@ -91,7 +91,11 @@ class Intake:
         outlines = _outlines(infer)
         self._extents(infer, outlines)
         self._check_listed(infer, encoded)
-        return sum(codec.seconds(h.codec, outlines[h.name].nbytes) for h in infer.tensors if h.codec != RAW)
+        return sum(
+            codec.seconds(header.codec, max(outlines[header.name].nbytes, header.encoded_bytes or 0))
+            for header in infer.tensors
+            if header.codec != RAW
+        )
 
     def _entry(
         self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...], inputs: Tensors
@@ -134,14 +138,11 @@ class Intake:
             asker.send(refusal_of(request_id, error), ())
 
     def _check_listed(self, infer: Infer, encoded: list[TensorHeader]) -> None:
-        """Refuse a codec that the manifest does not list for a tensor; where it is not at hand a peer will look."""
-        model = ModelName(infer.model)
-        if infer.partial is None and self._catalogue.manifest(model) is None:
-            return
+        """Refuse a codec that the manifest does not list for a tensor, or that no manifest at hand can list."""
         for header in encoded:
             if header.name not in self._listed(infer, header.codec):
                 raise InvalidInput(
-                    f"tensor {header.name!r} came as {header.codec}, which its manifest does not list for it.",
+                    f"tensor {header.name!r} came as {header.codec}, which no manifest here lists for it.",
                     hint="Send it raw.",
                 )
 

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from meshd.core.ids import RequestId
-from meshd.wire.messages import Cancel
+from meshd.errors import InvalidInput
+from meshd.wire.messages import Cancel, Infer, TensorHeader
 from meshd.wire.tensors import decode_tensors
 from model_registry.encoding import Encoding
 from model_registry.tensor import Axis
@@ -74,6 +75,35 @@ async def test_what_takes_long_to_decode_is_decoded_beside_the_loop(
         np.testing.assert_allclose(outputs[name], exact, rtol=ENCODING.error)
     assert [name == main_thread().name for name in decoder.threads] == [False]
     assert band.ledger.live_bytes == 0
+
+
+async def test_bytes_that_are_long_beside_what_they_decode_to_keep_nobody_waiting(
+    member: MakeMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    decoder = Decoder(monkeypatch)
+    decoder.go_on.set()
+    message, _ = kitchen.hand_over(band, crossing=crossing(1), encodings=AS_LISTED)
+    n_bytes = 4 * 2**20
+    tensors = tuple(replace(header, encoded_bytes=n_bytes) for header in message.tensors)
+    kitchen.say(replace(message, tensors=tensors), (bytes(n_bytes),) * len(tensors))
+    assert (await kitchen.refusal_of("r1")).code == "invalid_input"
+    assert [name == main_thread().name for name in decoder.threads] == [False]
+
+
+async def test_encoded_tensors_for_a_model_without_a_manifest_are_not_decoded(
+    member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    band, decoder = member("hub"), Decoder(monkeypatch)
+    decoder.go_on.set()
+    client = band.client()
+    await client.session.opened()
+    client.expect("r1")
+    header = TensorHeader(name="x", dtype="uint8", shape=(1000, 1, 1, 1), codec="jpeg", encoded_bytes=4000)
+    client.session.send(Infer(request_id="r1", model="elsewhere", tensors=(header,), deadline_s=5.0), (bytes(4000),))
+    outcome = await client.outcome("r1")
+    assert isinstance(outcome, InvalidInput), outcome
+    assert decoder.threads == []
 
 
 async def test_what_is_called_off_while_it_is_decoded_is_not_run(
