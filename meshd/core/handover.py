@@ -35,6 +35,9 @@ def why_not_continue(request: Request, partial: Partial, own: NodeProfile, *, ke
     if hosted is None:
         told = f"this node hosts no parts of artifact {partial.artifact[:12]}, so the plan has no meaning here"
         return failure(errors.StageMismatch, told)
+    if request.min_tier is not None and hosted.tier.rank < request.min_tier.rank:
+        told = f"the plan is for tier {hosted.tier}, and the request asks for tier {request.min_tier} or above"
+        return failure(errors.StageMismatch, told)
     if flaw := _flaw(partial.legs, hosted, own):
         return failure(errors.StageMismatch, flaw)
     return _why_private(partial, hosted, own, request.privacy, keeps_input=keeps_input)

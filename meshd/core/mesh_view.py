@@ -121,6 +121,7 @@ class MeshView:
 
     def connected(self, profile: NodeProfile, telemetry: Telemetry, now: float) -> list[Change]:
         """Take in the capability document that a session opens with, or a newer one."""
+        profile = replace(profile, hosted=_each_once(profile.hosted))
         changes = self.membership.connected(profile.node_id, profile.incarnation, now)
         if profile.node_id not in self.membership or profile.incarnation < self.membership[profile.node_id].incarnation:
             return []
@@ -309,6 +310,11 @@ class MeshView:
 
 def _kept_inputs(hosted: tuple[HostedTier, ...]) -> frozenset[ModelName]:
     return frozenset(tier.model for tier in hosted if not tier.raw_input_may_leave)
+
+
+def _each_once(hosted: tuple[HostedTier, ...]) -> tuple[HostedTier, ...]:
+    """Return what a peer announces, of one variant only what it says last: it cannot be two things at a time."""
+    return tuple({(h.model, h.tier, h.artifact): h for h in hosted}.values())
 
 
 def _told_byte_s(link: Link) -> float:

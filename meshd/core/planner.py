@@ -23,7 +23,7 @@ from meshd.core.plan import RAW
 from meshd.core.request import Priority
 from meshd.core.rules import Rules
 from meshd.core.settings import Settings
-from meshd.core.sharing import Sharer, same_artifact
+from meshd.core.sharing import Sharer, alike
 from meshd.core.splitting import Splitter
 
 __all__ = ["Here", "Planner"]
@@ -164,10 +164,10 @@ class _Offer:
     def _shares(self, wholes: Sequence[Candidate], hosts: Sequence[Host]) -> list[Candidate]:
         if self._request.batch < 2 or self._request.delegated or self._life.parent is not None:
             return []
-        allowed = {(candidate.node_id, candidate.tier.artifact) for candidate in wholes if candidate.allowed}
-        runnable = [host for host in hosts if (host[0].profile.node_id, host[1].artifact) in allowed]
+        allowed = {(c.node_id, c.tier.tier, c.tier.artifact) for c in wholes if c.allowed}
+        runnable = [(node, h) for node, h in hosts if (node.profile.node_id, h.tier, h.artifact) in allowed]
         found: list[Candidate] = []
-        for group in same_artifact(runnable):
+        for group in alike(runnable):
             sharer, named = Sharer(self._cost, self._ladder.above(group[0][1].tier.rank)), self._request.plan
             found += sharer.named(group, named) if named else sharer.offer(group)
         return found

@@ -9,7 +9,8 @@ from msgspec import Struct
 from meshd.core.candidate import Candidate, Prediction
 from meshd.core.cost import CostModel, Onward
 from meshd.core.course import Course
-from meshd.core.node import HostedTier
+from meshd.core.ids import ArtifactHash, NodeId
+from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.node_view import NodeView
 from meshd.core.plan import Share
 
@@ -159,10 +160,13 @@ def _first_named(host: tuple[NodeView, HostedTier], place: str) -> tuple[tuple[N
     return (host, int(number), rest) if number.isdecimal() and int(number) > 0 else None
 
 
-def same_artifact(hosts: Sequence[tuple[NodeView, HostedTier]]) -> Iterator[list[tuple[NodeView, HostedTier]]]:
-    """Yield the hosts of every artifact that several have and that takes batches: outputs of others differ a little."""
-    by_artifact: dict[str, list[tuple[NodeView, HostedTier]]] = {}
+def alike(hosts: Sequence[tuple[NodeView, HostedTier]]) -> Iterator[list[tuple[NodeView, HostedTier]]]:
+    """Yield the hosts of every tier and artifact that several have and that takes batches, each of them once.
+
+    Outputs of another artifact differ a little; in another tier the same ones mean something else.
+    """
+    groups: dict[tuple[DeviceClass, ArtifactHash], dict[NodeId, tuple[NodeView, HostedTier]]] = {}
     for node, hosted in hosts:
         if hosted.max_items > 1:
-            by_artifact.setdefault(hosted.artifact, []).append((node, hosted))
-    yield from (group for group in by_artifact.values() if len(group) > 1)
+            groups.setdefault((hosted.tier, hosted.artifact), {}).setdefault(node.profile.node_id, (node, hosted))
+    yield from (list(group.values()) for group in groups.values() if len(group) > 1)

@@ -54,6 +54,15 @@ def test_a_sensible_rest_is_taken(rest: Partial) -> None:
     assert tier_of(request(start_tier=MODEL.tier), rest, OWN) == MODEL
 
 
+def test_a_plan_for_a_weaker_tier_than_the_request_asks_for_is_refused() -> None:
+    rest = partial(leg("kitchen", 1, 4))
+    asked = request(partial=rest, start_tier=MODEL.tier, min_tier=UPSTREAM_TIER)
+    refused = why_not_continue(asked, rest, OWN, keeps_input=False)
+    assert refused is not None
+    assert refused.code == errors.StageMismatch.code
+    assert why_not_continue(replace(asked, min_tier=MODEL.tier), rest, OWN, keeps_input=False) is None
+
+
 @pytest.mark.parametrize(
     "rest",
     [

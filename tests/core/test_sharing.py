@@ -14,7 +14,7 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.request import Privacy, Request
 from meshd.core.sharing import Host, filled
-from tests.core.builders import HUB_TIER, request, tier
+from tests.core.builders import HUB_TIER, PHONE_TIER, request, tier
 from tests.core.parts import best, masks, member, mesh, node_id, seen
 
 MODEL = tier(HUB_TIER, compute_s=0.010, max_items=64)
@@ -84,6 +84,21 @@ def test_the_asker_can_say_who_takes_how_many() -> None:
 )
 def test_shares_that_do_not_make_up_the_batch_are_no_plan(plan: str) -> None:
     assert shares(seen(pair(), replace(BATCH, plan=plan))) == []
+
+
+def test_one_artifact_in_two_tiers_is_shared_in_each_by_itself_and_the_weaker_where_it_may_be() -> None:
+    weaker = replace(MODEL, tier=PHONE_TIER)
+    view = mesh(member("band", weaker, MODEL), member("kitchen", weaker, MODEL), bps=1e9)
+    assert [(c.tier.tier, c.place) for c in shares(seen(view, BATCH))] == [
+        (PHONE_TIER, "band x8, kitchen x8"),
+        (HUB_TIER, "band x8, kitchen x8"),
+    ]
+    assert [c.tier.tier for c in shares(seen(view, replace(BATCH, min_tier=HUB_TIER)))] == [HUB_TIER]
+
+
+def test_a_node_that_announces_a_variant_twice_takes_one_share() -> None:
+    view = mesh(member("band", MODEL), member("kitchen", MODEL, MODEL, MODEL), bps=1e9)
+    assert [c.place for c in shares(seen(view, BATCH))] == ["band x8, kitchen x8"]
 
 
 lines = st.lists(st.tuples(st.floats(0.0, 0.2), st.floats(1e-3, 0.1)), min_size=2, max_size=4)
