@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import HumanName, NodeId, SaidModel, Word
+from meshd.core.ids import HumanName, SaidModel, SaidNode, Word
 from meshd.core.node import DeviceClass, Seconds
 from meshd.core.plan import StageNumber
 
@@ -17,7 +17,7 @@ Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
 class Hop(Struct, frozen=True, kw_only=True, gc=False):
     """One stage that was run for a request."""
 
-    node_id: NodeId
+    node_id: SaidNode
     node: HumanName
     """The node's human name."""
     tier: DeviceClass

@@ -12,16 +12,20 @@ NodeId = NewType("NodeId", str)
 RequestId = NewType("RequestId", str)
 """Chosen by the client, unique for its life; it is the idempotency key on every node it reaches."""
 
-_ONE_LINE = Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")
-HumanName = Annotated[str, _ONE_LINE, Meta(max_length=128)]
-"""What people call a device. Peers choose theirs, so it holds nothing that a terminal would obey."""
+ONE_LINE = Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z")
+"""Holds nothing that a terminal would obey, nor what makes it write backwards."""
+_SHORT = Meta(max_length=128)
 
-Word = Annotated[str, _ONE_LINE]
+HumanName = Annotated[str, ONE_LINE, _SHORT]
+"""What people call a device. Peers choose theirs."""
+
+Word = Annotated[str, ONE_LINE, _SHORT]
 """What a manifest calls something: a version, a variant, an output. A peer says it, as it says its name."""
 
 ModelName = NewType("ModelName", str)
 ArtifactHash = NewType("ArtifactHash", str)
 """SHA-256 of a model file, 64 lower-case hex digits."""
-SaidModel = Annotated[ModelName, _ONE_LINE]
-SaidArtifact = Annotated[ArtifactHash, _ONE_LINE]
-"""Both as a peer says them."""
+SaidModel = Annotated[ModelName, ONE_LINE, _SHORT]
+SaidArtifact = Annotated[ArtifactHash, ONE_LINE, _SHORT]
+SaidNode = Annotated[NodeId, ONE_LINE, _SHORT]
+"""All three as a peer says them."""

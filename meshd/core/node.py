@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import ArtifactHash, HumanName, NodeId, SaidArtifact, SaidModel, Word
+from meshd.core.ids import ONE_LINE, ArtifactHash, HumanName, NodeId, SaidArtifact, SaidModel, Word
 from model_registry.power import PowerModel
 
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -126,7 +126,7 @@ class NodeProfile(Struct, frozen=True, kw_only=True):
 class PeerLink(Struct, frozen=True, kw_only=True, gc=False):
     """The way from the node that tells of it to one of its peers, as it was measured there."""
 
-    node: Annotated[Word, Meta(max_length=16)]
+    node: Annotated[str, ONE_LINE, Meta(max_length=16)]
     """The first sixteen digits of the peer's id: enough to tell nodes of one home apart, at a quarter of the bytes."""
     rtt_s: Seconds
     byte_s: Seconds

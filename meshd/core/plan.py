@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import ArtifactHash, HumanName, NodeId, Word
+from meshd.core.ids import HumanName, NodeId, SaidArtifact, SaidNode, Word
 from meshd.core.node import Seconds
 
 MOST_STAGES = 16
@@ -25,7 +25,7 @@ StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
 class Leg(Struct, frozen=True, kw_only=True, gc=False):
     """Stages [first, last) on one node."""
 
-    node_id: NodeId
+    node_id: SaidNode
     node: HumanName
     first: StageNumber
     last: StageNumber
@@ -53,7 +53,7 @@ class Share(Struct, frozen=True, kw_only=True, gc=False):
 class Partial(Struct, frozen=True, kw_only=True):
     """What is left of a plan that has begun elsewhere: its input are the tensors that cross before ``legs[0]``."""
 
-    artifact: ArtifactHash
+    artifact: SaidArtifact
     """Of the whole variant: stages of another one would fit in shape and differ in meaning."""
     legs: Annotated[tuple[Leg, ...], Meta(min_length=1, max_length=MOST_LEGS)]
     """The first is the receiver's own."""

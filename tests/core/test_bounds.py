@@ -9,10 +9,13 @@ import pytest
 from msgspec import Struct, ValidationError, msgpack
 from msgspec.structs import replace
 
+from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.node import PeerLink, Telemetry, Way
+from meshd.core.plan import Leg, Partial
 from tests.core.builders import HUB_TIER, answer_of, hub, tier
 
 LINK = PeerLink(node="kitchen", rtt_s=0.002, byte_s=1e-7)
+LEG = Leg(node_id=NodeId("kitchen"), node="kitchen", first=1, last=3)
 
 
 def received(sent: Struct) -> Struct:
@@ -54,6 +57,13 @@ def test_what_is_sensible_arrives_as_it_was_sent(sent: Struct) -> None:
         (answer_of(hub()).timings, "total_s", -1.0),
         (answer_of(hub()).energy, "joules", nan),
         (answer_of(hub()).route[0], "compute_s", -1.0),
+        (answer_of(hub()).route[0], "node_id", "k" * 129),
+        (answer_of(hub()), "variant", "v" * 129),
+        (answer_of(hub()), "version", "1\u202e.0"),
+        (LEG, "codec", "c" * 129),
+        (LEG, "codec", "fp16\u2066"),
+        (LEG, "node_id", "k" * 129),
+        (Partial(artifact=ArtifactHash("a"), legs=(LEG,)), "artifact", "a" * 129),
     ],
 )
 def test_what_is_not_is_refused(sensible: Struct, field: str, value: Any) -> None:
