@@ -227,12 +227,13 @@ class CostModel:
         return self.view.input_passage(node, hosted, n_bytes=n_bytes, items=items)
 
     def wait_s(self, node: NodeView, item_s: float) -> float:
-        """Return the wait here; at a peer what it said, less the time since, or what we sent if that is more."""
+        """Return the wait here; at a peer what it said, less the time since, or more: what we sent has to cross and run."""
         if node.link is None:
             return self.here.wait_s
-        said_s = node.telemetry.backlog_s - (self.now - node.heard_s)
-        sent_s = node.link.outstanding * item_s / node.profile.slots
-        return max(node.link.traffic.wait_s(self.now), said_s, sent_s)
+        said_s, link = max(0.0, node.telemetry.backlog_s - (self.now - node.heard_s)), node.link
+        if not link.outstanding:
+            return said_s
+        return max(said_s, link.traffic.wait_s(self.now), link.outstanding * item_s / node.profile.slots)
 
     def crowd(self, node: NodeView) -> float:
         """Return by how much each second on a node delays others there: how many there are, for each slot.
