@@ -56,8 +56,21 @@ def test_a_difference_is_told_with_how_often_it_matters(outcome: Outcome) -> Non
     assert "3e-06, 99.8 % alike" in shown(outcome, both_ms=10, error=3e-6, agreement=0.998)
 
 
-def test_a_narrow_place_may_pay_on_slow_links(outcome: Outcome) -> None:
-    assert "The least that crosses is 12% of the input" in shown(outcome, both_ms=10, encodings=())
+def test_a_narrow_place_may_pay_over_the_links_that_are_named(outcome: Outcome) -> None:
+    (given,) = outcome.manifest.inputs
+    large = replace(outcome.manifest, inputs=(replace(given, shape=("batch", 1_000_000)),))
+    page = shown(dataclasses.replace(outcome, manifest=large), both_ms=10, encodings=())
+    assert "From a device 10 times slower than this one a split can pay over links between" in page
+
+
+def test_a_small_input_hardly_ever_pays_though_less_of_it_crosses(outcome: Outcome) -> None:
+    assert "The least that crosses is 0.12 times the input: for single requests a split hardly ever pays" in (
+        " ".join(shown(outcome, both_ms=10, encodings=()).split())
+    )
+
+
+def test_a_place_before_every_layer_says_that_the_input_shows(outcome: Outcome) -> None:
+    assert "0 (input shows)" in shown(outcome, both_ms=10, depth=0)
 
 
 def test_it_is_said_where_a_split_hardly_ever_pays(outcome: Outcome) -> None:
@@ -72,7 +85,7 @@ def test_it_is_said_where_a_split_hardly_ever_pays(outcome: Outcome) -> None:
 def test_a_tenth_less_than_the_input_is_not_enough(outcome: Outcome) -> None:
     page = shown(outcome, both_ms=10, tensors=outcome.manifest.inputs, encodings=())
 
-    assert "(1.0 times as much)" in page
+    assert "The least that crosses is 1 times the input" in page
 
 
 def test_it_is_said_where_a_model_is_too_small(outcome: Outcome) -> None:

@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from meshd.cli.view.columns import columns
+from meshd.cli.view.plan_view import speed
 from meshd.cli.view.words import NOTHING, duration, percent, size
+from model_registry.partition.worth import RTT_S, SLOWER, worth
 
 if TYPE_CHECKING:
     from model_registry.encoding import Encoding
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 
 _SMALL = 1.15
 """Below a millisecond a second call of the runtime shows; beyond this share of the whole nothing is left to gain."""
-
-
-_GAIN = 1.1
-"""A plan is split only for at least so much."""
 
 
 def split_view(outcome: Outcome) -> RenderableType:
@@ -69,7 +67,7 @@ def _row(cut: Cut, timed: Timed, crossing_bytes: int) -> tuple[str, ...]:
         percent(cut.work),
         size(crossing_bytes),
         str(len(cut.tensors)),
-        str(cut.depth),
+        str(cut.depth) if cut.depth else "0 (input shows)",
         "the same bits" if not cut.error else f"{cut.error:.0e}, {percent(cut.agreement)} alike",
         duration(timed.head_ms / 1e3),
         duration(timed.tail_ms / 1e3),
@@ -90,12 +88,16 @@ def _advice(each: Divided, outcome: Outcome) -> str:
         return f"Both parts take {twice:.1f} times what the whole takes: it is too small for a split to pay."
     extents = outcome.extents
     sent = sum(tensor.bytes_of(extents) * _best(tensor) for tensor in outcome.manifest.inputs)
-    least = min(cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts)
-    if least * _GAIN < sent:
-        return f"The least that crosses is {least / sent:.0%} of the input: on slow links a split can pay."
+    crossing = [cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts]
+    if (found := worth(each.parts.timed, crossing, sent)) is not None:
+        band = f"{speed(found.slowest_bps)} and {speed(found.fastest_bps)}"
+        return (
+            f"From a device {SLOWER:g} times slower than this one a split can pay over links between {band}, to one "
+            f"that is at least {found.least_ratio:.2g} times faster than it (estimated, round trip {duration(RTT_S)})."
+        )
     return (
-        f"Everywhere about as much crosses as the input has, or more ({least / sent:.1f} times as much): for single "
-        "requests a split hardly ever pays; for streams over several nodes and for inputs that must stay it can."
+        f"The least that crosses is {min(crossing) / sent:.2g} times the input: for single requests a split hardly "
+        "ever pays; for streams over several nodes and for inputs that must stay it can."
     )
 
 
