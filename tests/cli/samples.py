@@ -190,7 +190,7 @@ def split_explained() -> ExplainDocument:
         actual_compute_s=0.002,
     )
     hop = replace(HOP, stages=(2, 3))
-    return replace(_chosen(plan="hub tier on wrist 0-2, kitchen 2-3", legs=(wrist, kitchen)), route=(hop,))
+    return replace(chosen(plan="hub tier on wrist 0-2, kitchen 2-3", legs=(wrist, kitchen)), route=(hop,))
 
 
 def shared_explained() -> ExplainDocument:
@@ -198,11 +198,12 @@ def shared_explained() -> ExplainDocument:
     share = ExplainedShare(node_id=HUB, node="kitchen", items=3, codec="raw", predicted_s=0.004)
     part = replace(EXPLAIN, request_id=RequestId("r1/0"))
     own = replace(share, node_id=WATCH, node="wrist", items=5)
-    chosen = _chosen(plan="hub tier on wrist x5, kitchen x3", shares=(own, share))
-    return replace(chosen, batch=8, parts=(part, part))
+    told = chosen(plan="hub tier on wrist x5, kitchen x3", shares=(own, share))
+    return replace(told, batch=8, parts=(part, part))
 
 
-def _chosen(**changes: Any) -> ExplainDocument:
+def chosen(**changes: Any) -> ExplainDocument:
+    """Return a request of which what was chosen is changed."""
     (decision,) = EXPLAIN.decisions
-    masked, chosen = decision.candidates
-    return replace(EXPLAIN, decisions=(replace(decision, candidates=(masked, replace(chosen, **changes))),))
+    masked, taken = decision.candidates
+    return replace(EXPLAIN, decisions=(replace(decision, candidates=(masked, replace(taken, **changes))),))

@@ -163,6 +163,15 @@ def test_a_plan_over_two_nodes_shows_what_each_did_and_was_expected_to(meshd: Co
     ]
 
 
+def test_the_time_of_what_was_chosen_is_the_sum_of_named_parts(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = samples.chosen(
+        predicted_s=0.01, load_s=0.002, compute_s=0.003, transfer_s=0.004, queue_s=0.0, delay_s=0.02
+    )
+    told = " ".join(meshd("explain").out.split())
+    assert "10.0 ms = 2.00 ms loading + 3.00 ms computing + 4.00 ms on the way + 1.00 ms for a larger tier" in told
+    assert "others are delayed by 20.0 ms, which its cost counts too" in told
+
+
 def test_shares_of_a_batch_are_told_one_by_one(meshd: Command, daemon: FakeDaemon) -> None:
     daemon.documents["explain"] = samples.shared_explained()
     out = meshd("explain").out

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from meshd.cli.view.columns import columns
-from meshd.cli.view.parts_view import part_lines, sent_as, stages
+from meshd.cli.view.parts_view import part_lines, sent_as, stages, sum_lines
 from meshd.cli.view.words import NOTHING, duration, energy, size
 from meshd.core.answer import Hop
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
@@ -56,7 +56,8 @@ def _decision(number: int, decision: ExplainedDecision, came_of: Text) -> Render
     )
     for index, candidate in enumerate(decision.candidates):
         table.add_row(*_candidate(candidate, chosen=index == decision.chosen))
-    parts = () if decision.chosen is None else part_lines(decision.candidates[decision.chosen])
+    chosen = None if decision.chosen is None else decision.candidates[decision.chosen]
+    parts = () if chosen is None else (*sum_lines(chosen), *part_lines(chosen))
     return Group(title, table, *parts, *((came_of,) if came_of else ()))
 
 

@@ -10,10 +10,26 @@ from meshd.cli.view.words import duration
 from meshd.core.plan import RAW
 from meshd.documents import ExplainedCandidate, ExplainedLeg, ExplainedShare
 
+_ROUNDING_S = 1e-9
+
 
 def sent_as(codec: str) -> str:
     """Return how tensors travelled, for the end of a phrase; nothing where they were not encoded."""
     return "" if codec == RAW else f", sent as {codec}"
+
+
+def sum_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
+    """Yield what the predicted time of a plan is the sum of, where that is more than one thing."""
+    named = {"waiting": chosen.queue_s, "loading": chosen.load_s, "computing": chosen.compute_s}
+    named |= {"on the way": chosen.transfer_s}
+    larger_s = (chosen.predicted_s or 0.0) - sum(seconds or 0.0 for seconds in named.values())
+    if larger_s > _ROUNDING_S:
+        named |= {"for a larger tier": larger_s}
+    parts = [f"{duration(seconds)} {word}" for word, seconds in named.items() if seconds]
+    if len(parts) > 1 and chosen.compute_s is not None:
+        yield Text(f"     {duration(chosen.predicted_s)} = {' + '.join(parts)}", style="dim")
+    if chosen.delay_s:
+        yield Text(f"     others are delayed by {duration(chosen.delay_s)}, which its cost counts too", style="dim")
 
 
 def part_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
