@@ -227,7 +227,7 @@ class CostModel:
         return self.view.input_passage(node, hosted, n_bytes=n_bytes, items=items)
 
     def wait_s(self, node: NodeView, item_s: float) -> float:
-        """Return the wait here; at a peer what it said, less the time since, or more: what we sent has to cross and run."""
+        """Return the wait here; at a peer what it said, less the time since, or more: what we sent crosses and runs."""
         if node.link is None:
             return self.here.wait_s
         said_s, link = max(0.0, node.telemetry.backlog_s - (self.now - node.heard_s)), node.link
