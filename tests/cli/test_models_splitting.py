@@ -50,6 +50,25 @@ def test_what_cannot_be_cut_ends_with_a_reason_and_a_hint(meshd: Command, bundle
     assert "The bundle is as it was." in ended.err
 
 
+def test_what_is_no_bundle_is_told_with_how_to_make_one(meshd: Command, tmp_path: Path) -> None:
+    model, empty, missing = tmp_path / "net.tflite", tmp_path / "empty", tmp_path / "nett"
+    model.write_bytes(b"x")
+    empty.mkdir()
+    for named, told in (
+        (model, f"Make a bundle of it first: meshd models import {model}"),
+        (empty, "is no bundle: it holds no manifest.toml."),
+        (missing, f"There is no folder {missing}."),
+    ):
+        ended = meshd("models", "split", named)
+        assert (ended.code, ended.out) == (1, "")
+        assert told in " ".join(ended.err.split())
+
+
+def test_an_unsigned_bundle_ends_with_what_to_do_next(meshd: Command, bundle: Path) -> None:
+    ended = meshd("models", "split", bundle)
+    assert ended.err.splitlines()[-1] == f"Next: meshd models sign {bundle}, and meshd models add {bundle}"
+
+
 def test_a_void_signature_is_told_with_what_to_do(meshd: Command, bundle: Path) -> None:
     meshd("models", "publisher")
     meshd("models", "sign", bundle)

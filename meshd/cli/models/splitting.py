@@ -59,6 +59,7 @@ def split(
     with needing("convert", "Splitting a model"):
         from model_registry.partition.bundle_splitting import SplitOrder, split_bundle
         from model_registry.partition.effects import Bounds
+    _check(bundle)
     bounds = Bounds(most_error=most_error, least_agreement=least_agreement)
     order = SplitOrder(bundle=bundle, variant=variant, samples=samples, most=cuts, bounds=bounds)
     with progress_bar() as bar:
@@ -71,15 +72,39 @@ def split(
         progress(sentence)
 
 
+def _check(bundle: Path) -> None:
+    """Tell what is no bundle, and how it becomes one.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    from meshd.errors import InvalidInput
+    from model_registry.bundle import MANIFEST
+
+    if bundle.is_file() and bundle.name != MANIFEST:
+        hint = f"Make a bundle of it first: meshd models import {bundle}"
+        raise InvalidInput(
+            f"{bundle} is a file, and only a bundle can be split: a folder with a {MANIFEST}.", hint=hint
+        )
+    if not bundle.exists():
+        hint = f"Name the folder that holds a {MANIFEST}; `meshd models import FILE` makes one of a model."
+        raise InvalidInput(f"There is no folder {bundle}.", hint=hint)
+    if bundle.is_dir() and not (bundle / MANIFEST).is_file():
+        hint = "`meshd models import FILE` makes a bundle of a model."
+        raise InvalidInput(f"{bundle} is no bundle: it holds no {MANIFEST}.", hint=hint)
+
+
 def _remarks(outcome: Outcome, bundle: Path) -> list[str]:
     """Return what its owner has to do now."""
     said = [f"{name} stays whole: {why}" for name, why in outcome.whole.items()]
-    if outcome.lost_signature:
-        said.append(f"The signature is void and was dropped. Sign it again: meshd models sign {bundle}")
     said += [
         f"Calibrate the escalation of tier {tier} again: its new file does not answer bit for bit as the old one did."
         for tier in outcome.recalibrate
     ]
+    if outcome.lost_signature:
+        said.append(f"The signature is void and was dropped. Sign it again: meshd models sign {bundle}")
+    else:
+        said.append(f"Next: meshd models sign {bundle}, and meshd models add {bundle}")
     return said
 
 
