@@ -10,21 +10,22 @@ from typing_extensions import Buffer
 
 from meshd import log
 from meshd.core import commands
-from meshd.core.answer import Answer, Failure
+from meshd.core.answer import Answer, Failure, Outcome
 from meshd.core.candidate import Observation
 from meshd.core.events import Event, PlanChosen
 from meshd.core.ids import ModelName, RequestId
 from meshd.core.membership import Standing
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
+from meshd.core.refusal import failure
 from meshd.daemon.chronicle import Chronicle
 from meshd.daemon.errands import Errands, Links
 from meshd.daemon.intake import MAX_SENTENCE_LENGTH, refusal_of
-from meshd.daemon.ledger import Asker, Entry, Ledger
+from meshd.daemon.ledger import NO_OUTPUTS, Asker, Entry, Ledger, Outputs
 from meshd.daemon.runs import Runs
 from meshd.daemon.shares import children_of, outputs_of
 from meshd.documents import Unserved
-from meshd.errors import InvalidInput, NoCandidate, UnknownModel
+from meshd.errors import ExecutionFailed, InvalidInput, NoCandidate, UnknownModel
 from meshd.wire.messages import Heartbeat, Message, Refusal, Result
 
 _NO_INDEX = -1
@@ -112,18 +113,18 @@ class Effects:
         if entry.parent is not None:
             _hand_up(entry, entry.parent, command)
             return
-        message, parts = self._reply(entry, command)
+        outcome, outputs = _given(entry, command)
+        message, parts = self._reply(entry, outcome, outputs)
         for asker in entry.askers:
             _tell(asker, command.request_id, message, parts)
         if isinstance(message, Result) and not entry.request.delegated:
             self._ledger.kept.add(command.request_id, entry.question, entry.payload, message, parts)
-        self._chronicle.finished(entry.request, command.outcome, entry.codecs)
+        self._chronicle.finished(entry.request, outcome, entry.codecs)
 
-    def _reply(self, entry: Entry, command: commands.Finish) -> tuple[Message, Sequence[memoryview]]:
-        request_id, outcome = command.request_id, command.outcome
+    def _reply(self, entry: Entry, outcome: Outcome, outputs: Outputs) -> tuple[Message, Sequence[memoryview]]:
+        request_id = entry.request.request_id
         telemetry = self._telemetry() if entry.request.delegated else None
         if isinstance(outcome, Answer):
-            outputs = outputs_of(entry, command)
             message = Result(request_id=request_id, answer=outcome, tensors=outputs.headers, telemetry=telemetry)
             return message, outputs.parts
         sentence = self._explained(outcome, entry.request.model)[:MAX_SENTENCE_LENGTH]
@@ -135,6 +136,18 @@ class Effects:
         if not (lacks_host and (unserved := self._unserved().get(model))):
             return failure.message
         return f"{failure.message}. {unserved.problem.sentence} {unserved.problem.hint}".rstrip()
+
+
+def _given(entry: Entry, command: commands.Finish) -> tuple[Outcome, Outputs]:
+    """Return how a request ends, with its outputs: an answer whose outputs do not come together is a failure."""
+    if not isinstance(command.outcome, Answer):
+        return command.outcome, NO_OUTPUTS
+    try:
+        return command.outcome, outputs_of(entry, command)
+    except Exception:  # noqa: BLE001 - outputs of peers may be anything where no manifest is at hand, and someone waits
+        log.get_logger().exception(log.TASK_FAILED, task=f"outputs of {command.request_id}")
+        told = "the outputs of its parts do not fit together"
+        return failure(ExecutionFailed, f"{told}: the nodes that ran them do not run the same model"), NO_OUTPUTS
 
 
 def _hand_up(child: Entry, parent: Entry, command: commands.Finish) -> None:

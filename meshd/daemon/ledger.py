@@ -51,6 +51,9 @@ class Outputs(Struct, frozen=True):
     parts: Sequence[memoryview]
 
 
+NO_OUTPUTS = Outputs({}, (), ())
+
+
 class Errand(Struct):
     """What was asked of a peer that has not answered yet."""
 
