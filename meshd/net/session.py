@@ -21,6 +21,7 @@ from meshd import log
 from meshd.core.ids import NodeId
 from meshd.errors import InvalidInput, LinkError, Overloaded, PeerLost, ProtocolError, UntrustedPeer, from_code
 from meshd.net.accounts import Accounts
+from meshd.net.arriving import ALL_ARRIVING, Arrival, Arriving
 from meshd.net.credit import WINDOW_BYTES
 from meshd.net.outgoing import Outgoing
 from meshd.net.postponed import Postponed
@@ -36,11 +37,13 @@ class SessionLimits:
     hello_s: float = 5.0
     """From the connection to the other side's hello; also from our goodbye to the end of the connection."""
     stalled_s: float = 15.0
-    """How long the other side may read nothing while bytes wait for it. Membership suspects it much earlier; this
-    is what frees the memory."""
+    """How long the other side may read nothing while bytes wait for it, or leave a large frame half sent. Membership
+    suspects it much earlier; this is what frees the memory."""
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
     window_bytes: int = WINDOW_BYTES
     """Of requests that the other side may have out here at a time, and of answers unread before more are taken up."""
+    arriving: Arriving = ALL_ARRIVING
+    """What large frames share that are not complete."""
     max_outgoing_bytes: int = 2 * MAX_PAYLOAD_BYTES
     """Room for the largest frame behind another one; a peer that lets more pile up is cut off."""
 
@@ -112,6 +115,7 @@ class Session(asyncio.BufferedProtocol):
         self._beat = (-1, 0.0)
         self._accounts = Accounts(self._limits.window_bytes, tell=self._write)
         self._postponed = Postponed()
+        self._arrival = Arrival(self._give_up_reading, stalled_s=self._limits.stalled_s, among=self._limits.arriving)
         self._greeted = self._loop.create_future()
         self._ended = self._loop.create_future()
         self._transport: asyncio.Transport
@@ -214,6 +218,8 @@ class Session(asyncio.BufferedProtocol):
         try:
             for frame in self._reader.received(nbytes):
                 self._take(decode(frame), frame.payload)
+            if self._reader.unfinished_bytes or self._arrival:
+                self._arrival.goes_on(self._reader.unfinished_bytes)
         except LinkError as error:
             self._refuse(error)
 
@@ -235,6 +241,8 @@ class Session(asyncio.BufferedProtocol):
             self._error = self._why_lost(exc, was)
         self._accounts.close()
         self._postponed.clear()
+        self._arrival.end()
+        self._reader.close()
         for waiter in (self._greeted, self._ended):
             if not waiter.done():
                 waiter.set_result(None)
@@ -335,6 +343,9 @@ class Session(asyncio.BufferedProtocol):
 
     def _give_up_greeting(self) -> None:
         self.abort(PeerLost(f"{self.address} did not say hello within {self._limits.hello_s:g} s."))
+
+    def _give_up_reading(self, why: str) -> None:
+        self.abort(PeerLost(f"{self.address}: {why}"))
 
     def _give_up_writing(self) -> None:
         self.abort(PeerLost(f"{self.address} has read nothing for {self._limits.stalled_s:g} s."))

@@ -55,6 +55,8 @@ class FrameReader:
         self._start = 0
         self._end = 0
         self._unfinished: _Unfinished | None = None
+        self.unfinished_bytes = 0
+        """What the large payload takes that has begun and is not complete; 0 where there is none."""
 
     def get_buffer(self, _sizehint: int = -1) -> memoryview:
         """Return the memory that the next received bytes belong into; never empty."""
@@ -80,11 +82,19 @@ class FrameReader:
             self._move_rest_to_front()
         return frames
 
+    def close(self) -> None:
+        """Let go of all memory; nothing can be received any more."""
+        self._drop_unfinished()
+        self._buffer = _NOTHING
+
+    def _drop_unfinished(self) -> None:
+        self._unfinished, self.unfinished_bytes = None, 0
+
     def _fill(self, unfinished: _Unfinished, n_bytes: int) -> list[Frame]:
         unfinished.rest = unfinished.rest[n_bytes:]
         if unfinished.rest:
             return []
-        self._unfinished = None
+        self._drop_unfinished()
         return [unfinished.frame]
 
     def _next_frame(self) -> Frame | None:
@@ -102,6 +112,7 @@ class FrameReader:
             metadata = bytes(self._buffer[body:payload_start])
             self._unfinished = _Unfinished(kind, metadata, payload_bytes, self._buffer[payload_start : self._end])
             self._start = self._end
+            self.unfinished_bytes = payload_bytes
         return None
 
     def _objection(self, magic: bytes, version: int, kind: int, payload_bytes: int) -> ProtocolError:
