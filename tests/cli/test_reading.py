@@ -150,17 +150,23 @@ def test_a_decision_that_led_to_another_look_says_so(meshd: Command, daemon: Fak
 def test_a_plan_over_two_nodes_shows_what_each_did_and_was_expected_to(meshd: Command, daemon: FakeDaemon) -> None:
     daemon.documents["explain"] = samples.split_explained()
     lines = [line.rstrip() for line in meshd("explain").out.splitlines()]
-    assert lines[-9:] == [
+    assert lines[-10:] == [
         "→  hub tier on wrist 0-2, kitchen 2-3  4.00 ms  ~12.0 mJ        10.8",
         "     stages 0-2 on wrist: 1.00 ms predicted, took 1.20 ms",
         "     stages 2-3 on kitchen: 2.00 ms to get there, sent as int8; 1.00 ms",
         "predicted, took 2.00 ms",
         "",
         "answered by tier hub with score 0.970, ~12.2 mJ",
-        "  stages 2-3 of the hub tier on kitchen: fp32, 2.00 ms, score 0.970",
+        "  stages 2-3 of the hub tier on kitchen: fp32, 2.00 ms, score 0.970, sent as",
+        "int8",
         "  3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
         "  4.00 ms predicted",
     ]
+
+
+def test_an_answer_says_how_its_input_travelled(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = samples.chosen(codec="uint8")
+    assert "  hub tier on kitchen: fp32, 2.00 ms, score 0.970, sent as uint8" in meshd("explain").out.splitlines()
 
 
 def test_the_time_of_what_was_chosen_is_the_sum_of_named_parts(meshd: Command, daemon: FakeDaemon) -> None:

@@ -13,6 +13,7 @@ from meshd.cli.view.columns import columns
 from meshd.cli.view.parts_view import part_lines, sent_as, stages, sum_lines
 from meshd.cli.view.words import NOTHING, duration, energy, size
 from meshd.core.answer import Hop
+from meshd.core.plan import RAW
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
 
 
@@ -108,7 +109,26 @@ def _answered(story: ExplainDocument) -> Text:
     score = "" if story.score is None else f" with score {story.score:.3f}"
     spent = f", {energy(story.energy.joules, estimated=story.energy.estimated)}" if story.energy else ""
     answered = Text.assemble((f"\n{story.outcome}", style), f" by tier {story.tier}{score}", spent)
-    return answered.append("".join(f"\n  {_hop(hop)}" for hop in story.route)).append(_timings(story))
+    return answered.append("".join(f"\n  {_hop(hop)}{sent_as(_codec(story, hop))}" for hop in story.route)).append(
+        _timings(story)
+    )
+
+
+def _codec(story: ExplainDocument, hop: Hop) -> str:
+    """Return how what a run needed was to travel to it, as decided last; some codecs change answers a little."""
+    for decision in reversed(story.decisions):
+        if decision.chosen is None:
+            continue
+        chosen = decision.candidates[decision.chosen]
+        for leg in chosen.legs[1:]:
+            if (leg.node_id, (leg.first, leg.last)) == (hop.node_id, hop.stages):
+                return leg.codec
+        for share in chosen.shares:
+            if share.node_id == hop.node_id:
+                return share.codec
+        if not chosen.legs and chosen.node_id == hop.node_id:
+            return chosen.codec
+    return RAW
 
 
 def _hop(hop: Hop) -> str:
