@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from meshd.cli.view.plan_marks import set_marks
 from meshd.core.plan import RAW
 from meshd.core.plan_map import Kind, Mark, PlanMap
 from meshd.errors import SetupError
@@ -96,12 +97,11 @@ def _draw(axes: Axes, plans: PlanMap, marks: Sequence[Mark]) -> None:
     covered = _covered(marks, rates, ratios)
     for number, kind in enumerate(kinds):
         _name_region(axes, plans, (numbers == number) & ~covered, kind.label, colours[number])
-    for mark in marks:
-        _set_mark(axes, mark, rates, ratios)
     _scales(axes)
     _explain(
         axes, [Swatch(facecolor=c, edgecolor="#93a1ad", label=k.label) for k, c in zip(kinds, colours, strict=True)]
     )
+    set_marks(axes, marks)
 
 
 def _explain(axes: Axes, patches: Sequence[Patch]) -> None:
@@ -204,22 +204,6 @@ def _thickest(region: NDArray[np.bool_]) -> tuple[int, int]:
             nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
             return int(rows[nearest]), int(columns[nearest])
         left = inner
-
-
-def _set_mark(axes: Axes, mark: Mark, rates: NDArray[np.float64], ratios: NDArray[np.float64]) -> None:
-    at = float(np.clip(mark.rate_bps, rates[0], rates[-1])), float(np.clip(mark.ratio, ratios[0], ratios[-1]))
-    axes.plot(*at, marker="*", markersize=17, color="#ffd23f", markeredgecolor="#22303c", clip_on=False, zorder=5)
-    axes.annotate(
-        mark.name,
-        at,
-        xytext=(0, 11),
-        textcoords="offset points",
-        ha="center",
-        fontsize=9.5,
-        fontweight="bold",
-        zorder=6,
-        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
-    )
 
 
 def _scales(axes: Axes) -> None:
