@@ -59,6 +59,11 @@ class Intake:
         for request_id in self._ledger.asked_by(key):
             self.withdraw(key, request_id)
 
+    def withdraw_later(self, key: object, delay_s: float) -> None:
+        """Do so after a while, if there is anything."""
+        if self._ledger.asked_by(key):
+            asyncio.get_running_loop().call_later(delay_s, self.withdraw_all, key)
+
     def _join_or_open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         if entry := self._ledger.get(infer.request_id):
             if not entry.is_same(infer, payload):

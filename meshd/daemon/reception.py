@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
 from meshd import log
 from meshd.daemon.intake import Intake, refusal_of
 from meshd.daemon.ledger import Asker
 from meshd.daemon.models.installer import Installer
+from meshd.daemon.questions import Questions
 from meshd.daemon.reporter import Reporter
 from meshd.errors import MeshError
 from meshd.net.session import Session
@@ -26,6 +25,7 @@ class Reception:
         self._intake = intake
         self._reporter = reporter
         self._installer = installer
+        self._questions = Questions(self._answer)
         self._log = log.get_logger()
 
     def welcome(self, session: Session) -> None:
@@ -38,7 +38,7 @@ class Reception:
 
     def _gone(self, session: Session) -> None:
         self._installer.client_gone(session)
-        asyncio.get_running_loop().call_later(COME_BACK_S, self._intake.withdraw_all, session)
+        self._intake.withdraw_later(session, COME_BACK_S)
 
     def _received(self, session: Session, message: Message, payload: memoryview) -> None:
         match message:
@@ -47,11 +47,17 @@ class Reception:
             case Cancel():
                 self._intake.withdraw(session, message.request_id)
             case Query():
-                self._answer(session, message)
+                self._ask(session, message)
             case Install() | Order() | Fetched() | Refusal():
                 self._installer.client_message(session, message, payload)
             case _:
                 self._log.warning(log.FRAME_REFUSED, address=session.address, kind=type(message).__name__)
+
+    def _ask(self, session: Session, query: Query) -> None:
+        try:
+            self._questions.ask(session, query)
+        except MeshError as error:
+            session.send(refusal_of(query.request_id, error))
 
     def _answer(self, session: Session, query: Query) -> None:
         try:
