@@ -149,7 +149,7 @@ class Reports:
     def _reach(self, life: Life, attempt: Attempt, done: events.StageFinished, now: float) -> None:
         leg, tier = attempt.legs[0], attempt.candidate.tier
         if done.malformed:
-            what = f"stages {leg.first} to {leg.last} of the {tier.tier} model gave a malformed output"
+            what = f"stages {leg.first}-{leg.last} of the {tier.tier} model gave a malformed output"
             self._break(life, attempt, failure(errors.ExecutionFailed, what), now)
             return
         if leg.first == 0:

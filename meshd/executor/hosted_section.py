@@ -36,7 +36,7 @@ class HostedSection(Resident):
 
     @override
     def __str__(self) -> str:
-        return f"stages {self.section.first} to {self.section.last} of {self._whole}"
+        return f"stages {self.section.first}-{self.section.last} of {self._whole}"
 
     @property
     @override
