@@ -247,19 +247,18 @@ async def test_a_delegated_input_is_checked_like_any_other(member: MakeMember) -
     assert (refusal.code, "16 NaN" in refusal.message) == (InvalidInput.code, True)
 
 
-async def test_an_answer_that_fits_no_frame_any_more_is_told_as_an_error(member: MakeMember) -> None:
+async def test_the_longest_route_that_a_peer_may_tell_of_fits_into_this_nodes_answer_too(member: MakeMember) -> None:
     watch, hub = member("watch"), Puppet("hub", "hub")
     await hub.meet(watch)
     client = watch.client()
     await client.send(window(GRAVE), request_id="r1")
     request = await hub.next_request()
-    sound = hub.answer().route[0]
-    # It fits into the peer's frame; with this node's part of the route in front it fits into none.
-    room = 2**16 - 1 - len(pack(hub.result(request.request_id)[0]))
-    hub.say(*hub.result(request.request_id, route=(replace(sound, variant="n" * room),)))
+    word = "\N{CYCLONE}" * 128
+    hop = replace(hub.answer().route[0], node=word, variant=word)
+    hub.say(*hub.result(request.request_id, route=(hop,) * (4 * MAX_HOPS)))
     outcome = await client.outcome("r1")
-    assert isinstance(outcome, InvalidInput)
-    assert "bytes of metadata" in str(outcome)
+    assert isinstance(outcome, Answered)
+    assert outcome.route == (hop,) * (4 * MAX_HOPS)
 
 
 def infer(request_id: str, mean: float, **changes: Any) -> tuple[Infer, tuple[bytes]]:
