@@ -96,11 +96,11 @@ class Conductor:
         if life := self._lives.get(request_id):
             self._endings.fail(life, failure(errors.Cancelled, "the asker withdrew the request"))
 
-    def give_up(self, request_id: RequestId | None) -> None:
+    def give_up(self, request_id: RequestId | None, now: float) -> None:
         """End the request at which a defect was met: the one that was looked at, or else the one of the event."""
         met_at, self._books.at = self._books.at or request_id, None
         if met_at is not None and (life := self._lives.get(met_at)):
-            self._endings.fail(life, failure(errors.InternalError, _DEFECT))
+            self._endings.settle(life, failure(errors.InternalError, _DEFECT), now)
 
     def plan(self, chosen: events.PlanChosen, now: float) -> None:
         """Follow the policy if its answer is fresh and allowed; the heuristic otherwise."""

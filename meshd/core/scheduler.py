@@ -86,13 +86,13 @@ class Scheduler:
         self._commands.clear()
         return commands
 
-    def give_up(self, event: events.Event) -> list[Command]:
+    def give_up(self, event: events.Event, now: float) -> list[Command]:
         """Return what to do instead, after :meth:`handle` raised: the request that it raised at ends, the others go on.
 
         What was decided before the defect holds, so it is among the commands; time has to pass soon after this.
         """
         of_request = event.request if isinstance(event, events.RequestArrived) else event
-        self._conductor.give_up(getattr(of_request, "request_id", None))
+        self._conductor.give_up(getattr(of_request, "request_id", None), now)
         commands = self._commands.copy()
         self._commands.clear()
         return commands

@@ -79,7 +79,7 @@ class Pump:
             return self._scheduler.handle(event, now)
         except Exception:  # noqa: BLE001 - the task boundary: a defect costs the request it touches, never the daemon
             self._log.exception(log.TASK_FAILED, task="pump", event_type=type(event).__name__)
-        commands = self._scheduler.give_up(event)
+        commands = self._scheduler.give_up(event, now)
         if commands:
             self._inbox.append(TimePassed())
         return commands

@@ -12,7 +12,7 @@ from meshd.core.commands import Command, Dispatch, DropStage, Finish, Recall
 from meshd.core.ids import RequestId
 from meshd.core.request import Priority
 from meshd.core.scheduler import Scheduler
-from tests.core.builders import answered, arrived, finished, hub, scheduler, step, watch
+from tests.core.builders import DOUBT, WATCH_TIER, answered, arrived, finished, hub, scheduler, step, watch
 
 R = RequestId("r")
 SENTENCE = "this node met a defect of its own while it dealt with the request; its log tells more"
@@ -27,7 +27,7 @@ def given_up(made: Scheduler, event: events.Event, now: float) -> list[Command]:
     """What the owner of a scheduler does about an event at which it raises."""
     with pytest.raises(ArithmeticError):
         made.handle(event, now)
-    return made.give_up(event)
+    return made.give_up(event, now)
 
 
 def test_a_request_for_which_nothing_can_be_chosen_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,10 +62,20 @@ def test_an_answer_that_nothing_can_be_learned_from_is_given_all_the_same(monkey
     assert isinstance(end.outcome, Answer)
 
 
+def test_a_smaller_answer_is_given_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = scheduler(watch(), hub())
+    step(made, arrived())
+    monkeypatch.setattr(made.view, "weigh_doubts", break_down)
+    (end,) = given_up(made, finished(1, DOUBT), 0.01)
+    assert isinstance(end, Finish)
+    assert isinstance(end.outcome, Answer)
+    assert (end.outcome.tier, end.outcome.degraded) == (WATCH_TIER, True)
+
+
 def test_the_children_of_a_request_that_is_given_up_end_before_it() -> None:
     made = scheduler(hub(), hub(name="hub-2"))
     step(made, arrived(priority=Priority.EMERGENCY))
-    told = made.give_up(events.RequestCancelled(request_id=R))
+    told = made.give_up(events.RequestCancelled(request_id=R), 0.0)
     assert [type(command) for command in told] == [DropStage, Finish, Recall, Finish, Finish]
     assert told[-1] == ENDS
     assert made.alive_requests == 0
@@ -74,7 +84,7 @@ def test_the_children_of_a_request_that_is_given_up_end_before_it() -> None:
 def test_a_parent_goes_on_with_the_child_that_is_left() -> None:
     made = scheduler(hub(), hub(name="hub-2"))
     step(made, arrived(priority=Priority.EMERGENCY))
-    made.give_up(finished(2, name="r/0"))
+    made.give_up(finished(2, name="r/0"), 0.0)
     end = step(made, answered(3, hub(name="hub-2"), name="r/1"), 0.1)[-1]
     assert isinstance(end, Finish)
     assert end.request_id == R
@@ -84,5 +94,5 @@ def test_a_parent_goes_on_with_the_child_that_is_left() -> None:
 def test_a_defect_at_no_request_ends_none() -> None:
     made = scheduler(watch(), hub())
     step(made, arrived())
-    assert made.give_up(events.TimePassed()) == []
+    assert made.give_up(events.TimePassed(), 0.0) == []
     assert made.alive_requests == 1
