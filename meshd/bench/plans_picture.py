@@ -6,27 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshd.errors import SetupError
+from meshd.cli.view.picture import styled, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from meshd.bench.plans import PlanChoice, TimedPlan
 
-_STYLE = {
-    "svg.fonttype": "path",
-    "svg.hashsalt": "meshd",
-    "font.family": "sans-serif",
-    "font.size": 9.5,
-    "text.color": "#22303c",
-    "axes.edgecolor": "#93a1ad",
-    "axes.labelcolor": "#22303c",
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "xtick.color": "#66757f",
-    "ytick.color": "#66757f",
-    "text.parse_math": False,
-}
+_STYLE = {"font.size": 9.5, "axes.spines.right": False, "axes.spines.top": False}
 _COLOURS = {"whole here": "#d9a441", "split": "#c8553d", "whole there": "#2f6690"}
 
 
@@ -36,15 +23,11 @@ def save_picture(choices: Sequence[PlanChoice], file: Path) -> None:
     Raises:
         SetupError: matplotlib is not installed, or the file cannot be written.
     """
-    try:
-        import matplotlib as mpl  # noqa: PLC0415 - an extra.
-        from matplotlib.figure import Figure  # noqa: PLC0415
-        from matplotlib.lines import Line2D  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        hint = "Run: pip install 'meshd[convert]'"
-        raise SetupError(f"drawing needs '{error.name}', which is not installed.", hint=hint) from error
     models = list(dict.fromkeys(choice.model for choice in choices))
-    with mpl.rc_context(_STYLE):
+    with styled(_STYLE):
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra.
+        from matplotlib.lines import Line2D  # noqa: PLC0415
+
         figure = Figure(figsize=(2.6 * len(models) + 0.6, 3.6), dpi=160, layout="constrained")
         panels = figure.subplots(1, len(models), squeeze=False)[0]
         for axes, model in zip(panels, models, strict=True):
@@ -53,10 +36,7 @@ def save_picture(choices: Sequence[PlanChoice], file: Path) -> None:
         kinds = [Line2D([], [], marker="o", ls="", color=colour, label=kind) for kind, colour in _COLOURS.items()]
         chosen = Line2D([], [], marker="o", ls="", ms=11, mfc="none", mec="#22303c", label="chosen by the scheduler")
         figure.legend(handles=[*kinds, chosen], loc="outside lower center", ncols=4, frameon=False)
-        try:
-            figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-        except OSError as error:
-            raise SetupError(f"{file} cannot be written: {error.strerror or error}.") from error
+        write(figure, file)
 
 
 def _panel(axes: Axes, model: str, choices: Sequence[PlanChoice]) -> None:

@@ -116,6 +116,11 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
         return self.reason is None
 
     @property
+    def price(self) -> Prediction | None:
+        """Return what it would take; none where nobody has asked, for it is forbidden."""
+        return None if self.prediction is NOT_PRICED else self.prediction
+
+    @property
     def is_split(self) -> bool:
         """Tell whether several nodes would share a run that has not begun; the rest of one that has is none."""
         return bool(self.shares) or (len(self.legs) > 1 and self.legs[0].first == 0)

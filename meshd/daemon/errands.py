@@ -15,12 +15,12 @@ from meshd.core.commands import Dispatch, Recall
 from meshd.core.events import Event, PeerRefused
 from meshd.core.ids import NodeId
 from meshd.core.plan import RAW
-from meshd.daemon.ledger import LEAST_DEADLINE_S, Entry, Errand, Ledger, Tensors, codec_of
+from meshd.daemon.ledger import Entry, Errand, Ledger, Tensors, codec_of
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.daemon.vitals import Vitals
 from meshd.errors import ExecutionFailed, MeshError, Overloaded, PeerLost
 from meshd.executor.executor import INLINE_BELOW_S
-from meshd.wire.messages import Cancel, Infer, Message, TensorHeader
+from meshd.wire.messages import LEAST_DEADLINE_S, Cancel, Infer, Message, TensorHeader
 from meshd.wire.tensors import encode_tensors
 from model_registry import codec
 from model_registry.encoding import Encoding

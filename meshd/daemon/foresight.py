@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.candidate import Candidate
 from meshd.core.forks import soonest_rival
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.mesh_view import MeshView
@@ -156,8 +156,7 @@ def _link(node: NodeView, *, is_own: bool) -> KnownLink:
 
 
 def _way(candidate: Candidate) -> PlannedWay:
-    reason, kind = candidate.reason, Kind.of(candidate)
-    predicted = None if candidate.prediction is NOT_PRICED else candidate.prediction
+    reason, predicted, kind = candidate.reason, candidate.price, Kind.of(candidate)
     return PlannedWay(
         place=candidate.place,
         tier=candidate.tier.tier,

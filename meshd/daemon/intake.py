@@ -14,13 +14,13 @@ from meshd.core.events import Event, RequestArrived, RequestCancelled
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.plan import RAW
 from meshd.core.request import Request
-from meshd.daemon.ledger import LEAST_DEADLINE_S, Array, Asker, Entry, Ledger, Tensors
+from meshd.daemon.ledger import Array, Asker, Entry, Ledger, Tensors
 from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.errors import DuplicateRequest, InvalidInput, MeshError, ProtocolError
 from meshd.executor.executor import INLINE_BELOW_S
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
-from meshd.wire.messages import MAX_HOPS, MAX_KEY_LENGTH, Infer, Refusal, TensorHeader
+from meshd.wire.messages import LEAST_DEADLINE_S, MAX_HOPS, MAX_KEY_LENGTH, Infer, Refusal, TensorHeader
 from meshd.wire.tensors import decode_tensors, decoded_bytes
 from model_registry import codec
 

@@ -31,9 +31,6 @@ MOST_LIVE_BYTES = 256 * 2**20
 MOST_BYTES_OF_ONE = MOST_LIVE_BYTES // 4
 """What one asker may hold of that with more than one request; the largest one is let in by itself."""
 
-LEAST_DEADLINE_S = 1e-3
-"""Of a request whose time has run out on its way: what is told of it is told by the scheduler."""
-
 
 class Asker(Struct, frozen=True):
     """Somebody who waits for an answer: a client's or a peer's session."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from meshd.core.answer import Answer, Hop, Outcome
-from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.plan import Leg
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedLeg, ExplainedShare
@@ -68,8 +68,7 @@ def _decision(choice: Choice, route: Route) -> ExplainedDecision:
 
 def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:
     """Tell of a way to run it; ``route`` is what was run in the end where this one was chosen."""
-    reason = candidate.reason
-    prediction = None if candidate.prediction is NOT_PRICED else candidate.prediction
+    reason, prediction = candidate.reason, candidate.price
     return ExplainedCandidate(
         plan=candidate.label,
         node_id=candidate.node_id,

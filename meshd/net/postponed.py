@@ -7,9 +7,7 @@ from time import monotonic
 
 from msgspec.structs import replace
 
-from meshd.wire.messages import Infer
-
-_LEAST_DEADLINE_S = 1e-3
+from meshd.wire.messages import LEAST_DEADLINE_S, Infer
 
 
 class Postponed:
@@ -36,5 +34,5 @@ class Postponed:
     def take(self) -> tuple[Infer, memoryview]:
         """Return the first with what is left of its deadline; it waits no longer."""
         infer, payload, since_s = self._waiting.popleft()
-        left_s = max(infer.deadline_s - (monotonic() - since_s), _LEAST_DEADLINE_S)
+        left_s = max(infer.deadline_s - (monotonic() - since_s), LEAST_DEADLINE_S)
         return replace(infer, deadline_s=left_s), payload

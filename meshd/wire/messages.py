@@ -25,6 +25,8 @@ MAX_TEXT_LENGTH = 2048
 MAX_TENSORS = 64
 MAX_RANK = 8
 MAX_DEADLINE_S = 86_400.0
+LEAST_DEADLINE_S = 1e-3
+"""Of a request whose time has run out on its way: what is told of it is told by the scheduler."""
 MAX_PLAN_LENGTH = 1024
 MAX_HOPS = 8
 """Nodes that a request may have been at: twice the tiers there are."""
@@ -270,6 +272,7 @@ KINDS: dict[int, type[Any]] = {
 
 __all__ = [
     "KINDS",
+    "LEAST_DEADLINE_S",
     "MAX_ARTIFACTS",
     "MAX_DEADLINE_S",
     "MAX_HOPS",

@@ -8,28 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from meshd.cli.view.picture import styled, write
 from meshd.cli.view.plan_marks import set_marks
 from meshd.core.plan import RAW
 from meshd.core.plan_map import Kind, Mark, PlanMap
-from meshd.errors import SetupError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
     from numpy.typing import NDArray
 
-_STYLE = {
-    "svg.fonttype": "path",  # Looks the same wherever it is shown.
-    "svg.hashsalt": "meshd",
-    "font.family": "sans-serif",
-    "font.size": 10.5,
-    "text.color": "#22303c",
-    "axes.labelcolor": "#22303c",
-    "axes.edgecolor": "#93a1ad",
-    "xtick.color": "#66757f",
-    "ytick.color": "#66757f",
-    "text.parse_math": False,
-}
+_STYLE = {"font.size": 10.5}
 _HERE, _SHARED = "#f4e3c1", "#cfe3b4"
 _SPLITS = ("#f2a65a", "#e07a5f", "#c8553d", "#a23b55", "#7b2d5b", "#55275a")
 """From the longest head to the shortest."""
@@ -55,22 +44,15 @@ def save_picture(plans: PlanMap, file: Path, *, title: str, subtitle: str, marks
     Raises:
         SetupError: matplotlib is not installed, or the file cannot be written.
     """
-    try:
-        import matplotlib as mpl
+    with styled(_STYLE, what="drawing the map", without=". Without --map nothing of it is needed."):
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        hint = "Run: pip install 'meshd[convert]'. Without --map nothing of it is needed."
-        raise SetupError(f"drawing the map needs '{error.name}', which is not installed.", hint=hint) from error
-    with mpl.rc_context(_STYLE):
+
         figure = Figure(figsize=(8.6, 5.2), dpi=160, layout="constrained")
         axes = figure.add_subplot()
         _draw(axes, plans, marks)
         axes.set_title(title, loc="left", fontsize=14, fontweight="bold", pad=26)
         axes.text(0.0, 1.025, subtitle, transform=axes.transAxes, fontsize=9.5, color="#66757f")
-        try:
-            figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-        except OSError as error:
-            raise SetupError(f"{file} cannot be written: {error.strerror or error}.") from error
+        write(figure, file)
 
 
 def _draw(axes: Axes, plans: PlanMap, marks: Sequence[Mark]) -> None:
