@@ -123,7 +123,8 @@ class Acquirer:
         try:
             await self._take_over(offer, self._check_wanted, may_displace=False)
         except (NobodyHasIt, NoRoom) as error:
-            self._lacking_until_s[offer.manifest] = monotonic() + RETRY_S
+            if not self._stirred.is_set():  # What has come meanwhile may be just what was lacking.
+                self._lacking_until_s[offer.manifest] = monotonic() + RETRY_S
             self._unfit[model] = offer, Problem(sentence=error.message, hint=error.hint)
         except MeshError as error:
             self._refused_until_s[offer.manifest] = monotonic() + REFUSED_S

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from threading import Event
 
@@ -47,8 +47,11 @@ class LendingPuppet(Puppet):
     async def lend(self, member: Member, *, offers: tuple[Offer, ...] | None = None) -> None:
         await self.meet(member)
         self.session.on_message = lambda _session, message, _payload: self._heard(message)
+        self.offer((self.made.offer,) if offers is None else offers)
+
+    def offer(self, offers: tuple[Offer, ...]) -> None:
         artifacts = tuple(self.made.artifact(tier) for tier in self.made.contents)
-        self.say(Inventory(offers=(self.made.offer,) if offers is None else offers, artifacts=artifacts))
+        self.say(Inventory(offers=offers, artifacts=artifacts))
 
     def _heard(self, message: Message) -> None:
         if not isinstance(message, Fetch):
@@ -175,17 +178,26 @@ async def test_an_offer_that_is_not_what_its_manifest_says_is_passed_over(
 
 def made_up(publisher: SigningKey, model: str) -> Offer:
     """Return an offer of a version that nobody has signed, in the name of somebody who is trusted."""
-    return Offer(model=model, version="9.9.9", publisher=publisher.publisher, manifest=NEVER)
+    manifest = sha256(model.encode()).hexdigest()
+    return Offer(model=model, version="9.9.9", publisher=publisher.publisher, manifest=manifest)
 
 
 class Refuser(LendingPuppet):
-    """Offers, and gives nothing."""
+    """Offers, and gives nothing; ``then`` is called once it has said so."""
+
+    def __init__(self, name: str, made: Family, answer: Answer, *, then: Callable[[], None] = lambda: None) -> None:
+        super().__init__(name, made, answer)
+        self._then = then
+
+    def was_asked_for(self, offers: Iterable[Offer]) -> bool:
+        return {offer.manifest for offer in offers} <= {fetch.sha256 for fetch in self.asked_for}
 
     @override
     def _heard(self, message: Message) -> None:
         if isinstance(message, Fetch):
             self.asked_for.append(message)
             self.say(Refusal(request_id=message.request_id, code="not_lent", message=""))
+            self._then()
 
 
 @pytest.mark.parametrize("fetch", ["all", "none"])
@@ -204,17 +216,27 @@ async def test_a_made_up_newer_version_keeps_out_no_real_one(
 
 
 async def test_names_that_a_peer_makes_up_fill_no_memory(
-    member: MakeMember, publisher: SigningKey, made: Family, monkeypatch: pytest.MonkeyPatch
+    member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
-    monkeypatch.setattr(acquirer, "LOOK_S", 0.05)  # A look that meets a source at rest is made again by the clock.
     phone = member("phone", bare=True, models=trusting(publisher))
     boaster = Refuser("boaster", made, honest(made))
     await boaster.lend(phone, offers=())
     for batch in range(4):
-        names = [f"model-{batch}-{number}" for number in range(MAX_OFFERS)]
-        boaster.say(Inventory(offers=tuple(made_up(publisher, name) for name in names)))
-        await until(lambda batch=batch: len(boaster.asked_for) == (batch + 1) * MAX_OFFERS)
+        offers = tuple(made_up(publisher, f"model-{batch}-{number}") for number in range(MAX_OFFERS))
+        boaster.offer(offers)
+        await until(lambda offers=offers: boaster.was_asked_for(offers), "the questions")
     await until(lambda: len(phone.keeper.problems) == acquirer.MOST_PROBLEMS)
+
+
+async def test_what_somebody_else_offers_while_it_is_refused_is_had_at_once(
+    member: MakeMember, publisher: SigningKey, made: Family
+) -> None:
+    phone = member("phone", bare=True, models=trusting(publisher))
+    true = LendingPuppet("true", made, honest(made))
+    await true.lend(phone, offers=())
+    refuser = Refuser("refuser", made, honest(made), then=lambda: true.offer((made.offer,)))
+    await refuser.lend(phone)
+    await until(lambda: hosts(phone, made, "phone"), "the model from the other one")
 
 
 async def test_a_peer_that_offers_what_was_never_signed_is_asked_for_nothing_more(
