@@ -22,24 +22,14 @@ class StageSession:
     """A session that takes and gives all that crosses: what its graph does not touch it hands through, uncopied."""
 
     def __init__(self, session: Session, section: Section) -> None:
-        """Wrap the session of a section's graph.
-
-        Raises:
-            ModelUnreadable: the graph takes what does not cross before it, or does not give what crosses behind it.
-        """
+        """Wrap the session of what :func:`taken_out` returned."""
         self._session = session
         called = {graph: name for name, graph in section.taken_as.items()}
-        strangers = [tensor.name for tensor in session.inputs if tensor.name not in called]
-        if strangers:
-            raise _no_stages(section, f"they take '{strangers[0]}', which does not cross before them")
         self._feeds = [(tensor.name, called[tensor.name]) for tensor in session.inputs]
         made = {tensor.name for tensor in session.outputs}
         self._outputs = [graph for graph in section.given_as.values() if graph in made]
         self._made = {name: self._outputs.index(g) for name, g in section.given_as.items() if g in made}
-        self._through = {name: called.get(graph, "") for name, graph in section.given_as.items() if graph not in made}
-        lost = [name for name, taken in self._through.items() if not taken]
-        if lost:
-            raise _no_stages(section, f"they do not give '{lost[0]}', which crosses behind them")
+        self._through = {name: called[graph] for name, graph in section.given_as.items() if graph not in made}
         self.inputs = tuple(_described(t, section.taken_as, session.inputs) for t in section.takes)
         self.outputs = tuple(_described(t, section.given_as, session.outputs) for t in section.gives)
 
@@ -58,12 +48,29 @@ def taken_out(content: bytes, section: Section) -> StageFile:
     """Take a section out of its variant's artifact; a single stage is held against its hash in the manifest.
 
     Raises:
-        ModelUnreadable: it cannot be taken out, or is another one.
+        ModelUnreadable: it cannot be taken out, is another one, or takes and gives something else than what crosses.
     """
     stage = take_stage(content, section.first_node, section.last_node)
     if section.sha256 not in {None, hashlib.sha256(stage.content).hexdigest()}:
         raise _no_stages(section, "their bytes are not those that the manifest was made for")
+    if flaw := _flaw_of_ends(section, stage):
+        raise _no_stages(section, flaw)
     return stage
+
+
+def _flaw_of_ends(section: Section, stage: StageFile) -> str:
+    """Return in what a graph's ends are not what crosses before and behind it, by the graph's own names."""
+    if not stage.inputs or not stage.outputs:
+        return f"they {'give' if stage.inputs else 'take'} nothing"
+    takes = {section.taken_as[tensor.name]: tensor.dtype for tensor in section.takes}
+    gives = {section.given_as[tensor.name]: tensor.dtype for tensor in section.gives}
+    if strangers := stage.inputs - takes.keys():
+        return f"they take '{min(strangers)}', which does not cross before them"
+    if lost := gives.keys() - stage.outputs - takes.keys():
+        return f"they do not give '{min(lost)}', which crosses behind them"
+    if changed := [name for name in gives.keys() - stage.outputs if gives[name] != takes[name]]:
+        return f"they hand '{min(changed)}' through, which is of another type behind them than before"
+    return ""
 
 
 def _described(tensor: Tensor, names: Mapping[str, str], of_graph: tuple[GraphTensor, ...]) -> GraphTensor:

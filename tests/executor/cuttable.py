@@ -23,10 +23,13 @@ _Z = Tensor(name="z", dtype="float32", shape=("batch", SAMPLES))
 ENCODING = Encoding(codec="fp16", ratio=0.5, error=0.001)
 
 
-def cuttable_model(*, factor: float = 2.0) -> bytes:
-    """mean = the mean of factor * ecg; score = the mean of |factor * ecg| + gain; the graph calls them otherwise."""
+def cuttable_model(*, factor: float = 2.0, constant: bool = False) -> bytes:
+    """mean = the mean of factor * ecg; score = the mean of |factor * ecg| + gain; the graph calls them otherwise.
+
+    ``constant``: the factor takes the place of the ecg, so that the first node takes no input.
+    """
     nodes = [
-        helper.make_node("Cast", ["ecg"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["factor" if constant else "ecg"], ["cast"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["cast", "factor"], ["x"]),
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),
         helper.make_node("Abs", ["x"], ["z"]),

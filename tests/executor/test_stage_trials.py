@@ -17,6 +17,7 @@ from meshd.executor.profile_cache import ProfileCache
 from model_registry.admission.admitted import Admitted, Limits
 from model_registry.errors import Refused
 from model_registry.manifest import Manifest
+from model_registry.tensor import Tensor
 from model_registry.tier import Tier, Variant
 from tests.executor.artifacts import AdmitsAll, MemoryStore
 from tests.executor.cuttable import cuttable_manifest, cuttable_model
@@ -127,13 +128,32 @@ def test_stages_that_give_something_else_than_the_cut_says_leave_the_model_whole
     [variant] = tier.variants
     assert variant.split is not None
     first, second = variant.split.cuts
-    wide = tuple(replace(tensor, dtype="float64") for tensor in first.tensors)
-    split = replace(variant.split, cuts=(replace(first, tensors=wide), second))
+    x, bias = first.tensors
+    split = replace(variant.split, cuts=(replace(first, tensors=(replace(x, dtype="float64"), bias)), second))
     tier = replace(tier, variants=(replace(variant, split=split),))
     executor, hosted = hosting(AdmitsAll(), replace(manifest, tiers=(tier,)))
     assert not executor.prepare_stages(hosted)
     with pytest.raises(ModelUnusable, match="'x' is float64 in the manifest and float32 in the graph"):
         HostedSection(hosted, 0, 1).open(CONTENT, threads=1)
+    executor.close()
+
+
+def test_a_split_that_names_a_weight_is_refused_though_its_stages_were_timed_before(tmp_path: Path) -> None:
+    profiles = ProfileCache(tmp_path / "profiles.json")
+    honest = cuttable_manifest(CONTENT)
+    executor, hosted = hosting(AdmitsAll(), honest, profiles)
+    assert executor.prepare_stages(hosted)
+    executor.close()
+    [tier] = honest.tiers
+    [variant] = tier.variants
+    assert variant.split is not None
+    first, second = variant.split.cuts
+    weight = Tensor(name="factor", dtype="float32", shape=())
+    split = replace(variant.split, cuts=(replace(first, tensors=(*first.tensors, weight)), second))
+    lying = replace(honest, tiers=(replace(tier, variants=(replace(variant, split=split),)),))
+    executor, hosted = hosting(AdmitsAll(), lying, profiles)
+    assert not executor.prepare_stages(hosted)
+    assert executor.hosted_tiers()[0].stages == ()
     executor.close()
 
 

@@ -76,12 +76,27 @@ def test_a_stage_whose_hash_is_not_the_manifests_is_not_run() -> None:
 
 def test_a_section_that_takes_what_does_not_cross_is_not_run() -> None:
     with pytest.raises(ModelUnreadable, match="they take 'x', which does not cross before them"):
-        open_section(CONTENT, replace(section(1, 2), taken_as={"bias": "bias"}))
+        open_section(CONTENT, replace(section(1, 2), takes=section(1, 2).takes[1:], taken_as={"bias": "bias"}))
 
 
 def test_a_section_that_does_not_give_what_crosses_is_not_run() -> None:
     with pytest.raises(ModelUnreadable, match="they do not give 'z', which crosses behind them"):
         open_section(CONTENT, replace(section(1, 2), last_node=3, sha256=None))
+
+
+def test_what_is_handed_through_may_not_change_its_type() -> None:
+    wide = tuple(
+        replace(tensor, dtype="float64") if tensor.name == "bias" else tensor for tensor in section(1, 2).gives
+    )
+    with pytest.raises(ModelUnreadable, match="they hand 'bias' through, which is of another type behind them"):
+        taken_out(CONTENT, replace(section(1, 2), gives=wide))
+
+
+def test_a_stage_that_takes_nothing_is_refused_with_what_to_do() -> None:
+    content = cuttable_model(constant=True)
+    with pytest.raises(ModelUnreadable, match="Stages 0 to 1 cannot be run: they take nothing") as refused:
+        taken_out(content, replace(section(0, 1), last_node=1, sha256=None))
+    assert refused.value.hint == "Split the model again: `meshd models split`."
 
 
 def test_a_stage_is_described_as_a_model_of_what_its_graph_takes_and_gives_itself() -> None:
