@@ -149,9 +149,9 @@ class Attempts:
         """Return how long a slot of this node will be held, by what this node knows of itself."""
         own, tier, items = self._view.own, candidate.tier, life.request.batch
         if not candidate.legs:
-            return own.load_s(tier, 0, len(tier.stages)) + own.item_s(tier) * items
-        leg = candidate.legs[0]
-        return own.load_s(tier, leg.first, leg.last) + own.times.spans(tier).seconds[leg.first][leg.last] * items
+            return own.load_s(tier, 0, len(tier.stages)) + own.item_s(tier, life.item_bytes) * items
+        leg, spans = candidate.legs[0], own.times.spans(tier, life.item_bytes)
+        return own.load_s(tier, leg.first, leg.last) + spans.seconds[leg.first][leg.last] * items
 
     def _dispatch(self, life: Life, attempt: Attempt, transfer_s: float, now: float) -> None:
         assert attempt.there is not None, "a dispatch has a receiver"

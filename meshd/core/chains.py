@@ -57,7 +57,8 @@ class Chains:
         """Return when a middle could be done with its part of a chain, by the stage before which it ends."""
         prospect = self._partners.prospect(node, hosted)
         passages = prospect.passages
-        heads_s, seconds, items = self._here.seconds[0], node.times.spans(hosted).seconds, self._items
+        spans, items = node.times.spans(hosted, self._cost.item_bytes), self._items
+        heads_s, seconds = self._here.seconds[0], spans.seconds
         cuts = prospect.cuts
         head_loads_s, middle_load_s = self._here.head_loads_s, node.least_load_s(hosted)
         head_factor = items * (1.0 + self._here.crowd)
@@ -73,7 +74,7 @@ class Chains:
 
     def _least_s(self, reached_s: Mapping[int, float], node: NodeView, hosted: HostedTier) -> float:
         """Return the least seconds of a chain that ends on a node, were all idle and the last link without length."""
-        seconds, (_, loads_s) = node.times.spans(hosted).seconds, node.end_loads_s(hosted)
+        seconds, (_, loads_s) = node.times.spans(hosted, self._cost.item_bytes).seconds, node.end_loads_s(hosted)
         ends_s = (at_s + seconds[cut][-1] * self._items + loads_s[cut] for cut, at_s in reached_s.items())
         return min(ends_s, default=inf)
 

@@ -57,10 +57,20 @@ class CostModel:
     """Predicts the candidates of one request at one moment; pure arithmetic, no decisions."""
 
     def __init__(
-        self, view: MeshView, settings: Settings, request: Request, here: Here, *, remaining_s: float, now: float
+        self,
+        view: MeshView,
+        settings: Settings,
+        request: Request,
+        here: Here,
+        *,
+        item_bytes: float,
+        remaining_s: float,
+        now: float,
     ) -> None:
+        """``item_bytes`` has the input of one item; longer ones take longer."""
         self.view = view
         self.request = request
+        self.item_bytes = item_bytes
         self.here = here
         self.now = now
         self._settings = settings
@@ -76,8 +86,8 @@ class CostModel:
     def whole_course(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Course, str]:
         """Return the course of so many of the request's items that one node runs whole."""
         power, link = node.profile.power, node.link
-        weight, item_s = self.weight(node), node.item_s(hosted)
-        compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now) * items
+        weight, item_s = self.weight(node), node.item_s(hosted, self.item_bytes)
+        compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now, self.item_bytes) * items
         transfer_s, line_delay_s, variance, codec = 0.0, 0.0, deviation_s * deviation_s, RAW
         joules = power.compute_joules(hosted.macs * items)
         weighted_joules = joules * weight
@@ -118,6 +128,8 @@ class CostModel:
                 continue
             known, power, alive = node.learned.get(hosted.artifact), profile.power, link.outstanding
             item_s = hosted.compute_s if known is None else known.mean
+            if hosted.sizes:
+                item_s *= hosted.growth_at(self.item_bytes)
             said_s = telemetry.backlog_s - (self.now - node.heard_s)
             sent_s = alive * item_s / profile.slots
             line_s = link.traffic.wait_s(self.now) if alive else 0.0
@@ -135,7 +147,7 @@ class CostModel:
 
     def station(self, node: NodeView, hosted: HostedTier) -> Station:
         """Return a node as a place for stages of a variant that can be cut."""
-        spans, power, items = node.times.spans(hosted), node.profile.power, self.request.batch
+        spans, power, items = node.times.spans(hosted, self.item_bytes), node.profile.power, self.request.batch
         sent = node.link.outstanding / node.profile.slots if node.link is not None else 0.0
         head_loads_s, tail_loads_s = node.end_loads_s(hosted)
         return Station(
@@ -176,7 +188,8 @@ class CostModel:
                 joules += sent_joules + got_joules
                 weighted_joules += sent_joules * before.weight + got_joules * station.weight
             run_s, run_joules = station.run_s(first, last), station.run_joules(first, last)
-            deviation_s = station.node.times.deviation_s(station.hosted, first, last, self.now) * station.items
+            times, hosted = station.node.times, station.hosted
+            deviation_s = times.deviation_s(hosted, first, last, self.now, self.item_bytes) * station.items
             load_s += station.load_s(first, last)
             compute_s += run_s
             delay_s += run_s * station.crowd

@@ -51,10 +51,11 @@ def predicted_here(
     ``n_bytes`` cross before the first, which is this node's own.
     """
     before, predicted = view.own, []
+    item_bytes = tier.input_behind(legs[0].first, n_bytes / items)
     for leg in legs:
         node, hosted = _host(leg, tier, view)
         crossing = n_bytes * _bytes_before(leg, tier) / max(_bytes_before(legs[0], tier), 1)
-        compute_s = node.times.spans(hosted).seconds[leg.first][leg.last] * items
+        compute_s = node.times.spans(hosted, item_bytes).seconds[leg.first][leg.last] * items
         transfer_s = _way_s(before, node, tier, leg.first, view, n_bytes=crossing, items=items)
         predicted.append(replace(leg, compute_s=compute_s, transfer_s=transfer_s))
         before = node

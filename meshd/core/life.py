@@ -219,6 +219,14 @@ class Life(Struct, kw_only=True):
         return max((tier for tier in looked if tier is not None), key=lambda tier: tier.rank, default=None)
 
     @property
+    def item_bytes(self) -> float:
+        """Return the bytes of one item's input; about so many where only what crosses behind a head of it has come."""
+        request, per_item = self.request, self.request.input_bytes / self.request.batch
+        if request.partial is None or self.reached is None:
+            return per_item
+        return self.reached.tier.input_behind(request.partial.legs[0].first, per_item)
+
+    @property
     def deadline_s(self) -> float:
         """Return the point in this node's time by which the answer is due."""
         return self.arrived_s + self.request.deadline_s

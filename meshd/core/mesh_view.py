@@ -150,7 +150,7 @@ class MeshView:
         assert link is not None, "only this node itself has no link"
         return link
 
-    def learn_from(self, node_id: NodeId, answer: Answer, now: float) -> None:
+    def learn_from(self, node_id: NodeId, answer: Answer, now: float, *, item_bytes: float = 0.0) -> None:
         """Take in how long a peer's own stages behind its answer took, and which of them escalated.
 
         What it says of other nodes is passed over: one answer could make a rival look slow for good.
@@ -158,7 +158,7 @@ class MeshView:
         for position, hop in enumerate(answer.route):
             if hop.node_id == node_id and (hosted := self._hosted_at(hop, answer.model)):
                 first, last = hop.stages or (0, len(hosted.stages))
-                self.learn_stages(node_id, hosted, first, last, hop.compute_s / hop.items, now)
+                self.learn_stages(node_id, hosted, first, last, hop.compute_s / hop.items, now, item_bytes=item_bytes)
                 if last == len(hosted.stages):
                     escalated = answer.degraded or any(later.tier != hop.tier for later in answer.route[position + 1 :])
                     self.learn_escalation(hosted, escalated=escalated, now=now)
@@ -168,21 +168,35 @@ class MeshView:
         if rtt_s is not None and node_id in self._peers:
             self.link_to(node_id).echoed(rtt_s, now)
 
-    def learn_compute(self, node_id: NodeId, hosted: HostedTier, item_s: float, now: float) -> None:
-        """Take in one measured execution of the whole, in seconds for one item."""
+    def learn_compute(
+        self, node_id: NodeId, hosted: HostedTier, item_s: float, now: float, item_bytes: float = 0.0
+    ) -> None:
+        """Take in one measured execution of the whole, in seconds for one item whose input has so many bytes.
+
+        It is kept as what the smallest input would have taken: a long one does not make short ones look slow.
+        """
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
+        item_s /= hosted.growth_at(item_bytes)
         node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now)
         node.times.ran_whole(hosted, item_s, now)
 
     def learn_stages(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
-        self, node_id: NodeId, hosted: HostedTier, first: int, last: int, item_s: float, now: float
+        self,
+        node_id: NodeId,
+        hosted: HostedTier,
+        first: int,
+        last: int,
+        item_s: float,
+        now: float,
+        *,
+        item_bytes: float = 0.0,
     ) -> None:
         """Take in one measured execution of the stages [first, last), in seconds for one item."""
         if (first, last) == (0, len(hosted.stages)):
-            self.learn_compute(node_id, hosted, item_s, now)
+            self.learn_compute(node_id, hosted, item_s, now, item_bytes)
             return
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
-        node.times.ran(hosted, first, last, item_s, now)
+        node.times.ran(hosted, first, last, item_s, now, item_bytes)
 
     def learn_exchange(  # noqa: PLR0917 - one exchange has so many sides
         self,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from meshd.core.growth import growth_at
 from meshd.core.ids import ONE_LINE, ArtifactHash, HumanName, NodeId, SaidArtifact, SaidModel, Word
 from model_registry.power import PowerModel
 
@@ -14,6 +15,11 @@ Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
 """Bounds also keep out NaN and infinity: a peer that announces one would spoil every prediction."""
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
+LEAST_GROWTH = 0.01
+"""Of a longer input against the smallest: what is learned of long ones is divided by it."""
+Growth = Annotated[float, Meta(ge=LEAST_GROWTH, le=1e9)]
+MOST_SIZES = 4
+"""Lengths that a model was timed at, beside the shortest."""
 
 
 class DeviceClass(StrEnum):
@@ -58,6 +64,8 @@ class HostedStage(Struct, frozen=True, kw_only=True, gc=False):
     """Whether the manifest lets what crosses behind it leave the node."""
     ways: Annotated[tuple[Way, ...], Meta(max_length=MOST_WAYS)] = ()
     """How what crosses behind it may be encoded."""
+    growth: Annotated[tuple[Growth, ...], Meta(max_length=MOST_SIZES)] = ()
+    """How many times as long as the smallest input one of each of the tier's sizes takes; empty: as of the whole."""
 
 
 class HostedTier(Struct, frozen=True, kw_only=True):
@@ -73,7 +81,7 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     macs: Count
     """Multiply-accumulates for one item of the batch."""
     compute_s: Seconds
-    """Median seconds for one item, measured on that node."""
+    """Median seconds for one item of the smallest input, measured on that node."""
     load_s: Seconds
     """Seconds from cold to warm, measured on that node."""
     score_output: Word | None = None
@@ -96,6 +104,24 @@ class HostedTier(Struct, frozen=True, kw_only=True):
     """Pieces that can run on different nodes, in order; empty where the variant was not cut."""
     max_items: Annotated[int, Meta(ge=1, le=2**31)] = 1
     """Items that one run may hold; 1 where requests cannot be joined to a batch."""
+    sizes: Annotated[tuple[Count, ...], Meta(max_length=MOST_SIZES)] = ()
+    """Bytes of one item's longer inputs that it was timed with, ascending; empty where all inputs are of one length."""
+    growth: Annotated[tuple[Growth, ...], Meta(max_length=MOST_SIZES)] = ()
+    """How many times as long as the smallest input each of them takes."""
+
+    def growth_at(self, item_bytes: float) -> float:
+        """Return how many times as long as the smallest input one of ``item_bytes`` takes; 1 where they are unknown."""
+        return growth_at(item_bytes, self.input_bytes, self.sizes, self.growth) if self.sizes else 1.0
+
+    def stage_growth_at(self, stage: int, item_bytes: float) -> float:
+        """Return the same of one stage."""
+        growth = self.stages[stage].growth or self.growth
+        return growth_at(item_bytes, self.input_bytes, self.sizes, growth) if self.sizes else 1.0
+
+    def input_behind(self, stage: int, crossing_bytes: float) -> float:
+        """Return about how many bytes the input has of which so many cross before a stage: they grow alike."""
+        smallest_bytes = self.stages[stage - 1].out_bytes
+        return self.input_bytes * crossing_bytes / smallest_bytes if smallest_bytes else float(self.input_bytes)
 
     def macs_of(self, first: int, last: int) -> int:
         """Return what stages [first, last) multiply for one item, by their share of the time: only that is known."""

@@ -48,7 +48,7 @@ class NodeView(Struct, kw_only=True):
     link: Link | None
     """None for this node itself."""
     learned: dict[ArtifactHash, Estimate] = {}
-    """Seconds for one item, as measured."""
+    """Seconds for one item of the smallest input, as measured with whatever inputs came."""
     times: StageTimes = field(default_factory=StageTimes)
     """The same for ranges of stages."""
     links: dict[str, PeerLink] = {}
@@ -57,25 +57,27 @@ class NodeView(Struct, kw_only=True):
     """Stages in memory by themselves; none while it has not told of them."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    prospects: dict[tuple[ArtifactHash, DeviceClass, int, int], Prospect] = {}
-    """By variant, tier, size of batch and bytes of the input."""
+    prospects: dict[tuple[ArtifactHash, DeviceClass, int, int, float], Prospect] = {}
+    """By variant, tier, size of batch, bytes of the input, and of one item's."""
     inputs: dict[tuple[ArtifactHash, float, int], tuple[int, int, Passage]] = {}
     """Ways of inputs by variant, bytes and items, each behind the versions of the link and of the encodings."""
 
     def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
-        """Return what one item takes there: learned, or as announced."""
+        """Return what one item of the smallest input takes there: learned, or as announced."""
         known = self.learned.get(hosted.artifact)
         return known if known is not None else Estimate.prior(hosted.compute_s, now)
 
-    def item_s(self, hosted: HostedTier) -> float:
-        """Return the mean of :meth:`compute_s`."""
+    def item_s(self, hosted: HostedTier, item_bytes: float = 0.0) -> float:
+        """Return what one item whose input has so many bytes takes there: learned, or as announced."""
         known = self.learned.get(hosted.artifact)
-        return known.mean if known is not None else hosted.compute_s
+        item_s = known.mean if known is not None else hosted.compute_s
+        return item_s * hosted.growth_at(item_bytes) if hosted.sizes else item_s
 
-    def item_deviation_s(self, hosted: HostedTier, now: float) -> float:
-        """Return the standard deviation of :meth:`compute_s`."""
+    def item_deviation_s(self, hosted: HostedTier, now: float, item_bytes: float = 0.0) -> float:
+        """Return the standard deviation of :meth:`item_s`."""
         known = self.learned.get(hosted.artifact)
-        return known.deviation(now) if known is not None else hosted.compute_s * _ANNOUNCED_SPREAD
+        deviation_s = known.deviation(now) if known is not None else hosted.compute_s * _ANNOUNCED_SPREAD
+        return deviation_s * hosted.growth_at(item_bytes) if hosted.sizes else deviation_s
 
     def load_s(self, hosted: HostedTier, first: int, last: int) -> float:
         """Return what loading stages [first, last) takes there: as long as the whole, or nothing where they are warm.

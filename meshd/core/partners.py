@@ -48,7 +48,9 @@ class Partners:
         self.here = cost.station(cost.view.own, own)
         self._rules = rules
         self.input_bytes = 0 if cost.request.partial is not None else cost.request.input_bytes
-        self._prospects = Prospects(cost.view, own, items=self.items, input_bytes=self.input_bytes)
+        self._prospects = Prospects(
+            cost.view, own, items=self.items, input_bytes=self.input_bytes, item_bytes=cost.item_bytes
+        )
 
     def prospect(self, node: NodeView, hosted: HostedTier) -> Prospect:
         """Return what tails on a peer take at best."""

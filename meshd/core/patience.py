@@ -8,6 +8,7 @@ from math import inf
 from meshd.core.candidate import Candidate, Mask, Observation
 from meshd.core.ids import NodeId
 from meshd.core.life import Life
+from meshd.core.node import HostedTier
 from meshd.core.plan import Leg
 from meshd.core.settings import Settings
 
@@ -76,11 +77,18 @@ def wait_for_rest_s(settings: Settings, life: Life, legs: tuple[Leg, ...], now: 
     patient_s = max(settings.patience_factor * expected_s, settings.patience_floor_s * len(legs))
     if life.reached is None:
         return patient_s
-    stages = life.reached.tier.stages[legs[0].first :]
-    rest_here_s = _UNSURE * life.request.batch * sum(stage.compute_s for stage in stages)
+    rest_here_s = _UNSURE * life.request.batch * _item_s(life, life.reached.tier, legs[0].first)
     remaining_s = life.remaining_s(now)
     limit_s = remaining_s - margin_s(remaining_s) - rest_here_s
     return min(patient_s, limit_s) if limit_s >= expected_s else patient_s
+
+
+def _item_s(life: Life, tier: HostedTier, first: int) -> float:
+    """Return what one item takes from a stage on, as this node announces it."""
+    return sum(
+        tier.stages[stage].compute_s * tier.stage_growth_at(stage, life.item_bytes)
+        for stage in range(first, len(tier.stages))
+    )
 
 
 def last_call_s(observation: Observation, chosen: Candidate, *, tried: Collection[NodeId] = ()) -> float:

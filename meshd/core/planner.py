@@ -46,7 +46,9 @@ class Planner:
         self._view.weigh_doubts(now)
         request, remaining_s = life.request, life.remaining_s(now)
         rules = Rules(self._view, self._settings, life, above=above, is_full=here.is_full)
-        cost = CostModel(self._view, self._settings, request, here, remaining_s=remaining_s, now=now)
+        cost = CostModel(
+            self._view, self._settings, request, here, item_bytes=life.item_bytes, remaining_s=remaining_s, now=now
+        )
         candidates = _Offer(self._view, rules, cost, life).candidates()
         if request.plan and not request.delegated:
             candidates = mask_other_plans(candidates, request.plan)

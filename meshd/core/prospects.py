@@ -20,12 +20,13 @@ class Prospects:
     0 ``input_bytes``: they are not known here.
     """
 
-    def __init__(self, view: MeshView, own: HostedTier, *, items: int, input_bytes: int) -> None:
+    def __init__(self, view: MeshView, own: HostedTier, *, items: int, input_bytes: int, item_bytes: float) -> None:
         self._view = view
         self._own = own
         self._items = items
         self._input_bytes = input_bytes
-        self._key = (own.artifact, own.tier, items, input_bytes)
+        self._item_bytes = item_bytes if own.sizes else 0.0
+        self._key = (own.artifact, own.tier, items, input_bytes, self._item_bytes)
         self._versions = (view.encodings.version, view.crossings.version, view.own.times.version)
 
     def of(self, node: NodeView, hosted: HostedTier) -> Prospect:
@@ -48,7 +49,8 @@ class Prospects:
         passages = [self._passage(node, stage) for stage in range(1, len(own.stages))]
         fits = len(hosted.stages) == len(own.stages)
         cuts = [cut for cut in open_cuts(own.stages) if hosted.stages[cut - 1].may_travel] if fits else []
-        heads_s, tails = self._view.own.times.spans(own).seconds[0], node.times.spans(hosted).seconds
+        heads_s = self._view.own.times.spans(own, self._item_bytes).seconds[0]
+        tails = node.times.spans(hosted, self._item_bytes).seconds
         tails_s = [passages[cut - 1].seconds + tails[cut][-1] * items for cut in cuts]
         wholes_s = [heads_s[cut] * items + tail_s for cut, tail_s in zip(cuts, tails_s, strict=True)]
         ways_s = [heads_s[cut] * items + passages[cut - 1].seconds for cut in cuts]

@@ -67,12 +67,13 @@ class Reports:
         self._attempts.ended_there(life)
         self._view.radio_used(now)
         transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
-        n_bytes, items = bytes_to_send(life, attempt.leg), life.request.batch
+        n_bytes, items, item_bytes = bytes_to_send(life, attempt.leg), life.request.batch, life.item_bytes
         if answered.answer.degraded and not attempt.legs:
             life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
         self._conclude(life, Given(answer=answer, attempt=answered.attempt), now)
-        self._learn_from_peer(attempt, answered, transfer_s, now, n_bytes=n_bytes, items=items)  # Nobody waits for it.
+        # Nobody waits for it.
+        self._learn_from_peer(attempt, answered, transfer_s, now, n_bytes=n_bytes, items=items, item_bytes=item_bytes)
 
     def peer_refused(self, refused: events.PeerRefused, now: float) -> None:
         """Look for another way after a peer ended a request without an answer."""
@@ -126,9 +127,10 @@ class Reports:
             return
         run.has_taught, item_s = True, done.compute_s / done.items
         if leg is None:
-            self._view.learn_compute(own.node_id, tier, item_s, now)
+            self._view.learn_compute(own.node_id, tier, item_s, now, life.item_bytes)
         else:
-            self._view.learn_stages(own.node_id, tier, leg.first, leg.last, item_s, now)
+            item_bytes = life.item_bytes
+            self._view.learn_stages(own.node_id, tier, leg.first, leg.last, item_s, now, item_bytes=item_bytes)
 
     def _learn_from_peer(
         self,
@@ -139,12 +141,13 @@ class Reports:
         *,
         n_bytes: int,
         items: int,
+        item_bytes: float,
     ) -> None:
         tier, stage = attempt.candidate.tier, attempt.leg.first if attempt.leg else 0
         link = self._view.link_to(answered.node_id)
         transfer_s = link.traffic.alone_s(transfer_s, sent_s=attempt.since_s, rtt_s=link.rtt_s.mean)
         self._view.learn_exchange(answered, tier, stage, attempt.codec, n_bytes, transfer_s, now, items=items)
-        self._view.learn_from(answered.node_id, answered.answer, now)
+        self._view.learn_from(answered.node_id, answered.answer, now, item_bytes=item_bytes)
 
     def _reach(self, life: Life, attempt: Attempt, done: events.StageFinished, now: float) -> None:
         leg, tier = attempt.legs[0], attempt.candidate.tier

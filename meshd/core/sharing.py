@@ -64,7 +64,7 @@ class Sharer:
         return host.fixed_s + host.item_s * self._batch / 2.0
 
     def _line(self, node: NodeView, hosted: HostedTier) -> Host:
-        item_s, fixed_s = node.item_s(hosted), self._cost.load_s(node, hosted)
+        item_s, fixed_s = node.item_s(hosted, self._cost.item_bytes), self._cost.load_s(node, hosted)
         fixed_s += self._cost.wait_s(node, item_s)
         if node.link is not None:
             one, all_of_them = (self._cost.input_passage(node, hosted, n).seconds for n in (1, self._batch))

@@ -24,8 +24,12 @@ _Variant = tuple[ArtifactHash, DeviceClass, int]
 many of them."""
 
 
+_MOST_TABLES = 32
+"""Lengths of input that tables are kept of for one variant."""
+
+
 class Spans(Struct, frozen=True, kw_only=True, gc=False):
-    """Means for one item; a range [first, last) stands at ``[first][last]``."""
+    """Means for one item of one length; a range [first, last) stands at ``[first][last]``."""
 
     seconds: tuple[tuple[float, ...], ...]
     work: tuple[float, ...]
@@ -41,21 +45,26 @@ class StageTimes:
         self.version = 0
         self._ranges: dict[tuple[_Variant, int, int], Estimate] = {}
         self._paces: dict[_Variant, Estimate] = {}
-        self._tables: dict[_Variant, Spans] = {}
+        self._tables: dict[_Variant, dict[float, Spans]] = {}
 
-    def spans(self, hosted: HostedTier) -> Spans:
-        """Return the means of all ranges of a variant that can be cut."""
-        variant = _variant(hosted)
-        table = self._tables.get(variant)
+    def spans(self, hosted: HostedTier, item_bytes: float = 0.0) -> Spans:
+        """Return the means of all ranges of a variant that can be cut, for inputs of so many bytes an item."""
+        item_bytes = item_bytes if hosted.sizes else 0.0
+        tables = self._tables.get(_variant(hosted))
+        if tables is None or len(tables) > _MOST_TABLES:
+            tables = self._tables[_variant(hosted)] = {}
+        table = tables.get(item_bytes)
         if table is None:
-            table = self._tables[variant] = self._computed(hosted)
+            table = tables[item_bytes] = self._computed(hosted, item_bytes)
         return table
 
-    def deviation_s(self, hosted: HostedTier, first: int, last: int, now: float) -> float:
+    def deviation_s(
+        self, hosted: HostedTier, first: int, last: int, now: float, item_bytes: float = 0.0
+    ) -> float:
         """Return the standard deviation of what [first, last) takes for one item."""
         if known := self._ranges.get((_variant(hosted), first, last)):
-            return known.deviation(now)
-        table = self.spans(hosted)
+            return known.deviation(now) * _growth(hosted, first, last, item_bytes)
+        table = self.spans(hosted, item_bytes)
         measured = table.n_measured[last] - table.n_measured[first] == last - first
         return table.seconds[first][last] * (_MEASURED_SPREAD if measured else _BELIEVED_SPREAD)
 
@@ -64,10 +73,13 @@ class StageTimes:
         if hosted.stages:
             self._learn_pace(hosted, item_s, hosted.compute_s, now)
 
-    def ran(self, hosted: HostedTier, first: int, last: int, item_s: float, now: float) -> None:
-        """Learn from one run of the stages [first, last); of a range that it has not, nothing."""
+    def ran(  # noqa: PLR0917 - as above
+        self, hosted: HostedTier, first: int, last: int, item_s: float, now: float, item_bytes: float = 0.0
+    ) -> None:
+        """Learn from one run of the stages [first, last), for inputs of any length; of a range it has not, nothing."""
         if not 0 <= first < last <= len(hosted.stages):
             return
+        item_s /= _growth(hosted, first, last, item_bytes)
         key = (_variant(hosted), first, last)
         known = self._ranges.get(key) or Estimate.prior(self.spans(hosted).seconds[first][last], now)
         announced_s = sum(stage.compute_s for stage in hosted.stages[first:last])
@@ -90,27 +102,42 @@ class StageTimes:
             known = self._paces.get(variant) or Estimate.prior(1.0, now)
             self._paces[variant] = known.updated(item_s / max(announced_s, _LEAST_ANNOUNCED_S), now)
 
-    def _computed(self, hosted: HostedTier) -> Spans:
+    def _computed(self, hosted: HostedTier, item_bytes: float) -> Spans:
         """Return the table: a range that was run by what it took, any other by its stages at the node's pace."""
         variant = _variant(hosted)
         pace = self._paces.get(variant)
         factor = pace.mean if pace is not None else 1.0
-        stages_s = [stage.compute_s * factor for stage in hosted.stages]
+        growth = [hosted.stage_growth_at(stage, item_bytes) for stage in range(len(hosted.stages))]
+        stages_s = [stage.compute_s * factor * times for stage, times in zip(hosted.stages, growth, strict=True)]
         before_s = [0.0]
         for stage_s in stages_s:
             before_s.append(before_s[-1] + stage_s)
         n_stages, whole_s = len(stages_s), before_s[-1]
         rows = tuple(
-            tuple(self._known(variant, first, last, before_s[last] - before_s[first]) for last in range(n_stages + 1))
+            tuple(
+                self._known(hosted, first, last, item_bytes, before_s[last] - before_s[first])
+                for last in range(n_stages + 1)
+            )
             for first in range(n_stages)
         )
         work = tuple(part_s / whole_s if whole_s > 0.0 else k / n_stages for k, part_s in enumerate(before_s))
         n_measured = (0, *accumulate(stage.measured for stage in hosted.stages))
         return Spans(seconds=rows, work=work, n_measured=n_measured)
 
-    def _known(self, variant: _Variant, first: int, last: int, else_s: float) -> float:
-        known = self._ranges.get((variant, first, last))
-        return known.mean if known is not None else max(0.0, else_s)
+    def _known(self, hosted: HostedTier, first: int, last: int, item_bytes: float, else_s: float) -> float:
+        known = self._ranges.get((_variant(hosted), first, last))
+        return max(0.0, else_s) if known is None else known.mean * _growth(hosted, first, last, item_bytes)
+
+
+def _growth(hosted: HostedTier, first: int, last: int, item_bytes: float) -> float:
+    """Return how many times as long as of the smallest input stages take, by the part of each in it."""
+    if not hosted.sizes:
+        return 1.0
+    stages_s = [stage.compute_s for stage in hosted.stages[first:last]]
+    if sum(stages_s) <= 0.0:
+        return hosted.growth_at(item_bytes)
+    longer_s = [seconds * hosted.stage_growth_at(first + k, item_bytes) for k, seconds in enumerate(stages_s)]
+    return sum(longer_s) / sum(stages_s)
 
 
 def _variant(hosted: HostedTier) -> _Variant:

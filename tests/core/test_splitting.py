@@ -17,6 +17,7 @@ from meshd.core.life import Reached
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
+from meshd.core.plan import Leg, Partial
 from meshd.core.request import Priority, Privacy
 from tests.core.builders import UPSTREAM_TIER, request
 from tests.core.parts import (
@@ -209,7 +210,8 @@ def test_what_has_begun_can_go_on_here_or_on_peers_or_begin_again() -> None:
 
 
 def test_the_rest_of_a_plan_from_elsewhere_never_begins_again() -> None:
-    partial = replace(PICTURE, input_bytes=25_000, via=(node_id("watch"),), partial=object())
+    rest = Partial(artifact=MODEL.artifact, legs=(Leg(node_id=node_id("band"), node="band", first=2, last=4),))
+    partial = replace(PICTURE, input_bytes=25_000, via=(node_id("watch"),), partial=rest)
     told = seen(household(4e7), partial, reached=reached(attempt=None))
     assert masks(told) == {"band 2-4": None}
 
