@@ -162,15 +162,20 @@ def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[bytes
         InvalidInput: metadata or payload are longer than a header can say.
     """
     metadata = _ENCODER.encode(message)
-    parts = [view for part in payload_parts if (view := _bytes_of(part))]
+    parts: list[bytes | memoryview] = [b""]  # Where the header goes.
+    for part in payload_parts:
+        view = memoryview(part)
+        if view.nbytes:
+            # As bytes, so that its length is its size: asyncio counts with `len`.
+            parts.append(view if view.format == "B" and view.ndim == 1 else view.cast("B"))
     payload_bytes = sum(map(len, parts))
     if len(metadata) > MAX_METADATA_BYTES or payload_bytes >= 2**32:
         raise InvalidInput(
             f"{type(message).__name__} takes {len(metadata):,} bytes of metadata and {payload_bytes:,} of "
             f"tensors; {MAX_METADATA_BYTES:,} and {2**32 - 1:,} are possible."
         )
-    header = HEADER.pack(MAGIC, PROTOCOL_VERSION, _KIND_OF[type(message)], len(metadata), payload_bytes)
-    return [header + metadata, *parts]
+    parts[0] = HEADER.pack(MAGIC, PROTOCOL_VERSION, _KIND_OF[type(message)], len(metadata), payload_bytes) + metadata
+    return parts
 
 
 def decode(frame: Frame) -> Message:
@@ -186,9 +191,3 @@ def decode(frame: Frame) -> Message:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"metadata of a {KINDS[frame.kind].__name__} frame: {error}") from error
     return message
-
-
-def _bytes_of(part: Buffer) -> memoryview:
-    """View a buffer as bytes, so that its length is its size: asyncio counts with ``len``."""
-    view = memoryview(part)
-    return view if view.format == "B" and view.ndim == 1 else view.cast("B") if view.nbytes else _NOTHING

@@ -25,7 +25,10 @@ _RAW: Mapping[str, Encoding] = MappingProxyType({})
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in get_args(DType)}
 _ELEMENT_BYTES = {name: dtype.itemsize for name, dtype in _DTYPES.items()}
 # Asking a dtype for its name costs a microsecond each time.
-_NAMES = {dtype.newbyteorder(order): name for name, dtype in _DTYPES.items() for order in "<>"}
+_NAMES: Mapping[np.dtype[Any], DType] = {
+    dtype.newbyteorder(order): cast("DType", name) for name, dtype in _DTYPES.items() for order in "<>"
+}
+_NOTHING = memoryview(b"")
 
 
 def encode_tensors(
@@ -46,7 +49,8 @@ def encode_tensors(
         array = np.asarray(given)
         header = _header(name, array)
         headers.append(header)
-        contents.append(np.asarray(array, _DTYPES[header.dtype], order="C").reshape(-1).view(np.uint8).data)
+        # A view of no elements cannot be cast.
+        contents.append(np.asarray(array, _DTYPES[header.dtype], order="C").data.cast("B") if array.size else _NOTHING)
     if encodings:
         _encode(headers, contents, arrays, encodings)
     return tuple(headers), contents
@@ -60,23 +64,23 @@ def decode_tensors(headers: Sequence[TensorHeader], payload: memoryview) -> dict
             their header says.
         InvalidInput: the library of a codec is not installed here.
     """
-    sizes = list(map(_wire_bytes, headers))
-    if sum(sizes) != len(payload):
-        raise ProtocolError(
-            f"the tensors take {sum(sizes):,} bytes by their headers and the payload has {len(payload):,}."
-        )
     arrays: dict[str, Array] = {}
-    offset, room_bytes = 0, MOST_BYTES
-    for header, size in zip(headers, sizes, strict=True):
+    start, room_bytes = 0, MOST_BYTES
+    for header in headers:
         if header.name in arrays:
             raise ProtocolError(f"two tensors are called {header.name!r}.")
-        content = payload[offset : offset + size]
-        if header.codec == RAW:
-            arrays[header.name] = _view(header, content)
+        is_raw = header.codec == RAW
+        end = start + (prod(header.shape) * _ELEMENT_BYTES[header.dtype] if is_raw else _encoded_bytes(header))
+        if end > len(payload):
+            raise _misfit(headers, payload)
+        if is_raw:
+            arrays[header.name] = _view(header, payload[start:end])
         else:
-            arrays[header.name] = _decoded(header, content, room_bytes)
+            arrays[header.name] = _decoded(header, payload[start:end], room_bytes)
             room_bytes -= arrays[header.name].nbytes
-        offset += size
+        start = end
+    if start != len(payload):
+        raise _misfit(headers, payload)
     return arrays
 
 
@@ -89,10 +93,15 @@ def decoded_bytes(headers: Sequence[TensorHeader]) -> int:
     return n_bytes
 
 
-def _wire_bytes(header: TensorHeader) -> int:
-    if header.codec == RAW:
-        n_bytes: int = prod(header.shape) * _ELEMENT_BYTES[header.dtype]
-        return n_bytes
+def _misfit(headers: Sequence[TensorHeader], payload: memoryview) -> ProtocolError:
+    n_bytes = sum(
+        prod(header.shape) * _ELEMENT_BYTES[header.dtype] if header.codec == RAW else _encoded_bytes(header)
+        for header in headers
+    )
+    return ProtocolError(f"the tensors take {n_bytes:,} bytes by their headers and the payload has {len(payload):,}.")
+
+
+def _encoded_bytes(header: TensorHeader) -> int:
     if header.encoded_bytes is None:
         raise ProtocolError(f"tensor {header.name!r} is encoded as {header.codec} in nobody knows how many bytes.")
     return header.encoded_bytes
@@ -138,7 +147,7 @@ def _header(name: str, array: Array) -> TensorHeader:
         )
     if array.ndim > MAX_RANK:
         raise InvalidInput(f"tensor {name!r} has {array.ndim} axes; {MAX_RANK} at most can be sent.")
-    return TensorHeader(name=name, dtype=cast("DType", dtype), shape=array.shape)
+    return TensorHeader(name=name, dtype=dtype, shape=array.shape)
 
 
 def _view(header: TensorHeader, content: memoryview) -> Array:
