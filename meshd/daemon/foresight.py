@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import msgspec
 
@@ -41,8 +41,8 @@ class Foresight:
         self._manifest = manifest
         self._now = now
 
-    def document(self, arguments: dict[str, str]) -> PlanDocument:
-        """Return what would be decided.
+    def document(self, arguments: dict[str, str]) -> Generator[None, None, PlanDocument]:
+        """Return what would be decided; yields before each look, which takes about as long as a decision.
 
         Raises:
             UnknownQuery: the question makes no sense, or the model or node is not known here.
@@ -52,10 +52,11 @@ class Foresight:
         view, wait_s = self._view(question.node, now)
         request = self._request(question)
         hosts = self._hosts(view, request.model)
-        looks = tuple(
-            self._look(at_rate(view, rate_bps) if rate_bps else view, request, now, wait_s, rate_bps)
-            for rate_bps in question.rates_bps or (None,)
-        )
+        looks: list[PlannedLook] = []
+        for rate_bps in question.rates_bps or (None,):
+            yield
+            supposed = at_rate(view, rate_bps) if rate_bps else view
+            looks.append(self._look(supposed, request, now, wait_s, rate_bps))
         return PlanDocument(
             model=request.model,
             node=view.own.profile.name,
@@ -67,7 +68,7 @@ class Foresight:
             privacy=request.privacy,
             deadline_s=request.deadline_s,
             input_bytes=request.input_bytes,
-            looks=looks,
+            looks=tuple(looks),
             links=tuple(_link(node, is_own=view.own is own) for node in view.nodes() if node.link is not None),
             hosts=tuple(as_learned(node, request.model) for node in hosts),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from meshd.errors import Overloaded
@@ -12,15 +12,19 @@ from meshd.net.session import Session, State
 from meshd.wire.messages import Query
 
 MOST_OF_ONE = 64
-"""Questions that wait for one client; one of `meshd plan` takes up to 20 ms."""
+"""Questions that wait for one client; one of `meshd plan` takes up to 20 ms, in steps of one or two."""
 
 
 class Questions:
-    """Answers them in the order in which they came, each in a turn of the loop of its own."""
+    """Has them answered in steps, each in a turn of the loop of its own; the clients that wait take turns as well.
 
-    def __init__(self, answer: Callable[[Session, Query], None]) -> None:
+    ``answer`` begins to answer a question; every item that is drawn from what it returns is a step.
+    """
+
+    def __init__(self, answer: Callable[[Session, Query], Iterator[None]]) -> None:
         self._answer = answer
-        self._waiting: deque[tuple[Session, Query]] = deque()
+        self._waiting: dict[Session, deque[Iterator[None]]] = {}
+        """By who asked; whose turn it is comes first."""
         self._is_at_it = False
 
     def ask(self, session: Session, query: Query) -> None:
@@ -29,20 +33,35 @@ class Questions:
         Raises:
             Overloaded: too many of this client wait already.
         """
-        if sum(asker is session for asker, _ in self._waiting) >= MOST_OF_ONE:
+        waiting = self._waiting.setdefault(session, deque())
+        if len(waiting) >= MOST_OF_ONE:
             raise Overloaded(f"{MOST_OF_ONE} questions of this session wait already.", hint="Wait for the answers.")
-        self._waiting.append((session, query))
+        waiting.append(self._answer(session, query))
         if not self._is_at_it:
             self._is_at_it = True
-            asyncio.get_running_loop().call_soon(self._answer_first)
+            asyncio.get_running_loop().call_soon(self._go_on)
 
-    def _answer_first(self) -> None:
-        session, query = self._waiting.popleft()
+    def _go_on(self) -> None:
+        """Take one step for whoever's turn it is."""
+        session = next(iter(self._waiting))
+        waiting = self._waiting.pop(session)
         since_s = perf_counter()
         try:
             if session.state is State.OPEN:
-                self._answer(session, query)
+                _take_step(waiting)
+            else:
+                waiting.clear()
         finally:
+            if waiting:
+                self._waiting[session] = waiting
             self._is_at_it = bool(self._waiting)
             if self._is_at_it:
-                asyncio.get_running_loop().call_later(perf_counter() - since_s, self._answer_first)
+                asyncio.get_running_loop().call_later(perf_counter() - since_s, self._go_on)
+
+
+def _take_step(waiting: deque[Iterator[None]]) -> None:
+    """Go on with the first question; one that is answered, or met a defect, waits no longer."""
+    first = waiting.popleft()
+    for _ in first:
+        waiting.appendleft(first)
+        return

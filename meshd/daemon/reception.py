@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from meshd import log
@@ -59,9 +61,9 @@ class Reception:
         except MeshError as error:
             session.send(refusal_of(query.request_id, error))
 
-    def _answer(self, session: Session, query: Query) -> None:
+    def _answer(self, session: Session, query: Query) -> Iterator[None]:
         try:
-            document = self._reporter.document(query.subject, query.arguments)
+            document = yield from self._reporter.document(query.subject, query.arguments)
         except MeshError as error:
             session.send(refusal_of(query.request_id, error))
         else:

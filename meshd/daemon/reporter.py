@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import meshd
 from meshd.config import Config
@@ -69,8 +69,8 @@ class Reporter:
         self._listening = listening
         self._started_s = time.monotonic()
 
-    def document(self, subject: str, arguments: dict[str, str]) -> AnyDocument:
-        """Return the document on a subject.
+    def document(self, subject: str, arguments: dict[str, str]) -> Generator[None, None, AnyDocument]:
+        """Return the document on a subject; yields wherever others may have their turn.
 
         Raises:
             UnknownQuery: there is none.
@@ -85,7 +85,7 @@ class Reporter:
             case "manifest":
                 return self._manifest(ModelName(arguments.get("model", "")))
             case "plan":
-                return self._foresight.document(arguments)
+                return (yield from self._foresight.document(arguments))
             case "explain":
                 return self._explain(arguments.get("request_id"))
             case _:

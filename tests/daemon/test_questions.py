@@ -1,17 +1,23 @@
 """Questions of clients: others are served between any two, and what waits of them is bounded."""
 
 import asyncio
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from meshd.client.conversation import query_message
-from meshd.daemon import questions
+from meshd.core.ids import ModelName
+from meshd.core.outlook import Outlook, outlook
+from meshd.daemon import foresight, questions
 from meshd.daemon.questions import Questions
 from meshd.errors import Overloaded
 from meshd.net.session import Session
+from meshd.plan_document import PlanQuestion
 from meshd.wire.messages import Query
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import until
+from tests.daemon.toys import MODEL
 
 
 async def test_the_loop_turns_to_others_between_any_two_questions(member: MakeMember) -> None:
@@ -19,15 +25,50 @@ async def test_the_loop_turns_to_others_between_any_two_questions(member: MakeMe
     await client.session.opened()
     served: list[str] = []
 
-    def answer(_session: Session, query: Query) -> None:
+    def answer(_session: Session, query: Query) -> Iterator[None]:
         served.append(query.subject)
         asyncio.get_running_loop().call_soon(served.append, "others")
+        yield from ()
 
     asked = Questions(answer)
     for subject in ("status", "peers", "models"):
         asked.ask(client.session, query_message(subject, {}))
     await until(lambda: len(served) == 6)
     assert served == ["status", "others", "peers", "others", "models", "others"]
+
+
+async def test_who_asks_for_little_does_not_wait_for_who_asks_for_much(member: MakeMember) -> None:
+    node = member("watch")
+    greedy, modest = node.client(), node.client()
+    await greedy.session.opened()
+    await modest.session.opened()
+    served: list[str] = []
+
+    def answer(_session: Session, query: Query) -> Iterator[None]:
+        for step in range(3 if query.subject == "plan" else 1):
+            served.append(f"{query.subject} {step}")
+            yield
+
+    asked = Questions(answer)
+    for _ in range(2):
+        asked.ask(greedy.session, query_message("plan", {}))
+    asked.ask(modest.session, query_message("status", {}))
+    await until(lambda: len(served) == 7)
+    assert served == ["plan 0", "status 0", "plan 1", "plan 2", "plan 0", "plan 1", "plan 2"]
+
+
+async def test_each_rate_of_a_plan_is_a_step_of_its_own(member: MakeMember, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def counted(*given: Any, **named: Any) -> Outlook:
+        looks.append(named["now"])
+        return outlook(*given, **named)
+
+    monkeypatch.setattr(foresight, "outlook", counted)
+    question = PlanQuestion(model=ModelName(MODEL), rates_bps=(1e3, 1e6, 1e9))
+    steps = member("watch").reception._reporter.document("plan", question.arguments)
+    assert [len(looks) for _ in steps] == [0, 1, 2]
+    assert len(looks) == 3
 
 
 async def test_a_question_too_many_is_refused_and_others_are_heard(
