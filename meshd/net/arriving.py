@@ -46,9 +46,8 @@ class Arrival:
         self._loop = asyncio.get_running_loop()
         self._came_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
-
-    def __bool__(self) -> bool:
-        return self._timer is not None
+        self.began = False
+        """Whether there is one."""
 
     def goes_on(self, n_bytes: int) -> None:
         """Take note that something has come of a frame that takes so many bytes; of none where that is 0."""
@@ -58,6 +57,7 @@ class Arrival:
         self._came_s = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(self._stalled_s, self._check)
+            self.began = True
         self._among.goes_on(self, n_bytes)
 
     def end(self) -> None:
@@ -65,6 +65,7 @@ class Arrival:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self.began = False
             self._among.end(self)
 
     def give_up(self, why: str) -> None:

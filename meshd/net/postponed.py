@@ -14,25 +14,23 @@ class Postponed:
     """Holds them in the order in which they came. Their credit is out meanwhile, which bounds what they take."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Infer, memoryview, float]] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+        self.waiting: deque[tuple[Infer, memoryview, float]] = deque()
+        """The first come first, each with the time when it came."""
 
     def add(self, infer: Infer, payload: memoryview) -> None:
         """Let a request wait."""
-        self._waiting.append((infer, payload, monotonic()))
+        self.waiting.append((infer, payload, monotonic()))
 
     def forget(self, request_id: str) -> None:
         """Drop what was cancelled."""
-        self._waiting = deque(waits for waits in self._waiting if waits[0].request_id != request_id)
+        self.waiting = deque(waits for waits in self.waiting if waits[0].request_id != request_id)
 
     def clear(self) -> None:
         """Drop all of them: whoever asked is gone."""
-        self._waiting.clear()
+        self.waiting.clear()
 
     def take(self) -> tuple[Infer, memoryview]:
         """Return the first with what is left of its deadline; it waits no longer."""
-        infer, payload, since_s = self._waiting.popleft()
+        infer, payload, since_s = self.waiting.popleft()
         left_s = max(infer.deadline_s - (monotonic() - since_s), LEAST_DEADLINE_S)
         return replace(infer, deadline_s=left_s), payload

@@ -168,11 +168,11 @@ class Session(asyncio.BufferedProtocol):
         """
         if self.state is not State.OPEN:
             return False
-        if isinstance(message, Infer):
-            return self._ask(message, payload_parts)
-        if isinstance(message, Result | Refusal):
+        if type(message) is Result or type(message) is Refusal:
             return self._answer(message, payload_parts)
-        if isinstance(message, Heartbeat) and not message.echo:
+        if type(message) is Infer:
+            return self._ask(message, payload_parts)
+        if type(message) is Heartbeat and not message.echo:
             self._beat = message.sequence, monotonic()
         return self._write(message, payload_parts)
 
@@ -213,12 +213,12 @@ class Session(asyncio.BufferedProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
-        if self.state in (State.CLOSING, State.CLOSED):
+        if self.state is State.CLOSING or self.state is State.CLOSED:
             return
         try:
             for frame in self._reader.received(nbytes):
                 self._take(decode(frame), frame.payload)
-            if self._reader.unfinished_bytes or self._arrival:
+            if self._reader.unfinished_bytes or self._arrival.began:
                 self._arrival.goes_on(self._reader.unfinished_bytes)
         except LinkError as error:
             self._refuse(error)
@@ -255,7 +255,7 @@ class Session(asyncio.BufferedProtocol):
             self.goodbye = message
             self.abort(_reason_of(message, self.address))
         elif self.state is State.OPEN:
-            if isinstance(message, Heartbeat) and message.echo and message.sequence == self._beat[0]:
+            if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
                 self.rtt_s = monotonic() - self._beat[1]
             if self._accounts.received(message, len(payload)):
                 self._pass_on(message, payload)
@@ -263,20 +263,22 @@ class Session(asyncio.BufferedProtocol):
             self._take_hello(message)
 
     def _pass_on(self, message: Message, payload: memoryview) -> None:
-        if isinstance(message, Infer) and (self._postponed or self._leaves_unread()):
-            self._postponed.add(message, payload)
-            return
-        if isinstance(message, Cancel) and self._postponed:
+        if type(message) is Infer:
+            if self._postponed.waiting or self._outgoing.waiting_bytes > self._limits.window_bytes:
+                self._postponed.add(message, payload)
+                return
+        elif type(message) is Cancel:
             self._postponed.forget(message.request_id)
         self.on_message(self, message, payload)
 
     def _take_up(self) -> None:
         """Pass on what was postponed, until too much is unread again."""
-        while self._postponed and self.state is State.OPEN and not self._leaves_unread():
+        while (
+            self._postponed.waiting
+            and self.state is State.OPEN
+            and self._outgoing.waiting_bytes <= self._limits.window_bytes
+        ):
             self.on_message(self, *self._postponed.take())
-
-    def _leaves_unread(self, windows: int = 1) -> bool:
-        return self._outgoing.waiting_bytes > windows * self._limits.window_bytes
 
     def _ask(self, infer: Infer, payload_parts: Sequence[Buffer]) -> bool:
         payload_bytes = sum(memoryview(part).nbytes for part in payload_parts)
@@ -288,7 +290,8 @@ class Session(asyncio.BufferedProtocol):
         )
 
     def _answer(self, answer: Result | Refusal, payload_parts: Sequence[Buffer]) -> bool:
-        if isinstance(answer, Result) and self._leaves_unread(_MOST_WINDOWS_UNREAD):
+        unread_bytes = self._outgoing.waiting_bytes
+        if unread_bytes > _MOST_WINDOWS_UNREAD * self._limits.window_bytes and isinstance(answer, Result):
             answer, payload_parts = _unread(answer), ()
         taken = self._write(answer, payload_parts)
         self._accounts.answered(answer)

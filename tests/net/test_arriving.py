@@ -79,4 +79,4 @@ async def test_what_has_come_of_a_frame_is_not_kept_once_the_session_has_ended()
     one.abort()
     await two.closed()
     assert (two._reader.unfinished_bytes, two._reader._unfinished) == (0, None)
-    assert not two._arrival
+    assert not two._arrival.began
