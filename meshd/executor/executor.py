@@ -19,8 +19,9 @@ from meshd.executor.admissions import Admission
 from meshd.executor.batch import Member, fail, run_alone, run_together
 from meshd.executor.hosted_model import HostedKey, HostedModel
 from meshd.executor.input_contract import BATCH
+from meshd.executor.length import Length
 from meshd.executor.memory_budget import MemoryBudget
-from meshd.executor.profile import Profile, measure
+from meshd.executor.profile import Profile, measure_lengths
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.resident import Resident
 from meshd.executor.stage import Done, Stage, StageEnd
@@ -126,13 +127,15 @@ class Executor:
         memory.give_back()
 
     def profile(self, hosted: HostedModel) -> Profile:
-        """Measure a model, or remember what was measured on this machine before. Blocks for 0.3 s or three runs.
+        """Measure a model, or remember what was measured on this machine before.
+
+        Blocks for 0.3 s or three runs, of each of a few lengths where inputs are of several.
 
         Raises:
             ModelUnusable: it had to be loaded again and could not be, or it fails on an input of zeros.
         """
         profile = self._profiles.get(hosted.artifact) if self._profiles else None
-        if profile is None:
+        if profile is None or (hosted.lengths.are_free and profile.sizes is None):
             try:
                 profile = self._measure(hosted)
             except ExecutionFailed as error:
@@ -205,14 +208,14 @@ class Executor:
         except (ExecutionFailed, InvalidInput) as error:
             done(error if isinstance(error, ExecutionFailed) else ExecutionFailed(error.message))
             return Stage()
-        session, batch = runs.session, extents.get(BATCH, 1)
-        if session is not None and runs.compute_s * batch < self._inline_below_s:
-            self._deliver(hosted, runs, batch, run_alone(runs, session, inputs, extents), done)
+        session, work = runs.session, runs.work_of(extents, extents.get(BATCH, 1))
+        if session is not None and runs.compute_s * work < self._inline_below_s:
+            self._deliver(hosted, runs, work, run_alone(runs, session, inputs, extents), done)
             return Stage()
         loop = asyncio.get_running_loop()
         future = self._pool.submit(self._run_anyhow, hosted, runs, inputs, extents)
         future.add_done_callback(
-            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, runs, batch, _end_of(ended), done)
+            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, runs, work, _end_of(ended), done)
         )
         return Stage(future.cancel)
 
@@ -237,7 +240,8 @@ class Executor:
 
     def _begin(self, hosted: HostedModel, members: Sequence[Member]) -> None:
         session = hosted.session
-        if session is not None and hosted.compute_s * sum(m.items for m in members) < self._inline_below_s:
+        work = sum(hosted.work_of(member.extents, member.items) for member in members)
+        if session is not None and hosted.compute_s * work < self._inline_below_s:
             run_together(hosted, session, members, most_items=hosted.max_items)
             self._deliver_all(hosted, members)
             return
@@ -313,16 +317,17 @@ class Executor:
 
     def _deliver_all(self, hosted: HostedModel, members: Sequence[Member]) -> None:
         for member in members:
-            self._deliver(hosted, hosted, member.items_told, member.end or _called_off(), member.done)
+            work = hosted.work_of(member.extents, member.items_told)
+            self._deliver(hosted, hosted, work, member.end or _called_off(), member.done)
 
-    def _deliver(self, hosted: HostedModel, runs: Resident, batch: int, end: StageEnd, done: Done) -> None:
+    def _deliver(self, hosted: HostedModel, runs: Resident, work: float, end: StageEnd, done: Done) -> None:
         runs.last_used_s = monotonic()
         if isinstance(end, ExecutionFailed):
             self._log.warning(log.STAGE_FAILED, model=str(runs), reason=end.message)
             if runs.session is None:
                 self.on_unloadable(hosted.artifact)
-        elif batch and not isinstance(end, Cancelled):
-            runs.learn(end.compute_s, batch=batch)
+        elif work and not isinstance(end, Cancelled):
+            runs.learn(end.compute_s, work=work)
         done(end)
 
     def _load(self, hosted: HostedModel, runs: Resident) -> tuple[Session, float]:
@@ -346,10 +351,14 @@ class Executor:
 
     def _measure(self, hosted: HostedModel) -> Profile:
         session, _ = self._load(hosted, hosted)
-        inputs = hosted.inputs.smallest()
-        extents = hosted.inputs.extents(inputs)
-        batch = extents.get(BATCH, 1)
-        return measure(lambda: hosted.run(session, inputs, extents).compute_s / batch, load_s=hosted.load_s)
+        contract = hosted.inputs
+
+        def run(length: Length) -> float:
+            inputs = contract.zeros(length.extents)
+            extents = contract.extents(inputs)
+            return hosted.run(session, inputs, extents).compute_s / extents.get(BATCH, 1)
+
+        return measure_lengths(run, hosted.lengths.to_time(), load_s=hosted.load_s)
 
 
 def _end_of(future: Future[StageEnd]) -> StageEnd:

@@ -8,17 +8,20 @@ from threading import Lock
 
 from typing_extensions import override
 
+from meshd.core.growth import growth_at
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.errors import ExecutionFailed, ModelUnusable
 from meshd.executor.hosted_section import HostedSection
 from meshd.executor.hosted_tier import max_items, to_hosted_tier
 from meshd.executor.input_contract import InputContract
+from meshd.executor.length import Lengths
 from meshd.executor.median_window import MedianWindow
 from meshd.executor.output_contract import OutputContract
 from meshd.executor.profile import Profile
 from meshd.executor.resident import Resident
 from meshd.executor.stage_times import StageTimes
+from meshd.executor.tensor_rule import Extents
 from model_registry.admission.admitted import Admitted
 from model_registry.errors import ModelUnreadable
 from model_registry.manifest import Manifest
@@ -47,6 +50,11 @@ class HostedModel(Resident):
         self.stages_ready = False
         """Whether every stage was admitted by itself; until then ranges of them are neither told of nor run."""
         self.max_items = max_items(manifest, tier)
+        self.lengths = Lengths(manifest)
+        self.sizes: tuple[int, ...] = ()
+        """Bytes of one item of the longer inputs that it was timed with."""
+        self._growth: tuple[float, ...] = ()
+        self._shortest_bytes = self.lengths.item_bytes({})
         self._compute_s = MedianWindow()
         self._adding = Lock()
         # Never changed in place: threads that make room look through it while others add to it.
@@ -64,7 +72,7 @@ class HostedModel(Resident):
     @property
     @override
     def compute_s(self) -> float:
-        """Median seconds that one item takes, over the latest runs; infinite before the first."""
+        """Median seconds that one item of the smallest input takes, by the latest runs; infinite before the first."""
         median = self._compute_s.median()
         return inf if median is None else median
 
@@ -122,13 +130,33 @@ class HostedModel(Resident):
         return session
 
     @override
-    def learn(self, compute_s: float, *, batch: int) -> None:
-        self._compute_s.add(compute_s / batch)
+    def work_of(self, extents: Extents, items: int) -> float:
+        if not self.sizes:
+            return items
+        return items * growth_at(self.lengths.item_bytes(extents), self._shortest_bytes, self.sizes, self._growth)
+
+    def work_of_stages(self, first: int, last: int, extents: Extents, items: int) -> float:
+        """Return the same of stages [first, last)."""
+        if not self.sizes:
+            return items
+        item_bytes, whole_s = self.lengths.item_bytes(extents), self.compute_s
+        timings = self.stage_times.timings(whole_s)[first:last]
+        growth = (
+            growth_at(item_bytes, self._shortest_bytes, self.sizes, timing.growth or self._growth) for timing in timings
+        )
+        longer_s = sum(timing.seconds * times for timing, times in zip(timings, growth, strict=True))
+        seconds = sum(timing.seconds for timing in timings)
+        return items * longer_s / seconds if 0.0 < seconds < inf else self.work_of(extents, items)
+
+    @override
+    def learn(self, compute_s: float, *, work: float) -> None:
+        self._compute_s.add(compute_s / work)
 
     def adopt(self, profile: Profile) -> None:
         """Start from what was measured earlier."""
         self._compute_s.add(profile.compute_s)
         self.load_s = profile.load_s
+        self.sizes, self._growth = profile.sizes or (), profile.growth
 
     def to_hosted_tier(self) -> HostedTier:
         """Return what the mesh must know of it, with the present timings."""
@@ -139,4 +167,6 @@ class HostedModel(Resident):
             compute_s=self.compute_s,
             load_s=self.load_s,
             stages=self.stage_times.timings(self.compute_s) if self.stages_ready else (),
+            sizes=self.sizes,
+            growth=self._growth,
         )

@@ -11,6 +11,7 @@ from meshd.errors import ModelUnusable
 from meshd.executor.input_contract import InputContract
 from meshd.executor.output_contract import OutputContract
 from meshd.executor.resident import Resident
+from meshd.executor.tensor_rule import Extents
 from model_registry.errors import ModelUnreadable
 from model_registry.runtime.disagreement import disagreements
 from model_registry.runtime.session import Session, open_session
@@ -64,9 +65,13 @@ class HostedSection(Resident):
         return session
 
     @override
-    def learn(self, compute_s: float, *, batch: int) -> None:
+    def work_of(self, extents: Extents, items: int) -> float:
+        return self._whole.work_of_stages(self.section.first, self.section.last, extents, items)
+
+    @override
+    def learn(self, compute_s: float, *, work: float) -> None:
         whole = self._whole
-        whole.stage_times.learn(self.section.first, self.section.last, compute_s / batch, whole.compute_s)
+        whole.stage_times.learn(self.section.first, self.section.last, compute_s / work, whole.compute_s)
 
 
 def _given(whole: HostedModel, section: Section) -> OutputContract:

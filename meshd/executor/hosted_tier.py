@@ -29,8 +29,12 @@ def to_hosted_tier(
     compute_s: float,
     load_s: float,
     stages: Sequence[Timing] = (),
+    sizes: tuple[int, ...] = (),
+    growth: tuple[float, ...] = (),
 ) -> HostedTier:
     """Join what a manifest says with what was measured; ``stages`` are the times of all, or of none that can be run.
+
+    ``growth`` says how many times as long as the smallest input those of ``sizes`` bytes take.
 
     An escalation rule that was not calibrated for exactly this artifact is void: then every answer escalates.
     """
@@ -56,6 +60,8 @@ def to_hosted_tier(
         ways=tuple(_ways_of_input(manifest)),
         stages=_stages(manifest, variant, stages),
         max_items=max_items(manifest, tier),
+        sizes=sizes,
+        growth=growth,
     )
 
 
@@ -69,7 +75,7 @@ def _stages(manifest: Manifest, variant: Variant, timings: Sequence[Timing]) -> 
         return ()
     before_last = [_stage(manifest, timing, cut) for timing, cut in zip(timings, variant.split.cuts, strict=False)]
     last = timings[-1]
-    return *before_last, HostedStage(compute_s=last.seconds, measured=last.measured)
+    return *before_last, HostedStage(compute_s=last.seconds, measured=last.measured, growth=last.growth)
 
 
 def _stage(manifest: Manifest, timing: Timing, cut: Cut) -> HostedStage:
@@ -79,6 +85,7 @@ def _stage(manifest: Manifest, timing: Timing, cut: Cut) -> HostedStage:
         out_bytes=cut.item_bytes,
         may_travel=may_travel(manifest, cut),
         ways=tuple(_way(encoding, cut.item_bytes) for encoding in cut.encodings),
+        growth=timing.growth,
     )
 
 

@@ -71,8 +71,12 @@ class InputContract:
 
     def smallest(self) -> dict[str, Array]:
         """Return inputs of zeros that keep the contract, every dynamic axis at its minimum."""
+        return self.zeros({})
+
+    def zeros(self, extents: Mapping[str, int]) -> dict[str, Array]:
+        """Return inputs of zeros that are so long; axes that are not named are at their minimum."""
         # Written, not only allocated: zeros that were never written all lie in one page, which no real input does.
-        return {name: np.full(rule.smallest_shape, 0, rule.dtype) for name, rule in self._rules.items()}
+        return {name: np.full(rule.shape_of(extents), 0, rule.dtype) for name, rule in self._rules.items()}
 
     @override
     def __str__(self) -> str:

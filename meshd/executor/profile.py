@@ -1,17 +1,24 @@
-"""How long a model takes on this machine: measured at start, on inputs of zeros."""
+"""How long a model takes on this machine: measured at start, on inputs of zeros of a few lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from time import perf_counter
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from meshd.core.node import LEAST_GROWTH
+from meshd.errors import ExecutionFailed
+from meshd.executor.length import Length
 
 LIMIT_S = 0.3
 """A daemon with ten models should still start within seconds."""
 MOST_RUNS = 100
 FEWEST_RUNS = 3
+LONGEST_RUN_S = 1.0
+"""A length that might take longer is not timed. It would be run four times, while the daemon starts."""
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -24,6 +31,10 @@ class Profile(Struct, frozen=True, kw_only=True):
     load_s: float
     """From cold to the end of the first run, reading and hashing the artifact included."""
     runs: int
+    sizes: tuple[int, ...] | None = None
+    """Bytes of one item of the longer inputs that were timed as well; none where nobody tried."""
+    growth: tuple[float, ...] = ()
+    """How many times as long as the smallest input each of them takes."""
 
 
 def measure(run: Callable[[], float], *, load_s: float, limit_s: float = LIMIT_S) -> Profile:
@@ -41,6 +52,42 @@ def measure_row(
     while len(times) < MOST_RUNS and perf_counter() < until:
         times.append(run())
     return [_profile(taken, load_s) for taken, load_s in zip(zip(*times, strict=True), loads_s, strict=True)]
+
+
+def measure_lengths(
+    run: Callable[[Length], float], lengths: Sequence[Length], *, load_s: float, limit_s: float = LIMIT_S
+) -> Profile:
+    """Return a profile of the first length that knows how much longer the others take.
+
+    All run in turn, so that a busy moment slows down all of them alike.
+    """
+    timed = tuple(_affordable(run, lengths)) if len(lengths) > 1 else lengths
+    profiles = measure_row(lambda: [run(length) for length in timed], loads_s=[load_s] * len(timed), limit_s=limit_s)
+    return grown(profiles, [length.item_bytes for length in timed])
+
+
+def grown(profiles: Sequence[Profile], sizes: Sequence[int]) -> Profile:
+    """Return the profile of the shortest input, with what those of the longer ones say beside it."""
+    shortest = profiles[0]
+    growth = (longer.compute_s / max(shortest.compute_s, 1e-9) for longer in profiles[1:])
+    return replace(shortest, sizes=tuple(sizes[1:]), growth=tuple(max(times, LEAST_GROWTH) for times in growth))
+
+
+def _affordable(run: Callable[[Length], float], lengths: Sequence[Length]) -> Iterator[Length]:
+    """Yield the lengths, shortest first, up to one that takes too long were it to grow by the square, or fails."""
+    seconds, before = 0.0, lengths[0]
+    for length in lengths:
+        if length is not before and seconds * (length.item_bytes / before.item_bytes) ** 2 > LONGEST_RUN_S:
+            return
+        try:
+            run(length)  # The first run of a length takes memory, and longer than those after it.
+            seconds = run(length)
+        except ExecutionFailed:
+            if length is lengths[0]:
+                raise
+            return  # Axes may depend on each other in ways that no manifest tells.
+        before = length
+        yield length
 
 
 def _profile(times: Sequence[float], load_s: float) -> Profile:

@@ -36,7 +36,7 @@ class Resident(ABC):
     @property
     @abstractmethod
     def compute_s(self) -> float:
-        """Seconds that one item takes; infinite while nothing is known."""
+        """Seconds that one item of the smallest input takes; infinite while nothing is known."""
 
     @property
     @abstractmethod
@@ -48,8 +48,12 @@ class Resident(ABC):
         """Load it from the artifact and hold it against the manifest. Raises ModelUnusable."""
 
     @abstractmethod
-    def learn(self, compute_s: float, *, batch: int) -> None:
-        """Take the timing of a run into account."""
+    def work_of(self, extents: Extents, items: int) -> float:
+        """Return how many times as long as one item of the smallest input so many items of these extents take."""
+
+    @abstractmethod
+    def learn(self, compute_s: float, *, work: float) -> None:
+        """Take the timing of a run into account, by what it had to do."""
 
     def open(self, content: bytes, *, threads: int) -> Session:
         """Load it from the artifact, hold it against the manifest, and run it once on zeros.

@@ -18,6 +18,8 @@ class Timing(Struct, frozen=True, kw_only=True):
     seconds: float
     measured: bool
     """False while the figure is the manifest's share of the whole."""
+    growth: tuple[float, ...] = ()
+    """How many times as long it takes of the longer inputs that the model was timed with; empty: as the whole."""
 
 
 class StageTimes:
@@ -27,6 +29,7 @@ class StageTimes:
         """Begin with the share of the whole's time that each stage takes."""
         self._shares = tuple(shares)
         self._windows = tuple(MedianWindow() for _ in shares)
+        self._growth: list[tuple[float, ...]] = [()] * len(self._shares)
 
     @classmethod
     def of(cls, split: Split) -> StageTimes:
@@ -38,17 +41,18 @@ class StageTimes:
         """Return what every stage takes where the whole takes ``whole_s``."""
         medians = [window.median() for window in self._windows]
         return tuple(
-            Timing(seconds=share * whole_s, measured=False) if median is None else Timing(seconds=median, measured=True)
-            for share, median in zip(self._shares, medians, strict=True)
+            Timing(seconds=share * whole_s if median is None else median, measured=median is not None, growth=growth)
+            for share, median, growth in zip(self._shares, medians, self._growth, strict=True)
         )
 
     def range_s(self, first: int, last: int, whole_s: float) -> float:
         """Return what stages [first, last) take together."""
         return sum(timing.seconds for timing in self.timings(whole_s)[first:last])
 
-    def adopt(self, stage: int, seconds: float) -> None:
+    def adopt(self, stage: int, seconds: float, growth: tuple[float, ...] = ()) -> None:
         """Start from what was measured of a stage by itself."""
         self._windows[stage].add(seconds)
+        self._growth[stage] = growth
 
     def learn(self, first: int, last: int, item_s: float, whole_s: float) -> None:
         """Take a run of stages [first, last) into account: each had its usual part of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 from meshd import log
@@ -11,8 +11,9 @@ from meshd.errors import ExecutionFailed, ModelUnusable
 from meshd.executor.admissions import Admission
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.hosted_section import HostedSection
+from meshd.executor.length import Length
 from meshd.executor.memory_budget import MemoryBudget
-from meshd.executor.profile import Profile, measure_row
+from meshd.executor.profile import Profile, grown, measure_row
 from meshd.executor.profile_cache import ProfileCache
 from meshd.host import memory
 from model_registry.errors import ModelUnreadable, Refused
@@ -47,7 +48,7 @@ class StageTrials:
             for stage in stages:
                 self._admit(hosted, stage, content)
             for number, profile in enumerate(self._profiles_of(hosted, stages, content)):
-                hosted.stage_times.adopt(number, profile.compute_s)
+                hosted.stage_times.adopt(number, profile.compute_s, profile.growth)
         except (ModelUnreadable, ModelUnusable, ExecutionFailed, Refused) as error:
             self._log.warning(log.STAGES_REFUSED, model=str(hosted), reason=error.message)
             return False
@@ -66,36 +67,46 @@ class StageTrials:
         """Return what was or is measured of each stage; nothing where memory has no room for all of them at once."""
         names = [ArtifactHash(stage.section.sha256 or "") for stage in stages]
         known = [profile for name in names if self._profiles and (profile := self._profiles.get(name))]
-        if len(known) == len(stages):
+        lengths = [length for length in hosted.lengths.to_time() if length.item_bytes in hosted.sizes]
+        sizes = tuple(length.item_bytes for length in lengths)
+        if len(known) == len(stages) and all((profile.sizes or ()) == sizes for profile in known):
             return known
         if self._budget.free_bytes < hosted.memory_bytes:
             return []  # The manifest's shares do until runs have taught better.
-        measured = self._measured(stages, content)
+        measured = self._measured(stages, content, [Length(extents={}, item_bytes=0), *lengths])
         memory.give_back()
         if self._profiles is not None:
             self._profiles.keep(dict(zip(names, measured, strict=True)))
         return measured
 
-    def _measured(self, stages: Sequence[HostedSection], content: bytes) -> list[Profile]:
-        """Time sessions that nobody else sees, and that are gone afterwards.
+    def _measured(self, stages: Sequence[HostedSection], content: bytes, lengths: Sequence[Length]) -> list[Profile]:
+        """Time sessions that nobody else sees, and that are gone afterwards, at each of the lengths.
 
         They run in turn, each on what the one before gave: a stage that runs again and again has its weights at hand in
         the processor's cache, and seems up to twice as fast as it will be.
         """
         opened = [self._opened(stage, content) for stage in stages]
-        inputs = stages[0].inputs.smallest()
-        batch = stages[0].batch_of(inputs)
+        sessions, loads_s = zip(*opened, strict=True)
 
         def run() -> list[float]:
-            tensors, times = inputs, []
-            for stage, (session, _) in zip(stages, opened, strict=True):
-                tensors, compute_s = stage.compute(session, tensors)
-                times.append(compute_s / batch)
-            return times
+            return [seconds for length in lengths for seconds in _in_turn(stages, sessions, length)]
 
-        return measure_row(run, loads_s=[load_s for _, load_s in opened])
+        if len(lengths) > 1:
+            run()  # The first run of a length takes memory, and longer than those after it.
+        row = measure_row(run, loads_s=loads_s * len(lengths))
+        sizes = [length.item_bytes for length in lengths]
+        return [grown(row[number :: len(stages)], sizes) for number in range(len(stages))]
 
     def _opened(self, stage: HostedSection, content: bytes) -> tuple[Session, float]:
         started = perf_counter()
         session = stage.open(content, threads=self._threads)
         return session, perf_counter() - started
+
+
+def _in_turn(stages: Sequence[HostedSection], sessions: Sequence[Session], length: Length) -> Iterator[float]:
+    """Yield the seconds for one item of each stage, each run on what the one before gave."""
+    tensors = stages[0].inputs.zeros(length.extents)
+    batch = stages[0].batch_of(tensors)
+    for stage, session in zip(stages, sessions, strict=True):
+        tensors, compute_s = stage.compute(session, tensors)
+        yield compute_s / batch

@@ -29,10 +29,9 @@ class TensorRule:
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(self._described(extent) for extent in self._shape)}] '{self.name}'"
 
-    @property
-    def smallest_shape(self) -> tuple[int, ...]:
-        """Return the shape with every dynamic axis at its minimum."""
-        return tuple(e if isinstance(e, int) else self._axes[e].min for e in self._shape)
+    def shape_of(self, extents: Mapping[str, int]) -> tuple[int, ...]:
+        """Return the shape where axes are so long, and those that are not named at their minimum."""
+        return tuple(e if isinstance(e, int) else extents.get(e, self._axes[e].min) for e in self._shape)
 
     def flaw(self, array: NDArray[Any], extents: Extents) -> str:
         """Return what is wrong with an array, or nothing; ``extents`` learns its dynamic axes."""
