@@ -354,6 +354,8 @@ class ExplainedDecision(Struct, frozen=True, kw_only=True):
     """Index into the candidates; none when nothing was allowed."""
     policy: str
     note: str = ""
+    weighed_ago_s: float = 0.0
+    """How long before this the candidates had been weighed, for a request that asked the same; 0: they were for this."""
 
 
 class ExplainDocument(Struct, frozen=True, kw_only=True):

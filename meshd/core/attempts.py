@@ -25,6 +25,8 @@ class Attempts:
         self._queue = books.queue
         self._commands = books.commands
         self._numbers = books.numbers
+        self.out = 0
+        """How many are at a peer."""
 
     def run_here(self, life: Life, candidate: Candidate, number: int, now: float) -> Token | None:
         """Give a request a slot, or let it wait for one; return who was pushed out, which may be this one."""
@@ -124,6 +126,7 @@ class Attempts:
         """Note that a peer has nothing of this request any more."""
         assert life.attempt is not None, "what has ended was an attempt"
         assert life.attempt.there is not None, "it was at a peer"
+        self.out -= 1
         peer = self._view.peer(life.attempt.there)  # None once it is dead and forgotten.
         if peer is not None and peer.link is not None:
             peer.link.outstanding = max(0, peer.link.outstanding - 1)
@@ -159,6 +162,7 @@ class Attempts:
         line_s, crossing_s = link.traffic.wait_s(now), link.crossing_s(n_bytes)
         life.attempt = replace(attempt, line_s=line_s, crossing_s=crossing_s)
         life.look_s = attempt.until_s
+        self.out += 1
         link.outstanding += 1
         link.traffic.sent(crossing_s, now)
         tier, codec = attempt.candidate.tier, attempt.codec

@@ -150,6 +150,8 @@ class Observation(Struct, frozen=True, kw_only=True, gc=False):
     above: DeviceClass | None = None
     """The tier whose answer escalated; none for a first decision."""
     candidates: tuple[Candidate, ...]
+    weighed_ago_s: float = 0.0
+    """How long before they were weighed, for another request that asked the same; 0 where they were for this one."""
 
     @property
     def offers_any(self) -> bool:

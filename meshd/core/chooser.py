@@ -15,6 +15,8 @@ from meshd.core.endings import Endings
 from meshd.core.explanation import Choice
 from meshd.core.forks import Forks
 from meshd.core.life import Attempt, Given, Life, Step
+from meshd.core.offer import Offer
+from meshd.core.offers import Offers, question_of
 from meshd.core.patience import end_s
 from meshd.core.planner import Planner
 from meshd.core.policy import LeastExpectedCost
@@ -50,6 +52,7 @@ class Chooser:
         self._endings = endings
         self._forks = Forks(books)
         self._planner = Planner(books.view, books.settings)
+        self._offers = Offers(books.view)
         self._heuristic = LeastExpectedCost()
 
     def choose(self, life: Life, now: float) -> None:
@@ -58,19 +61,19 @@ class Chooser:
             self._endings.settle(life, too_late(life), now)
             return
         life.decision = next(self._numbers)
-        observation = self.observe(life, now)
+        observation = self._offered(life, now)
         life.choice = Choice(observation=observation)
         self._explanations.add(life.story, life.choice)
-        allowed = [index for index, candidate in enumerate(observation.candidates) if candidate.reason is None]
-        if len(allowed) > 1:
-            life.look_s = now + _POLICY_PATIENCE_S
-            self.watch(life)
-            self._commands.append(ChoosePlan(observation=observation))
-        elif allowed:
-            self.follow(life, allowed[0], _NO_POLICY, now=now)
+        if (offer := life.offer) is not None and offer.index is not None:
+            self.follow(life, offer.index, offer.policy, now=now)
             self.watch(life)
         else:
-            self._endings.settle(life, no_way(life, observation), now)
+            self._ask(life, observation, now)
+
+    def settle(self, life: Life, index: int, policy: str) -> None:
+        """Have the same chosen whenever the offer is taken up again."""
+        if life.offer is not None:
+            life.offer.index, life.offer.policy = index, policy
 
     def observe(self, life: Life, now: float) -> Observation:
         """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
@@ -154,6 +157,34 @@ class Chooser:
         """Have a request looked at when it has to end or has waited long enough, whichever is first."""
         self._timers.arm(min(end_s(life), life.look_s), life)
 
+    def _offered(self, life: Life, now: float) -> Observation:
+        """Return what a request may choose from: an offer that stands, or else what is weighed for it now."""
+        is_idle = not (self._queue.running or self._queue.queued or self._attempts.out)
+        question, life.offer = question_of(life) if is_idle else None, None
+        if question is None:
+            return self.observe(life, now)
+        remaining_s = life.remaining_s(now)
+        life.offer = self._offers.standing(question, remaining_s, now)
+        if life.offer is not None:
+            return _taken_up(life.offer, life, remaining_s, now)
+        observation = self.observe(life, now)
+        life.offer = self._offers.keep(question, observation, now)
+        return observation
+
+    def _ask(self, life: Life, observation: Observation, now: float) -> None:
+        """Ask the policy, unless there is nothing to choose."""
+        allowed = [index for index, candidate in enumerate(observation.candidates) if candidate.reason is None]
+        if len(allowed) > 1:
+            life.look_s = now + _POLICY_PATIENCE_S
+            self.watch(life)
+            self._commands.append(ChoosePlan(observation=observation))
+        elif allowed:
+            self.settle(life, allowed[0], _NO_POLICY)
+            self.follow(life, allowed[0], _NO_POLICY, now=now)
+            self.watch(life)
+        else:
+            self._endings.settle(life, no_way(life, observation), now)
+
     def _begin_all(self, begun: list[tuple[Life, Candidate | None]], now: float) -> None:
         for child, candidate in begun:
             if candidate is None:
@@ -182,3 +213,14 @@ class Chooser:
         if not candidate.shares or not candidate.allowed:
             return candidate
         return replace(candidate, reason=self._forks.why_not_fork(life, len(candidate.shares)))
+
+
+def _taken_up(offer: Offer, life: Life, remaining_s: float, now: float) -> Observation:
+    return Observation(
+        request_id=life.request.request_id,
+        decision=life.decision,
+        remaining_s=remaining_s,
+        priority=life.request.priority,
+        candidates=offer.candidates,
+        weighed_ago_s=now - offer.weighed_s,
+    )

@@ -111,6 +111,8 @@ class Conductor:
         if now >= end_s(life):
             self._endings.settle(life, too_late(life), now)
         elif 0 <= chosen.index < len(candidates) and candidates[chosen.index].allowed:
+            if chosen.is_steady:
+                self._chooser.settle(life, chosen.index, chosen.policy)
             self._chooser.follow(life, chosen.index, chosen.policy, now=now)
         else:
             self._chooser.follow_heuristic(life, f"{chosen.policy} chose {chosen.index}, which is not allowed", now)

@@ -33,6 +33,8 @@ class PlanChosen(_Event, frozen=True, kw_only=True):
     decision: int
     index: int
     policy: str
+    is_steady: bool = False
+    """Whether the policy would say the same of the same candidates again; then it need not be asked."""
 
 
 class StageFinished(_Event, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from meshd.core.fork import Fork
 from meshd.core.ids import ArtifactHash, NodeId, RequestId, Word
 from meshd.core.itinerary import Itinerary
 from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.offer import Offer
 from meshd.core.plan import Leg
 from meshd.core.request import Request
 
@@ -173,6 +174,8 @@ class Life(Struct, kw_only=True):
     """Number of the latest plan asked for, never used twice on a node; an answer to an older one is stale."""
     choice: Choice | None = None
     """What that decision is about."""
+    offer: Offer | None = None
+    """Its candidates, where other requests may take them up again."""
     look_s: float = inf
     """When to see whether the policy or a peer keeps it waiting."""
     armed_s: float = inf

@@ -53,6 +53,8 @@ class Membership:
         self._members: dict[NodeId, Member] = {}
         self.usable: set[NodeId] = set()
         """Who may be sent work: alive and in session."""
+        self.version = 0
+        """Grows with every change of a standing or a session."""
         self._awareness = 0
         self._check_s = now + settings.heartbeat_interval_s
 
@@ -83,6 +85,7 @@ class Membership:
         changed = member is None or member.standing is not Standing.ALIVE
         self._members[node_id] = Member(incarnation=incarnation, standing=Standing.ALIVE, heard_s=now, connected=True)
         self.usable.add(node_id)
+        self.version += 1
         return [Change(node_id=node_id, standing=Standing.ALIVE)] if changed else []
 
     def heard(self, node_id: NodeId, now: float) -> list[Change]:
@@ -100,6 +103,7 @@ class Membership:
         member = self._members[node_id]
         member.connected = False
         self.usable.discard(node_id)
+        self.version += 1
         if left:
             return self._become(node_id, Standing.LEFT)
         return self._become(node_id, Standing.SUSPECT) if member.standing is Standing.ALIVE else []
@@ -136,6 +140,7 @@ class Membership:
         if member.standing is standing:
             return []
         member.standing = standing
+        self.version += 1
         if standing is Standing.ALIVE and member.connected:
             self.usable.add(node_id)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from heapq import nsmallest
 
@@ -12,13 +12,14 @@ from meshd.core.answer import Answer, Hop
 from meshd.core.crossings import Crossings
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
-from meshd.core.events import PeerAnswered
+from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.hosts import Hosts
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.membership import Change, Membership
 from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry
 from meshd.core.node_view import NodeView, short
+from meshd.core.noticed import LEAST_S, Noticed
 from meshd.core.plan import RAW
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
@@ -36,6 +37,9 @@ _RADIO_TAIL_S = 1.0
 """How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
 few seconds; an assumption until a platform reports it."""
 
+_LEAST_RATE = 0.01
+"""A share of escalations that moved by less changes no plan."""
+
 
 _Variant = tuple[DeviceClass, ArtifactHash]
 """Tiers of a model may share an artifact, and differ in what their answers mean."""
@@ -50,6 +54,7 @@ class MeshView:
         self._peers: dict[NodeId, NodeView] = {}
         self.encodings = Encodings()
         self.crossings = Crossings()
+        self._noticed = Noticed()
         self._hosts: dict[ModelName, Hosts] = {}
         self._partners: dict[ModelName, dict[_Variant, dict[str, tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
@@ -70,6 +75,24 @@ class MeshView:
         other._peers, other._doubted = peers, set()  # noqa: SLF001 - a view of its own class
         other._hosts, other._partners = {}, {}  # noqa: SLF001
         return other
+
+    def versions(self, now: float) -> tuple[int, ...]:
+        """Return numbers of which one is another as soon as a request may have to be planned differently.
+
+        They say nothing of what is under way here or at peers.
+        """
+        return (
+            self._noticed.version,
+            self.membership.version,
+            self.encodings.version,
+            self.crossings.version,
+            self.radio_wakes(now),
+        )
+
+    def is_any_busy(self, node_ids: Collection[NodeId], now: float) -> bool:
+        """Tell whether a peer among these has a queue by what it said last: how long it is changes by the moment."""
+        peers = (self._peers.get(node_id) for node_id in node_ids)
+        return any(peer.telemetry.backlog_s > now - peer.heard_s for peer in peers if peer is not None)
 
     def peer(self, node_id: NodeId) -> NodeView | None:
         """Return what is known of a peer; none if it was never met."""
@@ -106,6 +129,18 @@ class MeshView:
     def keeps_input(self, model: ModelName) -> bool:
         """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""
         return model in self._kept_inputs
+
+    def sampled(self, sample: HostChanged) -> None:
+        """Take in the state of this node."""
+        self.own.tell_warm(sample.warm_stages)
+        self.own.telemetry = replace(
+            self.own.telemetry,
+            warm=sample.warm,
+            battery_fraction=sample.battery_fraction,
+            charging=sample.charging,
+            free_memory_bytes=sample.free_memory_bytes,
+        )
+        self._noticed.changed()
 
     def models_changed(self, hosted: tuple[HostedTier, ...]) -> None:
         """Take in what this node hosts from now on."""
@@ -166,7 +201,11 @@ class MeshView:
     def learn_rtt(self, node_id: NodeId, rtt_s: float | None, now: float) -> None:
         """Take in a round trip that a heartbeat and its echo measured."""
         if rtt_s is not None and node_id in self._peers:
-            self.link_to(node_id).echoed(rtt_s, now)
+            link = self.link_to(node_id)
+            version = link.version
+            link.echoed(rtt_s, now)
+            if link.version != version:
+                self._noticed.changed()
 
     def learn_compute(
         self, node_id: NodeId, hosted: HostedTier, item_s: float, now: float, item_bytes: float = 0.0
@@ -176,9 +215,11 @@ class MeshView:
         It is kept as what the smallest input would have taken: a long one does not make short ones look slow.
         """
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
-        item_s /= hosted.growth_at(item_bytes)
+        growth = hosted.growth_at(item_bytes)
+        item_s /= growth
         node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now)
         node.times.ran_whole(hosted, item_s, now)
+        self._noticed.saw((node_id, hosted.artifact), node.learned[hosted.artifact].mean, least=LEAST_S / growth)
 
     def learn_stages(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
         self,
@@ -197,6 +238,7 @@ class MeshView:
             return
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
         node.times.ran(hosted, first, last, item_s, now, item_bytes)
+        self._noticed.changed()
 
     def learn_exchange(  # noqa: PLR0917 - one exchange has so many sides
         self,
@@ -216,6 +258,8 @@ class MeshView:
         """
         link = self.link_to(answered.node_id)
         link.measured(answered.transferred_bytes, transfer_s - answered.codec_s, now)
+        size_class = answered.transferred_bytes.bit_length()
+        self._noticed.saw((answered.node_id, size_class), link.transfer_s(answered.transferred_bytes))
         if link.doubt is not None:
             self._doubted.add(answered.node_id)
         if answered.sent_bytes <= 0 or n_bytes <= 0:
@@ -233,6 +277,7 @@ class MeshView:
         """
         link = self.link_to(node_id)
         link.overdue(n_bytes, at_least_s, now)
+        self._noticed.changed()
         if link.doubt is not None:
             self._doubted.add(node_id)
 
@@ -243,7 +288,10 @@ class MeshView:
             if peer is None or peer.link is None or peer.link.doubt is None:
                 self._doubted.discard(node_id)
             else:
+                version = peer.link.version
                 peer.link.weigh(now)
+                if peer.link.version != version:
+                    self._noticed.changed()
 
     def passage(self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int) -> Passage:
         """Return the best way to a peer for tensors of ``n_bytes`` that cross before a stage."""
@@ -285,7 +333,8 @@ class MeshView:
         """Take in whether one answer of the tier had to be looked at again."""
         key = (hosted.model, hosted.tier)
         known = self._escalation.get(key) or Rate.believed(hosted.escalation_rate, now)
-        self._escalation[key] = known.updated(happened=escalated, now=now)
+        learned = self._escalation[key] = known.updated(happened=escalated, now=now)
+        self._noticed.saw(key, learned.learned, least=_LEAST_RATE)
 
     def radio_wakes(self, now: float) -> int:
         """Return 1 if this node's radio would have to be woken now, else 0."""
@@ -306,6 +355,8 @@ class MeshView:
         return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / slower_bps)
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
+        if telemetry.links is not None or _of_moment(telemetry) != _of_moment(peer.telemetry):
+            self._noticed.changed()
         peer.telemetry = telemetry
         peer.heard_s = now
         if telemetry.links is not None:
@@ -315,6 +366,7 @@ class MeshView:
     def _hosts_changed(self) -> None:
         self._hosts.clear()
         self._partners.clear()
+        self._noticed.hosts_changed()
 
     def _forget_strangers(self) -> None:
         self._hosts_changed()
@@ -329,6 +381,12 @@ def _kept_inputs(hosted: tuple[HostedTier, ...]) -> frozenset[ModelName]:
 def _each_once(hosted: tuple[HostedTier, ...]) -> tuple[HostedTier, ...]:
     """Return what a peer announces, of one variant only what it says last: it cannot be two things at a time."""
     return tuple({(h.model, h.tier, h.artifact): h for h in hosted}.values())
+
+
+def _of_moment(telemetry: Telemetry) -> tuple[object, ...]:
+    """Return what answers tell of a node as well as heartbeats do, and plans depend on."""
+    queue = telemetry.queued, telemetry.running, telemetry.backlog_s
+    return *queue, telemetry.warm, telemetry.battery_fraction, telemetry.charging, telemetry.radio_awake
 
 
 def _told_byte_s(link: Link) -> float:

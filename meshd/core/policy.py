@@ -15,6 +15,11 @@ class Policy(Protocol):
         """Return the name that ``explain`` shows."""
         ...
 
+    @property
+    def is_steady(self) -> bool:
+        """Tell whether it says the same whenever it sees the same candidates: no chance, no memory, no clock."""
+        ...
+
     def choose(self, observation: Observation) -> int:
         """Return the index of the chosen candidate."""
         ...
@@ -28,6 +33,7 @@ class LeastExpectedCost:
     """
 
     name = "least-expected-cost"
+    is_steady = True
 
     def choose(self, observation: Observation) -> int:
         """Return the index of the cheapest allowed candidate; ValueError when none is allowed."""

@@ -126,7 +126,7 @@ class Scheduler:
             case events.PeerDisconnected():
                 self._disconnected(event, now)
             case events.HostChanged():
-                self._host_changed(event)
+                self.view.sampled(event)
             case events.ModelsChanged():
                 self.view.models_changed(event.hosted)
             case events.DrainRequested():
@@ -155,17 +155,6 @@ class Scheduler:
 
     def _tell(self, changes: list[Change]) -> None:
         self._commands += [StandingChanged(node_id=change.node_id, standing=change.standing) for change in changes]
-
-    def _host_changed(self, sampled: events.HostChanged) -> None:
-        own = self.view.own
-        own.tell_warm(sampled.warm_stages)
-        own.telemetry = replace(
-            own.telemetry,
-            warm=sampled.warm,
-            battery_fraction=sampled.battery_fraction,
-            charging=sampled.charging,
-            free_memory_bytes=sampled.free_memory_bytes,
-        )
 
     def _pass_time(self, now: float) -> None:
         if now >= self._round_s:

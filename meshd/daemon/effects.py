@@ -89,6 +89,7 @@ class Effects:
                 decision=observation.decision,
                 index=self._chosen(observation),
                 policy=self._policy.name,
+                is_steady=self._policy.is_steady,
             )
         )
 

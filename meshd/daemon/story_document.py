@@ -63,6 +63,7 @@ def _decision(choice: Choice, route: Route) -> ExplainedDecision:
         chosen=choice.index,
         policy=choice.policy,
         note=choice.note,
+        weighed_ago_s=choice.observation.weighed_ago_s,
     )
 
 

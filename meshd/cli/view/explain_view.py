@@ -49,6 +49,7 @@ def _decision(number: int, decision: ExplainedDecision, came_of: Text) -> Render
     title = Text.assemble(
         f"\ndecision {number} by {decision.policy or 'nobody'}, {duration(decision.remaining_s)} left",
         (f" ({decision.note})" if decision.note else "", "dim"),
+        (f", as weighed {duration(decision.weighed_ago_s)} before" if decision.weighed_ago_s else "", "dim"),
     )
     table = columns(
         *("", "plan", "time", "energy", "cost in mJ", "forbidden because"),

@@ -1,0 +1,35 @@
+"""Which changes of what is known are worth weighing plans anew for."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+_SHARE = 0.05
+"""A figure that moved by less changes no plan: predictions err by as much."""
+
+LEAST_S = 20e-6
+"""Nor does one that moved by less than this: weighing plans again takes longer."""
+
+
+class Noticed:
+    """Counts changes that matter; slow drifts of measured figures do once they have gone far enough."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._figures: dict[Hashable, float] = {}
+
+    def changed(self) -> None:
+        """Take in a change of any other kind: whatever was weighed before may come out differently now."""
+        self.version += 1
+
+    def hosts_changed(self) -> None:
+        """Begin anew: what is hosted, and by whom, is another matter now."""
+        self._figures.clear()
+        self.version += 1
+
+    def saw(self, name: Hashable, figure: float, *, least: float = LEAST_S) -> None:
+        """Take in a figure; it counts once it is away from what it was when it counted last."""
+        known = self._figures.get(name)
+        if known is None or not abs(figure - known) <= max(_SHARE * known, least):
+            self._figures[name] = figure
+            self.version += 1

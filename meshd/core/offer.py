@@ -1,0 +1,22 @@
+"""What was offered to a request, kept for others that ask the same."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from meshd.core.candidate import Candidate
+
+
+class Offer(Struct, kw_only=True):
+    """The candidates of one decision, and what the policy made of them."""
+
+    candidates: tuple[Candidate, ...]
+    weighed_s: float
+    """When."""
+    versions: tuple[int, ...]
+    """Of what is known of the mesh."""
+    least_s: float
+    """A deadline that is at least so far away plays no part."""
+    index: int | None = None
+    """What the policy chooses; none until it has said so for good."""
+    policy: str = ""
