@@ -183,6 +183,12 @@ class PeerLost(LinkError):
     code = "peer_lost"
 
 
+class SlowReader(LinkError):
+    """More waits for all sessions than memory allows, and this one reads the slowest. It may connect again and read."""
+
+    code = "slow_reader"
+
+
 class PeerLeft(LinkError):
     """A peer said goodbye. The scheduler plans without it; nobody needs to act."""
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from typing_extensions import Buffer
+
+from meshd.net.unread import ALL_UNREAD, Unread
 
 # Up to here the parts of a frame are joined and written at once: copying 64 KiB takes 4 us, a second system call
 # or TLS record as long. Beyond, pieces of this size are written as the other side reads, so that what TLS has
@@ -15,10 +18,26 @@ PIECE_BYTES = 64 * 2**10
 
 
 class Outgoing:
-    """A queue before a transport. ``on_stalled`` is called once the other side has read nothing for a while."""
+    """A queue before a transport. ``on_stalled`` is called once the other side has read nothing for a while.
 
-    def __init__(self, transport: asyncio.Transport, *, stalled_s: float, on_stalled: Callable[[], None]) -> None:
+    ``on_slowest`` is called with the reason where all that waits ``among`` many is too much and this reads the slowest.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        *,
+        stalled_s: float,
+        on_stalled: Callable[[], None],
+        on_slowest: Callable[[str], None],
+        among: Unread = ALL_UNREAD,
+    ) -> None:
         self.waiting_bytes = 0
+        self.give_up = on_slowest
+        self._among = among
+        self._dated_bytes = 0
+        """What is left of all that waited at the date: until it is taken, something has waited since then."""
+        self._dated_s = 0.0
         self._transport = transport
         self._stalled_s = stalled_s
         self._on_stalled = on_stalled
@@ -28,6 +47,11 @@ class Outgoing:
         self._on_drained: Callable[[], None] | None = None
         transport.set_write_buffer_limits(high=PIECE_BYTES)
 
+    @property
+    def age_s(self) -> float:
+        """Return for how long, at least, what has waited longest has waited."""
+        return monotonic() - self._dated_s
+
     def write(self, buffers: Sequence[Buffer], n_bytes: int) -> None:
         """Write now what the transport takes, and keep the rest; the buffers must not change any more."""
         if n_bytes <= PIECE_BYTES and not self._pieces and not self._paused:
@@ -36,6 +60,8 @@ class Outgoing:
         for buffer in buffers:
             view = memoryview(buffer)
             self._pieces.extend(view[i : i + PIECE_BYTES] for i in range(0, len(view), PIECE_BYTES))
+        if not self.waiting_bytes:
+            self._dated_bytes, self._dated_s = n_bytes, monotonic()
         self.waiting_bytes += n_bytes
         self._flush()
 
@@ -59,13 +85,19 @@ class Outgoing:
         """Forget what waits."""
         self._pieces.clear()
         self.waiting_bytes = 0
+        self._among.waits(self)
         self._stop_timer()
 
     def _flush(self) -> None:
+        before_bytes = self.waiting_bytes
         while self._pieces and not self._paused:
             piece = self._pieces.popleft()
             self.waiting_bytes -= len(piece)
             self._transport.write(piece)
+        self._dated_bytes -= before_bytes - self.waiting_bytes
+        if self._dated_bytes <= 0:
+            self._dated_bytes, self._dated_s = self.waiting_bytes, monotonic()
+        self._among.waits(self)
         if self._on_drained is not None and not self._pieces:
             self._on_drained()
 

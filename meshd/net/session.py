@@ -19,13 +19,24 @@ from typing_extensions import Buffer, override
 
 from meshd import log
 from meshd.core.ids import NodeId
-from meshd.errors import InvalidInput, LinkError, Overloaded, PeerLost, ProtocolError, UntrustedPeer, from_code
+from meshd.errors import (
+    InvalidInput,
+    LinkError,
+    Overloaded,
+    PeerLost,
+    ProtocolError,
+    SlowReader,
+    UntrustedPeer,
+    from_code,
+)
 from meshd.net.accounts import Accounts
 from meshd.net.arriving import ALL_ARRIVING, Arrival, Arriving
 from meshd.net.credit import WINDOW_BYTES
+from meshd.net.local_user import local_user
 from meshd.net.outgoing import Outgoing
 from meshd.net.postponed import Postponed
 from meshd.net.tls import explained, peer_fingerprint
+from meshd.net.unread import ALL_UNREAD, Unread
 from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, MAX_PAYLOAD_BYTES, FrameReader, decode, encode
 from meshd.wire.messages import MAX_TEXT_LENGTH, Cancel, Goodbye, Heartbeat, Hello, Infer, Message, Refusal, Result
 
@@ -44,6 +55,8 @@ class SessionLimits:
     """Of requests that the other side may have out here at a time, and of answers unread before more are taken up."""
     arriving: Arriving = ALL_ARRIVING
     """What large frames share that are not complete."""
+    unread: Unread = ALL_UNREAD
+    """What shares that waits for readers."""
     max_outgoing_bytes: int = 2 * MAX_PAYLOAD_BYTES
     """Room for the largest frame behind another one; a peer that lets more pile up is cut off."""
 
@@ -94,6 +107,8 @@ class Session(asyncio.BufferedProtocol):
         """What the other side said it is; set from ``on_open`` on."""
         self.fingerprint: NodeId | None = None
         """Of the other side's certificate; none on a transport without TLS."""
+        self.owner: str = ""
+        """Who answers for the other side: the node of its certificate, or the user whose program it is."""
         self.address = "nowhere"
         self.opened_s: float | None = None
         """When both hellos had been exchanged, by the steady clock."""
@@ -199,8 +214,15 @@ class Session(asyncio.BufferedProtocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._outgoing = Outgoing(self._transport, stalled_s=self._limits.stalled_s, on_stalled=self._give_up_writing)
+        self._outgoing = Outgoing(
+            self._transport,
+            stalled_s=self._limits.stalled_s,
+            on_stalled=self._give_up_writing,
+            on_slowest=self._give_up_slow_reader,
+            among=self._limits.unread,
+        )
         self.fingerprint = peer_fingerprint(transport)
+        self.owner = self.fingerprint or local_user(transport)
         self.address = _address_of(transport)
         self._set_timer(self._limits.hello_s, self._give_up_greeting)
         if self.fingerprint is not None and not self._trusts(self.fingerprint):
@@ -352,6 +374,11 @@ class Session(asyncio.BufferedProtocol):
 
     def _give_up_writing(self) -> None:
         self.abort(PeerLost(f"{self.address} has read nothing for {self._limits.stalled_s:g} s."))
+
+    def _give_up_slow_reader(self, why: str) -> None:
+        error = SlowReader(f"{self.address}: {why}", hint="Read answers as they come; ask again by their ids.")
+        log.get_logger().warning(log.READER_CUT, address=self.address, node_id=self.fingerprint, reason=str(error))
+        self.abort(error)
 
     def _why_lost(self, exc: Exception | None, was: State) -> LinkError:
         if isinstance(exc, OSError) and not isinstance(exc, ConnectionError):
