@@ -328,6 +328,8 @@ class AsyncClient:
                 await asyncio.sleep(_RETRY_S)
 
     async def _connected(self) -> Session:
+        if self._session is not None and self._session.state is State.OPEN and not self._is_closed:
+            return self._session
         async with self._connecting:
             if self._is_closed:
                 raise Cancelled("this client was closed.")

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from typing_extensions import Buffer
-
 from meshd.client.connection import Connection, Outcome
 from meshd.client.conversation import (
     DEFAULT_DEADLINE_S,
@@ -285,6 +283,7 @@ class Client:
         while waiting:
             try:
                 _converse(connection, waiting, outcomes, due_s, bundle)
+                break
             except TimeoutError:
                 self._disconnect()
                 return outcomes | {name: overdue(name, options) for name in waiting if name not in outcomes}
@@ -331,18 +330,19 @@ def _converse(
     bundle: BroughtBundle | None,
 ) -> None:
     """Send what the daemon gives credit for, take in outcomes, and go on so until all are there."""
-    unsent, out = [*asked.values()], {*asked}
-    while out:
-        unsent = _send_some(connection, unsent, due_s)
+    unsent, n_out = [*asked.values()], len(asked)
+    while n_out:
+        if unsent:
+            unsent = _send_some(connection, unsent, due_s)
         for request_id, outcome in connection.receive(due_s, bundle):
-            if request_id in out:
-                out.remove(request_id)
+            if request_id in asked and request_id not in outcomes:
                 outcomes[request_id] = outcome
+                n_out -= 1
 
 
 def _send_some(connection: Connection, unsent: list[Asked], due_s: float) -> list[Asked]:
     """Send the first of several as far as there is credit, and return the rest."""
-    frames: list[Buffer] = []
+    frames: list[bytes | memoryview] = []
     left_s = due_s - GRACE_S - time.monotonic()
     n_sent = 0
     for message, parts in unsent:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from struct import Struct
 from typing import TYPE_CHECKING, Self
-
-from typing_extensions import Buffer
 
 from meshd.client.conversation import hello, said_goodbye, understand
 from meshd.client.endpoint import Endpoint
@@ -42,6 +40,7 @@ class Connection:
         self.allowance = Allowance()
         """What the daemon lets us send."""
         self._wire = wire
+        self._is_greeted = False
         self._is_torn = False
         """A frame was begun and not ended."""
         self._reader = FrameReader()
@@ -72,15 +71,16 @@ class Connection:
         """Close the socket; the daemon notices by itself."""
         self._wire.close()
 
-    def send(self, parts: Sequence[Buffer], due_s: float) -> None:
+    def send(self, parts: Sequence[bytes | memoryview], due_s: float) -> None:
         """Send buffers; TimeoutError when the daemon does not take them in time."""
         self._is_torn = True
         while parts:
             self._limit(socket.SO_SNDTIMEO, due_s)
             try:
-                parts = _behind(parts, self._wire.sendmsg(parts[:_MOST_PARTS]))
+                n_bytes = self._wire.sendmsg(parts[:_MOST_PARTS])
             except BlockingIOError:  # So the kernel calls a time that is over; whether ours is, the next turn tells.
                 continue
+            parts = _behind(parts, n_bytes) if n_bytes < sum(map(len, parts)) else ()
         self._is_torn = False
 
     def withdraw(self, request_ids: Iterable[str]) -> None:
@@ -93,27 +93,31 @@ class Connection:
 
     def expect_hello(self, due_s: float) -> None:
         """Wait for the daemon's hello."""
-        while not any([isinstance(message, Hello) for message, _ in self._messages(due_s)]):  # noqa: C419 - all are read
-            pass
+        while not self._is_greeted:
+            self.receive(due_s)
 
     def receive(self, due_s: float, bundle: BroughtBundle | None = None) -> list[tuple[str, Outcome]]:
         """Wait for bytes and return what they end; what is asked for of a bundle is sent."""
         ended: list[tuple[str, Outcome]] = []
-        for message, payload in self._messages(due_s):
-            if isinstance(message, Fetch) and bundle is not None:
-                self.send(encode(*bundle.answer(message)), due_s)
-            elif outcome := understand(message, payload):
-                ended.append(outcome)
-        return ended
-
-    def _messages(self, due_s: float) -> Iterator[tuple[Message, memoryview]]:
         for frame in self._reader.received(self._received_bytes(due_s)):
             message = decode(frame)
-            if isinstance(message, Goodbye):
-                raise said_goodbye(message)
-            if isinstance(message, Credit):
+            outcome = understand(message, frame.payload)
+            if outcome is not None:
+                ended.append(outcome)
+            else:
+                self._heed(message, due_s, bundle)
+        return ended
+
+    def _heed(self, message: Message, due_s: float, bundle: BroughtBundle | None) -> None:
+        match message:
+            case Credit():
                 self.allowance.grant(message.payload_bytes)
-            yield message, frame.payload
+            case Fetch() if bundle is not None:
+                self.send(encode(*bundle.answer(message)), due_s)
+            case Hello():
+                self._is_greeted = True
+            case Goodbye():
+                raise said_goodbye(message)
 
     def _received_bytes(self, due_s: float) -> int:
         while True:
@@ -137,11 +141,10 @@ class Connection:
             self._wire.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(seconds), int(fraction * 1e6)))
 
 
-def _behind(parts: Sequence[Buffer], n_bytes: int) -> list[Buffer]:
-    """Return what is left of buffers of bytes when so many have been sent."""
+def _behind(parts: Sequence[bytes | memoryview], n_bytes: int) -> list[bytes | memoryview]:
+    """Return what is left of buffers when so many of their bytes have been sent."""
     for i, part in enumerate(parts):
-        view = memoryview(part)
-        if n_bytes < len(view):
-            return [view[n_bytes:], *parts[i + 1 :]]
-        n_bytes -= len(view)
+        if n_bytes < len(part):
+            return [memoryview(part)[n_bytes:], *parts[i + 1 :]]
+        n_bytes -= len(part)
     return []
