@@ -24,6 +24,13 @@ class TensorRule:
         self._shape = tensor.shape
         self._axes = axes
         self._must_be_finite = finite and self.dtype.kind == "f"
+        # Looked up once: every tensor of every request is held against them.
+        self._fixed = [(index, extent) for index, extent in enumerate(tensor.shape) if isinstance(extent, int)]
+        self._free = [
+            (index, name, axes[name].min, axes[name].max)
+            for index, name in enumerate(tensor.shape)
+            if not isinstance(name, int)
+        ]
 
     @override
     def __str__(self) -> str:
@@ -39,12 +46,23 @@ class TensorRule:
             return f"'{self.name}' is {array.dtype} and must be {self.dtype}."
         if array.ndim != len(self._shape):
             return f"'{self.name}' has {array.ndim} axes, shape {array.shape}, and must have {len(self._shape)}."
-        for index, (extent, found) in enumerate(zip(self._shape, array.shape, strict=True)):
+        shape = array.shape
+        for index, extent in self._fixed:
+            if shape[index] != extent:
+                return self._flaw_of(shape, extents)
+        for index, name, least, most in self._free:
+            found = shape[index]
+            if not least <= found <= most or extents.setdefault(name, found) != found:
+                return self._flaw_of(shape, extents)
+        if self._must_be_finite and np.count_nonzero(np.isfinite(array)) < array.size:
+            return f"'{self.name}' holds {self._not_finite(array)}; every element must be finite."
+        return ""
+
+    def _flaw_of(self, shape: tuple[int, ...], extents: Extents) -> str:
+        for index, (extent, found) in enumerate(zip(self._shape, shape, strict=True)):
             problem = self._flaw_of_axis(extent, found, extents)
             if problem:
                 return f"'{self.name}' has {found} elements on axis {index} and must have {problem}."
-        if self._must_be_finite and np.count_nonzero(np.isfinite(array)) < array.size:
-            return f"'{self.name}' holds {self._not_finite(array)}; every element must be finite."
         return ""
 
     def _flaw_of_axis(self, extent: int | str, found: int, extents: Extents) -> str:
