@@ -80,7 +80,7 @@ class Intake:
         _check_asker(infer, via)
         decoding_s = self._check_encoded(infer)
         held_bytes = len(payload) + decoded_bytes(infer.tensors)
-        self._ledger.check_room(asker.key, held_bytes)
+        self._ledger.check_room(asker, held_bytes)
         if decoding_s > INLINE_BELOW_S:
             self._decode_beside(self._entry(asker, infer, payload, via, _outlines(infer)), infer, held_bytes)
             return

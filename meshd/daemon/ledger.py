@@ -31,6 +31,9 @@ MOST_LIVE_BYTES = 256 * 2**20
 MOST_BYTES_OF_ONE = MOST_LIVE_BYTES // 4
 """What one asker may hold of that with more than one request; the largest one is let in by itself."""
 
+MOST_BYTES_OF_OWNER = MOST_LIVE_BYTES // 2
+"""What all askers of one owner may: who opens many sessions leaves others half of the room, also once they are gone."""
+
 
 class Asker(Struct, frozen=True):
     """Somebody who waits for an answer: a client's or a peer's session."""
@@ -38,6 +41,8 @@ class Asker(Struct, frozen=True):
     key: object
     """Tells askers apart: the session of a client, the node id of a peer."""
     send: Send
+    owner: str
+    """Who answers for it: the user whose program it is, the node id of a peer."""
 
 
 class Outputs(Struct, frozen=True):
@@ -179,29 +184,42 @@ class Ledger:
         finally:
             self._awaited.remove(awaited)
 
-    def check_room(self, key: object, n_bytes: int) -> None:
+    def check_room(self, asker: Asker, n_bytes: int) -> None:
         """Let an asker hold so many bytes more.
 
         Raises:
-            Overloaded: all hold too much together, or this one already holds its share.
+            Overloaded: all hold too much together, or this one or its owner already holds its share.
         """
         if self.live_bytes + n_bytes > MOST_LIVE_BYTES:
             raise Overloaded(f"the requests alive here hold {self.live_bytes / 1e6:.0f} MB of tensors already.")
         if self.live_bytes + n_bytes <= MOST_BYTES_OF_ONE:
             return  # Nobody can hold more than all.
-        held_bytes = sum(entry.live_bytes for entry in self._live.values() if entry.is_awaited_by(key))
-        if held_bytes and held_bytes + n_bytes > MOST_BYTES_OF_ONE:
-            raise Overloaded(
-                f"this session's requests hold {held_bytes / 1e6:.0f} MB of tensors already.",
-                hint="Wait for some of them to end, or cancel them.",
-            )
+        own_bytes, owners_bytes = self._held_by(asker)
+        if own_bytes and own_bytes + n_bytes > MOST_BYTES_OF_ONE:
+            raise _share_is_held("this session's requests", own_bytes)
+        if owners_bytes and owners_bytes + n_bytes > MOST_BYTES_OF_OWNER:
+            raise _share_is_held("the requests of all programs of this user", owners_bytes)
 
     def asked_by(self, key: object) -> list[RequestId]:
         """Return the live requests that an asker waits for."""
         return [name for name, entry in self._live.items() if entry.is_awaited_by(key)]
+
+    def _held_by(self, asker: Asker) -> tuple[int, int]:
+        """Return the bytes that an asker holds, and that all of its owner do."""
+        own_bytes = owners_bytes = 0
+        for entry in self._live.values():
+            if any(other.owner == asker.owner for other in entry.askers):
+                owners_bytes += entry.live_bytes
+                own_bytes += entry.live_bytes if entry.is_awaited_by(asker.key) else 0
+        return own_bytes, owners_bytes
 
     def _hold(self, entry: Entry, n_bytes: int) -> None:
         """Count bytes against a request while it lives; a run may end after that."""
         if self._live.get(entry.request.request_id) is entry:
             entry.live_bytes += n_bytes
             self.live_bytes += n_bytes
+
+
+def _share_is_held(by: str, n_bytes: int) -> Overloaded:
+    told = f"{by} hold {n_bytes / 1e6:.0f} MB of tensors already."
+    return Overloaded(told, hint="Wait for some of them to end, or cancel them.")

@@ -178,7 +178,7 @@ class Neighbourhood:
         via = tuple(NodeId(hop) for hop in infer.via)
         # A peer may not hide that it has the request: the last node it came by is the one on the certificate.
         via = via if via[-1:] == (node_id,) else (*via, node_id)
-        self._intake.take(Asker(node_id, session.send), infer, payload, via=via)
+        self._intake.take(Asker(node_id, session.send, node_id), infer, payload, via=via)
 
     def _answered(self, node_id: NodeId, message: Result, payload: memoryview) -> None:
         entry = self._ledger.get(message.request_id)

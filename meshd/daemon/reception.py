@@ -45,7 +45,7 @@ class Reception:
     def _received(self, session: Session, message: Message, payload: memoryview) -> None:
         match message:
             case Infer():
-                self._intake.take(Asker(session, session.send), message, payload)
+                self._intake.take(Asker(session, session.send, session.owner), message, payload)
             case Cancel():
                 self._intake.withdraw(session, message.request_id)
             case Query():

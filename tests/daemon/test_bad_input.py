@@ -5,19 +5,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from meshd.core.node import DeviceClass
+from meshd.client.conversation import Options, infer_message
+from meshd.core.ids import RequestId
+from meshd.core.node import DeviceClass, Telemetry
 from meshd.daemon import ledger, reception
 from meshd.errors import (
     DeadlineExceeded,
     DuplicateRequest,
     InvalidInput,
     MeshError,
+    NoCandidate,
     Overloaded,
     UnknownModel,
     UnknownQuery,
 )
-from meshd.wire.messages import Infer, TensorHeader
+from meshd.wire.messages import Capability, Infer, Refusal, TensorHeader
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Asker, until
 from tests.daemon.puppet import Puppet
@@ -182,6 +186,36 @@ async def test_one_client_cannot_hold_the_room_of_all(member: MakeMember, monkey
     for asked in hub.asked:
         hub.say(*hub.result(asked.request_id))
     assert not isinstance(await other.outcome("r3"), MeshError)
+
+
+async def test_all_programs_of_one_user_leave_room_for_others_also_when_they_are_gone(
+    member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_bytes = window(CALM)["ecg"].nbytes
+    monkeypatch.setattr(ledger, "MOST_LIVE_BYTES", 6 * held_bytes)
+    monkeypatch.setattr(ledger, "MOST_BYTES_OF_ONE", 2 * held_bytes)
+    monkeypatch.setattr(ledger, "MOST_BYTES_OF_OWNER", 3 * held_bytes)
+    watch, hub, guest = member("watch", bare=True), Puppet("hub", "hub"), Puppet("guest", "phone")
+    await hub.meet(watch)
+    await guest.meet(watch, Capability(profile=replace(guest.profile(), hosted=()), telemetry=Telemetry()))
+    for number in range(3):
+        client = watch.client()
+        await client.send(window(CALM), request_id=f"r{number}")
+        await hub.next_request(number + 1)
+        client.session.abort()
+    late = watch.client()
+    await late.send(window(CALM), request_id="r3")
+    refused = await late.outcome("r3")
+    assert isinstance(refused, Overloaded)
+    assert "the requests of all programs of this user hold" in str(refused)
+    message, (part,) = infer_message(RequestId("r4"), MODEL, window(CALM), Options())
+    guest.say(message, (bytes(part),))
+    await until(lambda: [said for said, _ in guest.received if isinstance(said, Refusal)], "its end")
+    (end,) = [said for said, _ in guest.received if isinstance(said, Refusal)]
+    assert end.code == NoCandidate.code, "it was let in, and nothing may run it"
+    for asked in hub.asked:
+        hub.say(*hub.result(asked.request_id))
+    await until(lambda: watch.ledger.live_bytes == 0, "their ends")
 
 
 async def answered(*clients: Asker, request_id: str = "same") -> list[float]:

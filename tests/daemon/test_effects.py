@@ -63,7 +63,7 @@ def test_outputs_that_cannot_be_joined_end_in_a_typed_failure(given: dict[Reques
         assert not parts
         told.append(message)
 
-    entry = Entry(request("r", batch=8), {}, (), memoryview(b""), {}, [Asker("client", tell)])
+    entry = Entry(request("r", batch=8), {}, (), memoryview(b""), {}, [Asker("client", tell, "local")])
     entry.forked, entry.children = (FIRST, SECOND), {FIRST: outputs(SOUND), **given}
     ledger = Ledger()
     ledger.open(entry)
