@@ -355,7 +355,7 @@ class ExplainedDecision(Struct, frozen=True, kw_only=True):
     policy: str
     note: str = ""
     weighed_ago_s: float = 0.0
-    """How long before this the candidates had been weighed, for a request that asked the same; 0: they were for this."""
+    """How long before this its candidates had been weighed, for another request that asked the same; 0: for this."""
 
 
 class ExplainDocument(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,5 @@
 """What one scheduling decision takes: a request arrives, its candidates are weighed, and a plan follows.
+
 Before each of them something has changed, so that nothing that was weighed before is taken up again.
 
 Once with a cascade of whole models, and once with models that are cut in six stages, all of which the deciding node

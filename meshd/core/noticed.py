@@ -14,8 +14,9 @@ LEAST_S = 20e-6
 class Noticed:
     """Counts changes that matter; slow drifts of measured figures do once they have gone far enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, share: float = _SHARE) -> None:
         self.version = 0
+        self._share = share
         self._figures: dict[Hashable, float] = {}
 
     def changed(self) -> None:
@@ -27,9 +28,11 @@ class Noticed:
         self._figures.clear()
         self.version += 1
 
-    def saw(self, name: Hashable, figure: float, *, least: float = LEAST_S) -> None:
-        """Take in a figure; it counts once it is away from what it was when it counted last."""
+    def saw(self, name: Hashable, figure: float, *, least: float = LEAST_S) -> bool:
+        """Take in a figure; return whether it counts, for it is far from what it was when it counted last."""
         known = self._figures.get(name)
-        if known is None or not abs(figure - known) <= max(_SHARE * known, least):
+        counts = known is None or not abs(figure - known) <= max(self._share * known, least)
+        if counts:
             self._figures[name] = figure
             self.version += 1
+        return counts
