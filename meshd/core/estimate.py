@@ -1,20 +1,28 @@
-"""A figure that was measured some time ago: how large, how sure, how old."""
+"""A figure that was measured some time ago: how large, how sure, how old; and what is left of it after a while."""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, inf, sqrt
 
 from msgspec import Struct
 
 _WEIGHT = 0.2
-"""Share of a new sample: five samples replace two thirds of what was believed, so a device that slows down is noticed
-within a handful of requests while one outlier moves little."""
+"""Share of a new sample among many: five samples replace two thirds of what was believed, so a device that slows down
+is noticed within a handful of requests while one outlier moves little. The first ones count for more: what nobody has
+measured weighs as much as one sample."""
 
 _PRIOR_SPREAD = 0.5
 """Relative standard deviation of a figure nobody has measured here yet."""
 
 _STALE_AFTER_S = 30.0
 """An age at which the spread has doubled: radios and loads at home change within tens of seconds."""
+
+_FORGET_S = 120.0
+"""Time behind that age after which two thirds of it are forgotten. A node that was overloaded looks a quarter too slow
+after six minutes, and is tried; one that stays slow costs one request in about as long."""
+
+_NOTICED = 0.02
+"""A mean that moved by less changes no plan."""
 
 
 class Estimate(Struct, frozen=True, kw_only=True, gc=False):
@@ -24,22 +32,54 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
     variance: float
     at_s: float
     samples: int = 0
+    faded_s: float = -inf
+    """When some of it was forgotten last, after the last sample."""
+    is_surprised: bool = False
+    """Whether the last sample was so large that it did not count in full."""
 
     @classmethod
     def prior(cls, mean: float, now: float) -> Estimate:
         """Believe a figure from elsewhere (a manifest, a profile) until samples come."""
         return cls(mean=mean, variance=(mean * _PRIOR_SPREAD) ** 2, at_s=now)
 
-    def updated(self, sample: float, now: float) -> Estimate:
-        """Take in one sample.
+    def updated(self, sample: float, now: float, *, at_most: float = inf) -> Estimate:
+        """Take in one sample; the older what is believed, the more it counts.
+
+        ``at_most`` is how many times the mean it counts for, unless the one before was as large: one run that met a
+        pause of its process, or of the whole device, tells nothing of the next.
 
         Source: incremental form of the exponentially weighted variance, T. Finch, "Incremental calculation of
         weighted mean and variance" (2009), section 9.
         """
+        is_surprising = sample > at_most * self.mean > 0.0
+        if is_surprising and not self.is_surprised:
+            sample = at_most * self.mean
         difference = sample - self.mean
-        step = _WEIGHT * difference
-        variance = (1.0 - _WEIGHT) * (self.variance + difference * step)
-        return Estimate(mean=self.mean + step, variance=variance, at_s=now, samples=self.samples + 1)
+        kept = (1.0 - max(_WEIGHT, 1.0 / (self.samples + 2))) * self._kept(now, since_s=self.at_s)
+        step = (1.0 - kept) * difference
+        variance = kept * (self.variance + difference * step)
+        return Estimate(
+            mean=self.mean + step,
+            variance=variance,
+            at_s=now,
+            samples=self.samples + 1,
+            is_surprised=is_surprising,
+        )
+
+    def forgotten(self, now: float, believed: float) -> Estimate:
+        """Return what is left of it: on its way back to what was believed before, and as unsure as that.
+
+        It makes no difference how often it is asked on the way. The same where hardly anything has changed.
+        """
+        kept = self._kept(now, since_s=self.faded_s)
+        mean, unsure = believed + (self.mean - believed) * kept, (believed * _PRIOR_SPREAD) ** 2
+        variance = unsure + (self.variance - unsure) * kept if self.variance > unsure else self.variance
+        if abs(mean - self.mean) <= _NOTICED * self.mean and variance >= 0.8 * self.variance:
+            return self
+        return Estimate(mean=mean, variance=variance, at_s=self.at_s, samples=self.samples, faded_s=now)
+
+    def _kept(self, now: float, *, since_s: float) -> float:
+        return exp(min(0.0, max(self.at_s + _STALE_AFTER_S, since_s) - now) / _FORGET_S)
 
     def deviation(self, now: float) -> float:
         """Return the standard deviation, grown with age, up to that of a figure nobody has measured yet.

@@ -23,6 +23,7 @@ from meshd.core.noticed import LEAST_S, Noticed
 from meshd.core.plan import RAW
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
+from meshd.core.spans import MOST_OF_A_RUN
 
 _FIRST_RTT_S = 0.02
 """Round trip believed of a link before the first answer: a home's Wi-Fi, at the slow end."""
@@ -164,6 +165,7 @@ class MeshView:
         link = known.link if known is not None and known.link is not None else self._new_link(profile, now)
         if self.is_reborn(profile):
             link.reborn(now)
+            self._peers[profile.node_id].begin_anew()
         peer = known or NodeView(profile=profile, telemetry=telemetry, heard_s=now, link=link)
         peer.profile, peer.codecs = profile, frozenset(profile.codecs)
         peer.hosts(profile.hosted)
@@ -217,7 +219,7 @@ class MeshView:
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
         growth = hosted.growth_at(item_bytes)
         item_s /= growth
-        node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now)
+        node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now, at_most=MOST_OF_A_RUN)
         node.times.ran_whole(hosted, item_s, now)
         self._noticed.saw((node_id, hosted.artifact), node.learned[hosted.artifact].mean, least=LEAST_S / growth)
 
@@ -323,6 +325,12 @@ class MeshView:
             if (link := node.link) and link.is_measured and self.membership.is_usable(node.profile.node_id)
         ]
         return tuple(nsmallest(MOST_TOLD_LINKS, measured, key=lambda told: told.rtt_s + _TOLD_BYTES * told.byte_s))
+
+    def forget(self, now: float) -> None:
+        """Let go of times that were learned a while ago; done between requests, so that none waits for it."""
+        for node in self.nodes():
+            if node.learned or node.times.is_learned:
+                node.forget(now)
 
     def escalation_rate(self, hosted: HostedTier, now: float) -> float:
         """Return the share of this tier's answers that escalate: observed, or from its manifest."""

@@ -116,6 +116,19 @@ class NodeView(Struct, kw_only=True):
             return None
         return tuple(WarmStages(artifact=known, ranges=tuple(sorted(r))) for known, r in self.warm_ranges.items())
 
+    def forget(self, now: float) -> None:
+        """Let go of what was learned a while ago: the node may have been busy then, and is not used for that."""
+        for hosted in self.profile.hosted:
+            if known := self.learned.get(hosted.artifact):
+                self.learned[hosted.artifact] = known.forgotten(now, hosted.compute_s)
+            if hosted.stages:
+                self.times.forget(hosted, now)
+
+    def begin_anew(self) -> None:
+        """Let go of all that was learned of its runs: it started anew, and may have stood still before."""
+        self.learned.clear()
+        self.times.forget_all()
+
     def hosts(self, hosted: tuple[HostedTier, ...]) -> None:
         """Take in what it hosts; what was learned of the rest is not worth its memory."""
         self.learned = {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}

@@ -167,5 +167,6 @@ class Scheduler:
             self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
+            self.view.forget(now)
             self._commands.append(Announce(telemetry=self.broad_telemetry()))
         self._round_s = min(self._beat_s, self.view.membership.next_check_s)

@@ -24,6 +24,9 @@ _Variant = tuple[ArtifactHash, DeviceClass, int]
 many of them."""
 
 
+MOST_OF_A_RUN = 3.0
+"""Times what was predicted that one run counts for: it may have met a pause of its process. Two in a row mean it."""
+
 _MOST_TABLES = 32
 """Lengths of input that tables are kept of for one variant."""
 
@@ -47,6 +50,11 @@ class StageTimes:
         self._paces: dict[_Variant, Estimate] = {}
         self._tables: dict[_Variant, dict[float, Spans]] = {}
 
+    @property
+    def is_learned(self) -> bool:
+        """Tell whether anything was learned."""
+        return bool(self._paces or self._ranges)
+
     def spans(self, hosted: HostedTier, item_bytes: float = 0.0) -> Spans:
         """Return the means of all ranges of a variant that can be cut, for inputs of so many bytes an item."""
         item_bytes = item_bytes if hosted.sizes else 0.0
@@ -58,9 +66,7 @@ class StageTimes:
             table = tables[item_bytes] = self._computed(hosted, item_bytes)
         return table
 
-    def deviation_s(
-        self, hosted: HostedTier, first: int, last: int, now: float, item_bytes: float = 0.0
-    ) -> float:
+    def deviation_s(self, hosted: HostedTier, first: int, last: int, now: float, item_bytes: float = 0.0) -> float:
         """Return the standard deviation of what [first, last) takes for one item."""
         if known := self._ranges.get((_variant(hosted), first, last)):
             return known.deviation(now) * _growth(hosted, first, last, item_bytes)
@@ -84,7 +90,29 @@ class StageTimes:
         known = self._ranges.get(key) or Estimate.prior(self.spans(hosted).seconds[first][last], now)
         announced_s = sum(stage.compute_s for stage in hosted.stages[first:last])
         self._learn_pace(hosted, item_s, announced_s, now)
-        self._ranges[key] = known.updated(item_s, now)
+        self._ranges[key] = known.updated(item_s, now, at_most=MOST_OF_A_RUN)
+
+    def forget(self, hosted: HostedTier, now: float) -> None:
+        """Let the pace go back to what is announced, and ranges to that at the pace, if nothing confirms them."""
+        variant, has_changed = _variant(hosted), False
+        pace = self._paces.get(variant)
+        if pace is not None and (left := pace.forgotten(now, 1.0)) is not pace:
+            pace, self._paces[variant], has_changed = left, left, True
+        for key, known in self._ranges.items():
+            if key[0] == variant:
+                announced_s = sum(stage.compute_s for stage in hosted.stages[key[1] : key[2]])
+                left = known.forgotten(now, announced_s * (pace.mean if pace is not None else 1.0))
+                self._ranges[key], has_changed = left, has_changed or left is not known
+        if has_changed:
+            self._tables.pop(variant, None)
+            self.version += 1
+
+    def forget_all(self) -> None:
+        """Know nothing but what is announced."""
+        self._ranges.clear()
+        self._paces.clear()
+        self._tables.clear()
+        self.version += 1
 
     def keep(self, hosted: tuple[HostedTier, ...]) -> None:
         """Forget what is no longer hosted; what is announced of the rest may have changed."""
@@ -100,7 +128,9 @@ class StageTimes:
         self.version += 1
         if announced_s > 0.0:
             known = self._paces.get(variant) or Estimate.prior(1.0, now)
-            self._paces[variant] = known.updated(item_s / max(announced_s, _LEAST_ANNOUNCED_S), now)
+            self._paces[variant] = known.updated(
+                item_s / max(announced_s, _LEAST_ANNOUNCED_S), now, at_most=MOST_OF_A_RUN
+            )
 
     def _computed(self, hosted: HostedTier, item_bytes: float) -> Spans:
         """Return the table: a range that was run by what it took, any other by its stages at the node's pace."""

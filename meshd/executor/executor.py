@@ -327,7 +327,7 @@ class Executor:
             if runs.session is None:
                 self.on_unloadable(hosted.artifact)
         elif work and not isinstance(end, Cancelled):
-            runs.learn(end.compute_s, work=work)
+            runs.learn(end.compute_s, work=work, now_s=runs.last_used_s)
         done(end)
 
     def _load(self, hosted: HostedModel, runs: Resident) -> tuple[Session, float]:

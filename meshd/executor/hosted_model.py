@@ -149,12 +149,12 @@ class HostedModel(Resident):
         return items * longer_s / seconds if 0.0 < seconds < inf else self.work_of(extents, items)
 
     @override
-    def learn(self, compute_s: float, *, work: float) -> None:
-        self._compute_s.add(compute_s / work)
+    def learn(self, compute_s: float, *, work: float, now_s: float) -> None:
+        self._compute_s.add(compute_s / work, now_s)
 
     def adopt(self, profile: Profile) -> None:
         """Start from what was measured earlier."""
-        self._compute_s.add(profile.compute_s)
+        self._compute_s.calibrate(profile.compute_s)
         self.load_s = profile.load_s
         self.sizes, self._growth = profile.sizes or (), profile.growth
 

@@ -69,9 +69,9 @@ class HostedSection(Resident):
         return self._whole.work_of_stages(self.section.first, self.section.last, extents, items)
 
     @override
-    def learn(self, compute_s: float, *, work: float) -> None:
-        whole = self._whole
-        whole.stage_times.learn(self.section.first, self.section.last, compute_s / work, whole.compute_s)
+    def learn(self, compute_s: float, *, work: float, now_s: float) -> None:
+        whole, section = self._whole, self.section
+        whole.stage_times.learn(section.first, section.last, compute_s / work, whole.compute_s, now_s=now_s)
 
 
 def _given(whole: HostedModel, section: Section) -> OutputContract:

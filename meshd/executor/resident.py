@@ -52,7 +52,7 @@ class Resident(ABC):
         """Return how many times as long as one item of the smallest input so many items of these extents take."""
 
     @abstractmethod
-    def learn(self, compute_s: float, *, work: float) -> None:
+    def learn(self, compute_s: float, *, work: float, now_s: float) -> None:
         """Take the timing of a run into account, by what it had to do."""
 
     def open(self, content: bytes, *, threads: int) -> Session:

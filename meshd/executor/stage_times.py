@@ -51,13 +51,13 @@ class StageTimes:
 
     def adopt(self, stage: int, seconds: float, growth: tuple[float, ...] = ()) -> None:
         """Start from what was measured of a stage by itself."""
-        self._windows[stage].add(seconds)
+        self._windows[stage].calibrate(seconds)
         self._growth[stage] = growth
 
-    def learn(self, first: int, last: int, item_s: float, whole_s: float) -> None:
+    def learn(self, first: int, last: int, item_s: float, whole_s: float, *, now_s: float) -> None:
         """Take a run of stages [first, last) into account: each had its usual part of it."""
         usual = [timing.seconds for timing in self.timings(whole_s)[first:last]]
         if not isfinite(sum(usual)) or not sum(usual):
             usual = [share or 1e-9 for share in self._shares[first:last]]
         for window, seconds in zip(self._windows[first:last], usual, strict=True):
-            window.add(item_s * seconds / sum(usual))
+            window.add(item_s * seconds / sum(usual), now_s)

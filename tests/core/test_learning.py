@@ -9,8 +9,9 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.node import Telemetry
 from meshd.core.rate import Rate
 from meshd.core.settings import Settings
-from tests.core.builders import answer_of, hub, phone, watch
-from tests.core.parts import cut_tier, member, mesh
+from meshd.core.spans import StageTimes
+from tests.core.builders import answer_of, hub, phone, warm, watch
+from tests.core.parts import cut_tier, member, mesh, node_id
 
 
 def _link(*, rtt_s: float = 0.02, bps: float = 1.26e6) -> Link:
@@ -127,3 +128,30 @@ def test_links_that_a_heartbeat_told_of_stay_known_when_a_reply_tells_of_none() 
     assert set(kitchen.links) == {"hall"}
     view.heard(kitchen.profile.node_id, Telemetry(links=()), 2.0)
     assert kitchen.links == {}
+
+
+def test_times_learned_while_a_node_was_busy_are_forgotten_and_those_of_its_stages_too() -> None:
+    view = mesh(member("band", CUT), member("kitchen", CUT))
+    for second in range(10):
+        view.learn_compute(node_id("kitchen"), CUT, 10 * CUT.compute_s, float(second))
+        view.learn_stages(node_id("kitchen"), CUT, 0, 1, 10 * CUT.stages[0].compute_s, float(second))
+    peer = view.peer(node_id("kitchen"))
+    assert peer is not None
+    assert peer.item_s(CUT) > 5 * CUT.compute_s
+    for second in range(10, 1_200):
+        view.forget(float(second))
+    assert peer.item_s(CUT) == pytest.approx(CUT.compute_s, rel=0.05)
+    assert peer.times.spans(CUT).seconds[0] == pytest.approx(StageTimes().spans(CUT).seconds[0], rel=0.1)
+
+
+def test_who_starts_anew_is_believed_what_it_announces() -> None:
+    """Its process may have stood still before it ended, and the last runs with it."""
+    band, kitchen = member("band", CUT), member("kitchen", CUT)
+    view = mesh(band, kitchen)
+    for second in range(5):
+        view.learn_compute(kitchen.node_id, CUT, 100 * CUT.compute_s, float(second))
+        view.learn_stages(kitchen.node_id, CUT, 0, 1, 1.0, float(second))
+    view.connected(replace(kitchen, incarnation=kitchen.incarnation + 1), warm(kitchen), 6.0)
+    peer = view.peer(kitchen.node_id)
+    assert peer is not None
+    assert (peer.item_s(CUT), peer.times.spans(CUT)) == (CUT.compute_s, StageTimes().spans(CUT))

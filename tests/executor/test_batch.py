@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ async def test_every_member_is_told_the_seconds_of_the_whole_run_and_an_items_ar
 async def test_a_run_that_stalled_is_one_timing_however_many_shared_it(host: MAKE) -> None:
     executor, [toy] = host(mean_model())
     for _ in range(3):
-        toy.learn(0.001, work=1)
+        toy.learn(0.001, work=1, now_s=monotonic())
     toy.compute = lambda session, inputs: ({"score": np.zeros(4, np.float32)}, 80.0)  # type: ignore[method-assign]
     await together(executor, toy.key, *[items(1)] * 4)
     assert toy.compute_s == 0.001

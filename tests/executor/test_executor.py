@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_model_that_was_refused_at_its_trial_is_not_hosted(host: MAKE) -> None
 
 def test_a_model_that_fails_while_it_is_measured_is_unusable(host: MAKE) -> None:
     executor, [toy] = host(lookup_model())
-    toy.inputs.zeros = lambda _extents: items(99)  # type: ignore[method-assign]
+    toy.inputs.zeros = lambda extents: items(99)  # type: ignore[method-assign]
     with pytest.raises(ModelUnusable, match="toy/watch/toy-fp32 fails while it is measured: onnxruntime failed"):
         executor.profile(toy)
 
@@ -120,7 +121,7 @@ async def test_a_long_stage_ends_later_in_the_thread_of_the_loop(host: MAKE) -> 
 
 async def test_a_stage_of_many_items_is_long_even_if_one_item_is_short(host: MAKE) -> None:
     executor, [toy] = host(mean_model())
-    toy.learn(0.0004, work=1)
+    toy.learn(0.0004, work=1, now_s=monotonic())
     single: list[StageEnd] = []
     several: list[StageEnd] = []
     executor.submit(toy.key, items(1), single.append)
@@ -189,7 +190,7 @@ class Untouchable:
 
 async def test_timings_of_runs_replace_the_profile(host: MAKE) -> None:
     executor, [toy] = host(mean_model(), inline_below_s=10.0)
-    toy.learn(5.0, work=1)
+    toy.learn(5.0, work=1, now_s=monotonic())
     for _ in range(40):
         await run(executor, toy, items(1))
     [tier] = executor.hosted_tiers()

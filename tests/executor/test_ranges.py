@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -304,7 +305,7 @@ class Door:
 
 async def test_between_a_frame_and_the_runtime_no_tensor_is_copied() -> None:
     executor, hosted = hosting(inline_below_s=10.0)
-    hosted.learn(0.0, work=1)
+    hosted.learn(0.0, work=1, now_s=monotonic())
     headers, parts = encode_tensors(asked(1, 2))
     payload = memoryview(b"".join(bytes(part) for part in parts))
     door = hosted.session = Door([np.zeros(2, np.float32), np.zeros(2, np.float32)])
