@@ -50,6 +50,17 @@ class RequestCounters(Struct, frozen=True, kw_only=True):
     alive: int = 0
 
 
+class Excess(Struct, frozen=True, kw_only=True):
+    """What was more than this node takes, since the start."""
+
+    messages_left_out: int = 0
+    """Heartbeats and capabilities of peers, beyond what is taken in within a second."""
+    peers_cut_off: int = 0
+    """Sessions that were ended for absurdly many of them."""
+    slow_readers_cut_off: int = 0
+    """Sessions that were ended, for more waited for all readers than there is room for, and they read the slowest."""
+
+
 class QueueState(Struct, frozen=True, kw_only=True):
     """Stages on this node."""
 
@@ -115,6 +126,7 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     power: PowerModel
     """What costs are estimated from: its class's figures, and its own where the configuration has them."""
     arriving: tuple[Arrival, ...] = ()
+    excess: Excess = Excess()
 
 
 PeerState = Literal["alive", "suspect", "dead", "left", "unreached", "unpaired"]

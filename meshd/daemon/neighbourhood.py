@@ -16,6 +16,7 @@ from meshd.core.node import NodeProfile
 from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.core.scheduler import Scheduler
+from meshd.daemon.chatter import Chatter, Told
 from meshd.daemon.intake import Intake
 from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs, Tensors
 from meshd.daemon.models.keeper import Keeper
@@ -73,6 +74,7 @@ class Neighbourhood:
         self.superseded = superseded
         self._sessions: dict[NodeId, Session] = {}
         self._announced: dict[NodeId, NodeProfile] = {}
+        self.chatter = Chatter(self._told, self._cut_off)
         self._log = log.get_logger()
 
     def peer_connected(self, hello: Hello, session: Session) -> None:
@@ -117,6 +119,7 @@ class Neighbourhood:
         """Tell the scheduler, and drop what only this peer waited for."""
         self._sessions.pop(node_id, None)
         self._announced.pop(node_id, None)
+        self.chatter.forget(node_id)
         self._exchange.peer_disconnected(node_id)
         left = error is None or isinstance(error, PeerLeft)
         self._feed(PeerDisconnected(node_id=node_id, left=left, reason=str(error or "left")))
@@ -125,10 +128,8 @@ class Neighbourhood:
     def peer_message(self, node_id: NodeId, message: Message, payload: memoryview) -> None:
         """Take in one message."""
         match message:
-            case Capability():
-                self._introduced(node_id, message)
-            case Heartbeat():
-                self._heard(node_id, message)
+            case Capability() | Heartbeat():
+                self.chatter.hear(node_id, message)
             case Infer():
                 self._asked(node_id, message, payload)
             case Result():
@@ -142,6 +143,17 @@ class Neighbourhood:
                 self._intake.withdraw(node_id, message.request_id)
             case _:
                 self._log.warning(log.FRAME_REFUSED, node_id=node_id, kind=type(message).__name__)
+
+    def _told(self, node_id: NodeId, message: Told) -> None:
+        if isinstance(message, Heartbeat):
+            self._heard(node_id, message)
+        else:
+            self._introduced(node_id, message)
+
+    def _cut_off(self, node_id: NodeId, error: ProtocolError) -> None:
+        self._log.warning(log.PEER_REFUSED, node_id=node_id, reason=str(error))
+        if session := self._sessions.get(node_id):
+            session.close(error.code, str(error), error=error)
 
     def _capability(self) -> Capability:
         return Capability(profile=self._scheduler.profile, telemetry=self._scheduler.broad_telemetry())

@@ -16,6 +16,7 @@ from meshd.daemon.node import Node
 from meshd.daemon.story_document import story_document
 from meshd.documents import (
     CalibratedBound,
+    Excess,
     ExplainDocument,
     Host,
     ManifestDocument,
@@ -33,6 +34,7 @@ from meshd.documents import (
 )
 from meshd.errors import UnknownQuery
 from meshd.net.link import LinkState, PeerLink
+from meshd.net.unread import ALL_UNREAD
 from meshd.plan_document import PlanDocument
 from model_registry import manifest as manifests
 from model_registry.tier import Variant
@@ -57,6 +59,7 @@ class Reporter:
         self._config = config
         self._scheduler = node.scheduler
         self._chronicle = node.chronicle
+        self._chatter = node.neighbourhood.chatter
         self._vitals = node.vitals
         self._policy = node.policy.name
         self._foresight = Foresight(
@@ -122,6 +125,11 @@ class Reporter:
             energy=self._vitals.energy(),
             arriving=self._keeper.arriving(),
             power=profile.power,
+            excess=Excess(
+                messages_left_out=self._chatter.left_out,
+                peers_cut_off=self._chatter.peers_cut_off,
+                slow_readers_cut_off=ALL_UNREAD.given_up,
+            ),
         )
 
     def _peers(self) -> PeersDocument:
