@@ -281,8 +281,14 @@ class CostModel:
         return node.profile.power.radio_joules(int(n_bytes), wakes)
 
 
+_CERTAIN = 8.0
+"""A normal X is so many standard deviations above its mean once in 10^15 times."""
+
+
 def _probability_above(limit_s: float, mean_s: float, deviation_s: float) -> float:
     """Return P(X > limit) for a normal X; a certain X is above or it is not."""
+    if limit_s - mean_s > _CERTAIN * deviation_s:
+        return 0.0
     if deviation_s <= 0.0:
         return float(mean_s > limit_s)
     return 0.5 * erfc((limit_s - mean_s) / (deviation_s * sqrt(2.0)))

@@ -72,10 +72,16 @@ class Bars:
             elif whole.reason.mask is Mask.PRIVACY and not whole.here:
                 stays = True
         self._is_open_to_legs = stays and not may_leave
+        self._bars: dict[int, Bar | None] = {}
 
     def of(self, tier: DeviceClass) -> Bar | None:
         """Return what a split of a tier has to beat; none where no whole run of it or above may be chosen."""
         rank = tier.rank
+        if rank not in self._bars:
+            self._bars[rank] = self._found(rank)
+        return self._bars[rank]
+
+    def _found(self, rank: int) -> Bar | None:
         seconds = min(self._seconds[rank:])
         soonest = self._soonest[self._seconds.index(seconds, rank)]
         if soonest is None:

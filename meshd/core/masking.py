@@ -47,12 +47,15 @@ def mask_less_accurate(candidates: list[Candidate]) -> list[Candidate]:
     return _masked(candidates, lambda candidate: worse if candidate.tier.accuracy < best else None)
 
 
-def mask_no_gain(candidates: list[Candidate]) -> list[Candidate]:
-    """Mask splits that gain too little over what is not split and may be chosen; the rule is in gain.py."""
+def mask_no_gain(candidates: list[Candidate], bars: Bars | None = None) -> list[Candidate]:
+    """Mask splits that gain too little over what is not split and may be chosen; the rule is in gain.py.
+
+    ``bars`` are those of the same candidates, where they are known.
+    """
     splits = [candidate for candidate in candidates if (candidate.legs or candidate.shares) and candidate.is_split]
     if not splits:
         return candidates
-    bars = Bars(candidate for candidate in candidates if not (candidate.legs or candidate.shares))
+    bars = bars or Bars(candidate for candidate in candidates if not (candidate.legs or candidate.shares))
     by_tier = {tier: bars.of(tier) for tier in {split.tier.tier for split in splits}}
     return _masked(candidates, lambda candidate: _why_no_gain(candidate, by_tier))
 

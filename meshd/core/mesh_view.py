@@ -331,6 +331,7 @@ class MeshView:
         for node in self.nodes():
             if node.learned or node.times.is_learned:
                 node.forget(now)
+                self._noticed.changed()
 
     def escalation_rate(self, hosted: HostedTier, now: float) -> float:
         """Return the share of this tier's answers that escalate: observed, or from its manifest."""
@@ -374,7 +375,7 @@ class MeshView:
     def _hosts_changed(self) -> None:
         self._hosts.clear()
         self._partners.clear()
-        self._noticed.hosts_changed()
+        self._noticed.begin_anew()
 
     def _forget_strangers(self) -> None:
         self._hosts_changed()

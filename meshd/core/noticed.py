@@ -23,8 +23,8 @@ class Noticed:
         """Take in a change of any other kind: whatever was weighed before may come out differently now."""
         self.version += 1
 
-    def hosts_changed(self) -> None:
-        """Begin anew: what is hosted, and by whom, is another matter now."""
+    def begin_anew(self) -> None:
+        """Forget all figures: what they were of is another matter now."""
         self._figures.clear()
         self.version += 1
 

@@ -49,7 +49,8 @@ class Planner:
         cost = CostModel(
             self._view, self._settings, request, here, item_bytes=life.item_bytes, remaining_s=remaining_s, now=now
         )
-        candidates = _Offer(self._view, rules, cost, life).candidates()
+        ways = _Ways(self._view, rules, cost, life)
+        candidates = found = ways.candidates()
         if request.plan and not request.delegated:
             candidates = mask_other_plans(candidates, request.plan)
         if life.only_tier is not None:
@@ -58,7 +59,7 @@ class Planner:
         if request.priority is Priority.EMERGENCY:
             candidates = mask_less_accurate(candidates)
         if not request.plan:
-            candidates = mask_no_gain(candidates)
+            candidates = mask_no_gain(candidates, ways.bars if candidates is found else None)
         return Observation(
             request_id=request.request_id,
             decision=life.decision,
@@ -69,7 +70,7 @@ class Planner:
         )
 
 
-class _Offer:
+class _Ways:
     """The candidates of one request at one moment."""
 
     def __init__(self, view: MeshView, rules: Rules, cost: CostModel, life: Life) -> None:
@@ -79,6 +80,8 @@ class _Offer:
         self._life = life
         self._request = life.request
         self._ladder = _Ladder()
+        self.bars: Bars | None = None
+        """What splits have to beat, where that was asked for."""
 
     def candidates(self) -> list[Candidate]:
         """Return the rest of what has begun first, then whole runs, the weakest tier first, then what is split."""
@@ -145,15 +148,14 @@ class _Offer:
     def _splits(self, wholes: Sequence[Candidate], here: Sequence[HostedTier]) -> list[Candidate]:
         """Return splits of what this node hosts itself: a head runs here."""
         found: list[Candidate] = []
-        bars: Bars | None = None
         for hosted in here:
             if self._may_split(hosted):
                 splitter, named = self._splitter(hosted), self._request.plan
                 if named:
                     found += splitter.named(named)
                 else:
-                    bars = bars or Bars(wholes)
-                    found += splitter.offer(bars.of(hosted.tier))
+                    self.bars = self.bars or Bars(wholes)
+                    found += splitter.offer(self.bars.of(hosted.tier))
         return found
 
     def _may_split(self, hosted: HostedTier) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import accumulate
 
 from msgspec import Struct
@@ -9,11 +10,15 @@ from msgspec import Struct
 from meshd.core.estimate import Estimate
 from meshd.core.ids import ArtifactHash
 from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.noticed import Noticed
 
 _MEASURED_SPREAD = 0.15
 """Relative standard deviation of a sum of stages that the node itself has measured, one by one."""
 _BELIEVED_SPREAD = 0.5
 """The same of a share of the whole that only the manifest tells."""
+
+_NOTICED = 0.02
+"""Tables are drawn anew when a figure has moved by so much of itself; what is measured of one run scatters by more."""
 
 _LEAST_ANNOUNCED_S = 1e-9
 """No stage takes less than a few cycles: a node that announces less would make its pace, and what is computed with it,
@@ -45,7 +50,7 @@ class StageTimes:
     """What was learned of ranges of stages on one node, and the tables that are read off it."""
 
     def __init__(self) -> None:
-        self.version = 0
+        self._noticed = Noticed(share=_NOTICED)
         self._ranges: dict[tuple[_Variant, int, int], Estimate] = {}
         self._paces: dict[_Variant, Estimate] = {}
         self._tables: dict[_Variant, dict[float, Spans]] = {}
@@ -54,6 +59,11 @@ class StageTimes:
     def is_learned(self) -> bool:
         """Tell whether anything was learned."""
         return bool(self._paces or self._ranges)
+
+    @property
+    def version(self) -> int:
+        """Return a number that grows whenever a table is drawn anew."""
+        return self._noticed.version
 
     def spans(self, hosted: HostedTier, item_bytes: float = 0.0) -> Spans:
         """Return the means of all ranges of a variant that can be cut, for inputs of so many bytes an item."""
@@ -90,29 +100,29 @@ class StageTimes:
         known = self._ranges.get(key) or Estimate.prior(self.spans(hosted).seconds[first][last], now)
         announced_s = sum(stage.compute_s for stage in hosted.stages[first:last])
         self._learn_pace(hosted, item_s, announced_s, now)
-        self._ranges[key] = known.updated(item_s, now, at_most=MOST_OF_A_RUN)
+        learned = self._ranges[key] = known.updated(item_s, now, at_most=MOST_OF_A_RUN)
+        self._see(key[0], key, learned.mean)
 
     def forget(self, hosted: HostedTier, now: float) -> None:
         """Let the pace go back to what is announced, and ranges to that at the pace, if nothing confirms them."""
-        variant, has_changed = _variant(hosted), False
+        variant = _variant(hosted)
         pace = self._paces.get(variant)
-        if pace is not None and (left := pace.forgotten(now, 1.0)) is not pace:
-            pace, self._paces[variant], has_changed = left, left, True
+        if pace is not None:
+            pace = self._paces[variant] = pace.forgotten(now, 1.0)
+            self._see(variant, variant, pace.mean)
         for key, known in self._ranges.items():
             if key[0] == variant:
                 announced_s = sum(stage.compute_s for stage in hosted.stages[key[1] : key[2]])
                 left = known.forgotten(now, announced_s * (pace.mean if pace is not None else 1.0))
-                self._ranges[key], has_changed = left, has_changed or left is not known
-        if has_changed:
-            self._tables.pop(variant, None)
-            self.version += 1
+                self._ranges[key] = left
+                self._see(variant, key, left.mean)
 
     def forget_all(self) -> None:
         """Know nothing but what is announced."""
         self._ranges.clear()
         self._paces.clear()
         self._tables.clear()
-        self.version += 1
+        self._noticed.begin_anew()
 
     def keep(self, hosted: tuple[HostedTier, ...]) -> None:
         """Forget what is no longer hosted; what is announced of the rest may have changed."""
@@ -120,17 +130,20 @@ class StageTimes:
         self._ranges = {key: known for key, known in self._ranges.items() if key[0] in kept}
         self._paces = {variant: pace for variant, pace in self._paces.items() if variant in kept}
         self._tables.clear()
-        self.version += 1
+        self._noticed.begin_anew()
 
     def _learn_pace(self, hosted: HostedTier, item_s: float, announced_s: float, now: float) -> None:
         variant = _variant(hosted)
-        self._tables.pop(variant, None)
-        self.version += 1
         if announced_s > 0.0:
             known = self._paces.get(variant) or Estimate.prior(1.0, now)
-            self._paces[variant] = known.updated(
-                item_s / max(announced_s, _LEAST_ANNOUNCED_S), now, at_most=MOST_OF_A_RUN
-            )
+            paced = item_s / max(announced_s, _LEAST_ANNOUNCED_S)
+            pace = self._paces[variant] = known.updated(paced, now, at_most=MOST_OF_A_RUN)
+            self._see(variant, variant, pace.mean)
+
+    def _see(self, variant: _Variant, name: Hashable, figure: float) -> None:
+        """Have the tables of a variant drawn anew if a figure has moved far enough."""
+        if self._noticed.saw(name, figure, least=0.0):
+            self._tables.pop(variant, None)
 
     def _computed(self, hosted: HostedTier, item_bytes: float) -> Spans:
         """Return the table: a range that was run by what it took, any other by its stages at the node's pace."""

@@ -32,9 +32,9 @@ def test_what_is_no_number_always_counts() -> None:
     assert seen(nan, nan) == 2
 
 
-def test_other_hosts_begin_anew() -> None:
+def test_after_a_new_beginning_every_figure_counts() -> None:
     made = Noticed()
     made.saw("run", 0.010)
-    made.hosts_changed()
+    made.begin_anew()
     made.saw("run", 0.010)
     assert made.version == 3
