@@ -1,6 +1,6 @@
 """`flac`: signals of 16 bits, lossless; real numbers too, where they are whole multiples of a declared scale.
 
-Eight bytes of scale (0: int16 as they are), then a FLAC stream of STREAMINFO and frames, with nothing else in it.
+Eight bytes of scale (0: int16 as they are), then a FLAC stream of STREAMINFO and its frames, with nothing else in it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from model_registry.codec.encoded import REAL, Array, Encoded, same_bits, within_ratio
+from model_registry.codec.flac_frames import are_all
 from model_registry.encoding import Encoding
 from model_registry.errors import CodecMissing, Undecodable
 
 _SCALE = struct.Struct("<d")
 _MAGIC = b"fLaC"
 _STREAM_INFO_BYTES = 34  # RFC 9639, section 8.2.
+_HEAD_BYTES = 8 + _STREAM_INFO_BYTES
 _BLOCK_FRAMES = (1152, 4096)  # What libFLAC chooses at its levels; it makes room for a whole block.
 _MOST_CHANNELS = 8
 _RATE_HZ = 48_000  # A field that FLAC wants and nothing here reads.
@@ -37,7 +39,10 @@ def encode(array: Array, encoding: Encoding) -> Encoded | None:
     numbers = array if array.dtype == np.int16 else whole_numbers(array, scale)
     if numbers is None or not numbers.size:
         return None
-    stream = _bare(_compressed(_frames(numbers)))
+    frames = _frames(numbers)
+    stream = _bare(_compressed(frames))
+    if not _ends_with_its_frames(memoryview(stream), len(frames)):
+        return None
     content = memoryview(_SCALE.pack(0.0 if array.dtype == np.int16 else scale) + stream)
     return Encoded(content, lossless=True) if within_ratio(numbers.nbytes, content) else None
 
@@ -56,6 +61,8 @@ def decode(content: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
     _check_header(stream, frames, channels)
     if not within_ratio(2 * prod(shape), content):
         raise Undecodable(f"A FLAC stream of {len(content):,} bytes announces {frames:,} frames, which is a bomb.")
+    if not _ends_with_its_frames(stream, frames):
+        raise Undecodable(f"A FLAC stream holds other blocks than those of {frames:,} frames.")
     numbers = _arranged(_decompressed(stream, frames, channels), shape)
     if not scale:
         return numbers
@@ -126,8 +133,8 @@ def _check_header(stream: memoryview, frames: int, channels: int) -> None:
     Raises:
         Undecodable: it says something else.
     """
-    head = bytes(stream[: 8 + _STREAM_INFO_BYTES])
-    if len(head) < 8 + _STREAM_INFO_BYTES or head[:8] != _MAGIC + b"\x80\0\0" + bytes([_STREAM_INFO_BYTES]):
+    head = bytes(stream[:_HEAD_BYTES])
+    if len(head) < _HEAD_BYTES or head[:8] != _MAGIC + b"\x80\0\0" + bytes([_STREAM_INFO_BYTES]):
         raise Undecodable("A signal is not a FLAC stream of STREAMINFO and frames alone.")
     smallest, largest = struct.unpack_from(">HH", head, 8)
     packed = int.from_bytes(head[18:26])  # 20 bits of rate, 3 of channels, 5 of sample size, 36 of frames.
@@ -139,6 +146,11 @@ def _check_header(stream: memoryview, frames: int, channels: int) -> None:
             f"A FLAC stream of {found[2]:,} frames, {found[0]} channels and {found[1]} bits was announced as "
             f"{frames:,} frames, {channels} channels and 16 bits."
         )
+
+
+def _ends_with_its_frames(stream: memoryview, frames: int) -> bool:
+    """Tell whether a stream whose header is in order has no more blocks than it needs."""
+    return are_all(stream[_HEAD_BYTES:], samples=frames, block_samples=int.from_bytes(stream[8:10]))
 
 
 def _decompressed(stream: memoryview, frames: int, channels: int) -> Array:

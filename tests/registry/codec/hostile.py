@@ -132,6 +132,11 @@ def _signals() -> Iterator[Hostile]:
     yield announced("a stream, cut off in its header", stream[:30])
     yield announced("a stream without frames", stream[:42])
     yield announced("a stream, garbage behind", stream + b"garbage" * 30)
+    yield announced("a stream, its frames once more", stream + stream[42:])
+    yield announced("a stream, its frames once more and garbage", stream + stream[42:] + b"garbage" * 30)
+    yield announced("a stream of beginnings", stream[:42] + b"\xff\xf8" * 3600)
+    longer = honest(signal(1, 4000), Encoding(codec="flac", ratio=1))[8:]
+    yield announced("a stream that holds more than it says", said(packed, longer))
     yield announced("a stream with one bit turned", stream[:200] + bytes([stream[200] ^ 1]) + stream[201:])
     yield announced("a stream of fewer samples", stream, (1, 3599))
     yield announced("a stream of more samples", stream, (1, 3601))

@@ -79,11 +79,6 @@ def _honest() -> tuple[Hostile, ...]:
     )
 
 
-def test_frames_behind_the_last_announced_one_change_nothing() -> None:
-    good = honest(signal(1, 900), Encoding(codec="flac", ratio=1))
-    np.testing.assert_array_equal(decode(memoryview(good + good[50:]), "flac", "int16", (1, 900)), signal(1, 900))
-
-
 SHAPES = st.lists(st.integers(0, 5) | st.sampled_from([3, 48, 64, 900, 2**31]), max_size=5).map(tuple)
 DTYPES = st.sampled_from(["bool", "int8", "int16", "uint8", "int64", "float16", "float32", "float64"])
 CODECS = st.sampled_from(["uint8", "jpeg", "flac", "fp16", "int8", "raw"])
