@@ -2,6 +2,8 @@
 
 from policies.scenario.arrival import Arrival, Truth
 from policies.scenario.bandwidth import Bandwidth
+from policies.scenario.drawing.draw import draw
+from policies.scenario.families import family, family_names
 from policies.scenario.happening import Happening, Kind
 from policies.scenario.link import Link
 from policies.scenario.luck import Luck, salt
@@ -25,5 +27,8 @@ __all__ = [
     "Split",
     "Thermal",
     "Truth",
+    "draw",
+    "family",
+    "family_names",
     "salt",
 ]

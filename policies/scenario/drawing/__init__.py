@@ -1,0 +1,1 @@
+"""From a family and a seed to one world."""
