@@ -16,7 +16,7 @@ from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.daemon.ledger import Array, Asker, Entry, Ledger, Tensors
 from meshd.daemon.models.catalogue import Catalogue, Place
-from meshd.errors import DuplicateRequest, InvalidInput, MeshError, ProtocolError
+from meshd.errors import DuplicateRequest, InvalidInput, MeshError, Overloaded, ProtocolError
 from meshd.executor.executor import INLINE_BELOW_S
 from meshd.executor.input_contract import BATCH
 from meshd.executor.tensor_rule import Extents
@@ -28,6 +28,10 @@ MAX_SENTENCE_LENGTH = 2000
 """Sentences longer than this are cut: a refusal must fit into a frame whatever a client put into a name."""
 
 
+MOST_DECODING_S = 1.0
+"""Of what is decoded beside the loop at a time for one owner, by what codecs take on this machine."""
+
+
 class Intake:
     """Turns Infer messages into requests. Whatever is wrong with one is told to its asker and to nobody else."""
 
@@ -35,6 +39,8 @@ class Intake:
         self._ledger = ledger
         self._catalogue = catalogue
         self._feed = feed
+        self._decoding_s: dict[str, float] = {}
+        """What decoding beside the loop will take that is under way, by whose it is."""
 
     def take(self, asker: Asker, infer: Infer, payload: memoryview, *, via: tuple[NodeId, ...] = ()) -> None:
         """Accept a request, or answer it with a refusal that says why."""
@@ -82,7 +88,9 @@ class Intake:
         held_bytes = len(payload) + decoded_bytes(infer.tensors)
         self._ledger.check_room(asker, held_bytes)
         if decoding_s > INLINE_BELOW_S:
-            self._decode_beside(self._entry(asker, infer, payload, via, _outlines(infer)), infer, held_bytes)
+            self._check_decoding(asker, decoding_s)
+            entry = self._entry(asker, infer, payload, via, _outlines(infer))
+            self._decode_beside(entry, infer, held_bytes, (asker.owner, decoding_s))
             return
         entry = self._entry(asker, infer, payload, via, _decoded(infer, payload))
         self._ledger.open(entry, held_bytes)
@@ -97,10 +105,17 @@ class Intake:
         self._extents(infer, outlines)
         self._check_listed(infer, encoded)
         return sum(
-            codec.seconds(header.codec, max(outlines[header.name].nbytes, header.encoded_bytes or 0))
+            codec.seconds(header.codec, max(outlines[header.name].nbytes, header.encoded_bytes or 0), header.shape)
             for header in infer.tensors
             if header.codec != RAW
         )
+
+    def _check_decoding(self, asker: Asker, decoding_s: float) -> None:
+        """Refuse what would keep the threads of all at work for one: one tensor that takes long is always decoded."""
+        under_way_s = self._decoding_s.get(asker.owner, 0.0)
+        if under_way_s and under_way_s + decoding_s > MOST_DECODING_S:
+            told = f"decoding what came from there takes {under_way_s:.1f} s already."
+            raise Overloaded(told, hint="Wait for some of it, or send it in codecs that are faster.")
 
     def _entry(
         self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...], inputs: Tensors
@@ -111,12 +126,23 @@ class Intake:
             entry.checked_by = self._catalogue.manifest(entry.request.model)
         return entry
 
-    def _decode_beside(self, entry: Entry, infer: Infer, held_bytes: int) -> None:
-        """Decode in a thread what would keep the loop; the request is held, joined and withdrawn as any other."""
+    def _decode_beside(self, entry: Entry, infer: Infer, held_bytes: int, work: tuple[str, float]) -> None:
+        """Decode in a thread what would keep the loop; the request is held, joined and withdrawn as any other.
+
+        ``work`` is whose it is, and how long it will take.
+        """
         entry.is_decoding = True
         self._ledger.open(entry, held_bytes)
         decoding = asyncio.get_running_loop().run_in_executor(None, _decoded, infer, entry.payload)
+        owner, decoding_s = work
+        self._decoding_s[owner] = self._decoding_s.get(owner, 0.0) + decoding_s
+        decoding.add_done_callback(lambda _decoding: self._release(owner, decoding_s))
         decoding.add_done_callback(partial(self._arrived, entry, infer, perf_counter()))
+
+    def _release(self, owner: str, decoding_s: float) -> None:
+        left_s = self._decoding_s.pop(owner) - decoding_s
+        if left_s > 1e-9:  # What is left of sums of parts.
+            self._decoding_s[owner] = left_s
 
     def _arrived(self, entry: Entry, infer: Infer, since_s: float, decoding: asyncio.Future[Tensors]) -> None:
         request_id = entry.request.request_id

@@ -17,7 +17,7 @@ from model_registry.encoding import Codec
 
 class _Cost(NamedTuple):
     message_us: float
-    """Of every tensor, however small."""
+    """Of every tensor, and of every picture in it, however small."""
     byte_ns: float
     """Of every byte of the raw tensor."""
 
@@ -36,10 +36,13 @@ YARDSTICK_US = 13.2
 _YARDSTICK_ELEMENTS = 1 << 16
 
 
-def seconds(codec: Codec, n_bytes: int) -> float:
-    """Return the seconds to encode and to decode a tensor of `n_bytes`, with a node like this one at both ends."""
-    cost = _COSTS[codec]
-    return (cost.message_us + cost.byte_ns * n_bytes / 1e3) / 1e6 * _slowness()
+def seconds(codec: Codec, n_bytes: int, shape: tuple[int, ...] = ()) -> float:
+    """Return the seconds to encode and to decode a tensor of `n_bytes`, with a node like this one at both ends.
+
+    `shape` tells how many pictures there are: each is encoded and decoded by itself.
+    """
+    cost, pieces = _COSTS[codec], shape[0] if codec == "jpeg" and len(shape) == 4 else 1
+    return (cost.message_us * pieces + cost.byte_ns * n_bytes / 1e3) / 1e6 * _slowness()
 
 
 def yardstick_us() -> float:

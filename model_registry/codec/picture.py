@@ -22,6 +22,8 @@ from model_registry.errors import CodecMissing, Undecodable
 _LENGTH = struct.Struct("<I")
 _COLOURS = {1: ("GRAY", "Gray"), 3: ("RGB", "444")}
 """Colour space and subsampling by channels: colours keep their full resolution, for networks look at them."""
+_MOST_PICTURES = 1024
+"""In one tensor: a tiny one takes a decoder as long as 16 KB of a large one."""
 _LONGEST = 65_500  # A side of a JPEG: libjpeg-turbo's own bound.
 
 
@@ -91,7 +93,7 @@ def _layout(shape: tuple[int, ...], *, channels_first: bool) -> _Layout | None:
         return None
     pictures, *item = shape if len(shape) == 4 else (1, *shape)
     channels, height, width = item if channels_first else (item[2], item[0], item[1])
-    if channels not in _COLOURS or max(height, width) > _LONGEST:
+    if channels not in _COLOURS or max(height, width) > _LONGEST or pictures > _MOST_PICTURES:
         return None
     return _Layout(channels_first, pictures, height, width, channels)
 

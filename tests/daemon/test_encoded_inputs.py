@@ -91,6 +91,28 @@ async def test_bytes_that_are_long_beside_what_they_decode_to_keep_nobody_waitin
     assert [name == main_thread().name for name in decoder.threads] == [False]
 
 
+async def test_what_one_owner_has_decoded_is_bounded_and_counted_until_it_is(
+    member: MakeMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meshd.daemon.intake.MOST_DECODING_S", 0.0)
+    band, kitchen = await band_and_kitchen(member, tmp_path)
+    decoder = Decoder(monkeypatch)
+
+    def ask(request_id: str) -> None:
+        large = crossing(LARGE)
+        kitchen.say(*kitchen.hand_over(band, request_id=request_id, crossing=large, encodings=AS_LISTED))
+
+    ask("r1")
+    await until(decoder.begun.is_set, "the beginning of decoding")
+    ask("r2")
+    refusal = await kitchen.refusal_of("r2")
+    assert (refusal.code, "decoding what came from there takes" in refusal.message) == ("overloaded", True)
+    decoder.go_on.set()
+    await kitchen.answer_of("r1")
+    ask("r3")
+    await kitchen.answer_of("r3")
+
+
 async def test_encoded_tensors_for_a_model_without_a_manifest_are_not_decoded(
     member: MakeMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,8 @@ def _pictures() -> Iterator[Hostile]:
     huge = baseline[: frame + 5] + struct.pack(">HH", 4600, 4700) + baseline[frame + 9 :]
     yield announced("a JPEG bomb", huge, shape=(1, 4600, 4700, 3))
     yield Hostile("a JPEG of negative length", "jpeg", "uint8", shape, b"\0\0\xff\xff\xff\xff" + baseline)
+    tiny = simplejpeg.encode_jpeg(np.ascontiguousarray(picture()[:8, :8]), quality=90)
+    yield announced("more pictures than one tensor may hold", *[tiny] * 1025, shape=(1025, 8, 8, 3))
     yield Hostile("a JPEG in a third layout", "jpeg", "uint8", shape, b"\2\0" + baseline)
 
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from typing import get_args
 
+import pytest
+
 from model_registry.codec import available, seconds
 from model_registry.encoding import Codec
 
@@ -28,3 +30,9 @@ def test_codecs_without_a_library_can_always_be_undone() -> None:
 def test_what_this_node_can_undo_and_what_it_costs_is_known_without_loading_a_library() -> None:
     done = subprocess.run([sys.executable, "-c", _CHILD], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_each_picture_of_a_batch_costs_what_one_by_itself_does() -> None:
+    one, many = seconds("jpeg", 192, (1, 8, 8, 3)), seconds("jpeg", 192_000, (1000, 8, 8, 3))
+    assert many == pytest.approx(1000 * one)
+    assert seconds("uint8", 192_000, (1000, 8, 8, 3)) == seconds("uint8", 192_000)
