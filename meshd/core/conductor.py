@@ -48,7 +48,7 @@ class Conductor:
         self._queue = queue
         self._commands = commands
         self._lives = books.lives
-        self._timers = books.timers
+        self.timers = books.timers
         self._books = books
         self._numbers = books.numbers
         self._attempts = Attempts(books)
@@ -61,11 +61,6 @@ class Conductor:
     def alive(self) -> int:
         """Return how many requests have no outcome yet, children included."""
         return len(self._lives)
-
-    @property
-    def next_timer_s(self) -> float:
-        """Return when :meth:`wake` is due; infinity when nothing waits."""
-        return self._timers.next_s
 
     def drain(self) -> None:
         """Take no new requests; those alive go on."""
@@ -133,9 +128,7 @@ class Conductor:
 
     def wake(self, now: float) -> None:
         """Look at every request whose timer has come."""
-        if now < self._timers.first_s:
-            return
-        for life in self._timers.due(now):
+        for life in self.timers.due(now):
             self._books.at = life.request.request_id
             self._look_at(life, now)
             if life.request.request_id in self._lives:

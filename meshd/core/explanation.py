@@ -32,7 +32,7 @@ class Explanation(Struct, kw_only=True):
     request: Request
     choices: list[Choice] = []
     outcome: Outcome | None = None
-    children: list[Explanation] = []
+    children: tuple[Explanation, ...] = ()
     """Stories of the parts of a fork."""
     n_candidates: int = 0
     """How many candidates it tells of, its children included."""
@@ -60,7 +60,7 @@ class Explanations:
     def branch(self, parent: Explanation, request: Request) -> Explanation:
         """Open the story of a child below its parent's; it takes no place of its own."""
         story = Explanation(request=request, whole=parent)
-        parent.children.append(story)
+        parent.children += (story,)
         return story
 
     def add(self, story: Explanation, choice: Choice) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from heapq import nsmallest
 
 from msgspec.structs import replace
 
 from meshd.core.answer import Answer, Hop
+from meshd.core.candidate import Candidate
 from meshd.core.crossings import Crossings
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
@@ -90,10 +91,13 @@ class MeshView:
             self.radio_wakes(now),
         )
 
-    def is_any_busy(self, node_ids: Collection[NodeId], now: float) -> bool:
+    def is_any_busy(self, candidates: Iterable[Candidate], now: float) -> bool:
         """Tell whether a peer among these has a queue by what it said last: how long it is changes by the moment."""
-        peers = (self._peers.get(node_id) for node_id in node_ids)
-        return any(peer.telemetry.backlog_s > now - peer.heard_s for peer in peers if peer is not None)
+        for candidate in candidates:
+            peer = self._peers.get(candidate.node_id)
+            if peer is not None and peer.telemetry.backlog_s > now - peer.heard_s:
+                return True
+        return False
 
     def peer(self, node_id: NodeId) -> NodeView | None:
         """Return what is known of a peer; none if it was never met."""

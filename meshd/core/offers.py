@@ -64,7 +64,7 @@ class Offers:
         """Let an offer stand that was weighed now, if it may."""
         candidates = observation.candidates
         least_s = _least_s(candidates)
-        if observation.remaining_s < least_s or self._view.is_any_busy({c.node_id for c in candidates}, now):
+        if observation.remaining_s < least_s or self._view.is_any_busy(candidates, now):
             return None
         if len(self._offers) >= _MOST_OFFERS:
             self._offers.clear()
@@ -83,6 +83,9 @@ def question_of(life: Life) -> Question | None:
 
 def _least_s(candidates: Iterable[Candidate]) -> float:
     """Return how far away a deadline has to be to play no part for any candidate."""
-    priced = [candidate.prediction for candidate in candidates if candidate.prediction is not NOT_PRICED]
-    far_s = max((_FAR * expected.total_s + _SURE * expected.deviation_s for expected in priced), default=0.0)
-    return far_s + _LEAST_S
+    least_s = 0.0
+    for candidate in candidates:
+        expected = candidate.prediction
+        if expected is not NOT_PRICED:
+            least_s = max(least_s, _FAR * expected.total_s + _SURE * expected.deviation_s)
+    return least_s + _LEAST_S

@@ -74,13 +74,16 @@ class Scheduler:
 
     def next_deadline(self) -> float:
         """Return when TimePassed is due if nothing else happens."""
-        return min(self._round_s, self._conductor.next_timer_s)
+        return min(self._round_s, self._conductor.timers.next_s)
 
     def handle(self, event: events.Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds of any steady clock) and return what to do about it."""
         self._now = now
         self._take_in(event, now)
-        self._pass_time(now)
+        if now >= self._round_s:
+            self._make_round(now)
+        if now >= self._conductor.timers.first_s:
+            self._conductor.wake(now)
         self._conductor.go_on(now)
         commands = self._commands.copy()
         self._commands.clear()
@@ -155,11 +158,6 @@ class Scheduler:
 
     def _tell(self, changes: list[Change]) -> None:
         self._commands += [StandingChanged(node_id=change.node_id, standing=change.standing) for change in changes]
-
-    def _pass_time(self, now: float) -> None:
-        if now >= self._round_s:
-            self._make_round(now)
-        self._conductor.wake(now)
 
     def _make_round(self, now: float) -> None:
         """Look for silence and send a heartbeat, whichever is due."""

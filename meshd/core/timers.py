@@ -23,18 +23,15 @@ class Timers:
     def __init__(self, lives: Mapping[RequestId, Life]) -> None:
         self._lives = lives
         self._heap: list[tuple[float, RequestId]] = []
+        self.first_s = inf
+        """A time before which none is due; cheaper than :attr:`next_s`, and possibly too soon."""
 
     @property
     def next_s(self) -> float:
         """Return when the next one is due; infinity when nothing waits."""
         while self._heap and not self._counts(self._heap[0]):
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else inf
-
-    @property
-    def first_s(self) -> float:
-        """Return a time before which none is due; cheaper than :attr:`next_s`, and possibly too soon."""
-        return self._heap[0][0] if self._heap else inf
+        return self._look()
 
     def arm(self, at_s: float, life: Life) -> None:
         """Look at a request again then, or sooner if that was said before."""
@@ -45,15 +42,21 @@ class Timers:
         if len(self._heap) > _TIMERS_PER_LIFE * (len(self._lives) + 4):
             self._heap = [timer for timer in self._heap if self._counts(timer)]
             heapify(self._heap)
+        self.first_s = self._heap[0][0]
 
     def due(self, now: float) -> Iterator[Life]:
         """Yield each live request whose time has come; it has no timer then."""
         while self._heap and self._heap[0][0] <= now:
             timer = heappop(self._heap)
+            self._look()
             if self._counts(timer):
                 life = self._lives[timer[1]]
                 life.armed_s = inf
                 yield life
+
+    def _look(self) -> float:
+        self.first_s = self._heap[0][0] if self._heap else inf
+        return self.first_s
 
     def _counts(self, timer: tuple[float, RequestId]) -> bool:
         at_s, request_id = timer

@@ -216,7 +216,7 @@ class Mesh(RuleBasedStateMachine):
             assert made.alive_requests <= TIGHT.max_requests
             assert made.telemetry().queued <= TIGHT.max_queued
             assert made.telemetry().running <= host.profile.slots
-            assert len(conductor._timers._heap) <= 16 * (TIGHT.max_requests + 4)
+            assert len(conductor.timers._heap) <= 16 * (TIGHT.max_requests + 4)
             stories = made.explanations._stories.values()
             assert len(stories) <= TIGHT.max_explained
             assert made.explanations._n_candidates == sum(story.n_candidates for story in stories)
