@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -24,7 +23,7 @@ def path_flaw(file: str) -> str:
 
 
 @contextmanager
-def open_member(bundle: Traversable, file: str) -> Iterator[IO[bytes]]:
+def open_member(bundle: Path, file: str) -> Iterator[IO[bytes]]:
     """Open a bundle's file for reading, following no symbolic link on the way.
 
     Raises:
@@ -36,7 +35,7 @@ def open_member(bundle: Traversable, file: str) -> Iterator[IO[bytes]]:
     member = bundle
     for part in PurePosixPath(file).parts:
         member = member.joinpath(part)
-        if isinstance(member, Path) and member.is_symlink():
+        if member.is_symlink():
             raise BundleError(f"'{file}' is reached by a symbolic link.", hint="Put the file itself there.")
     if not member.is_file():
         raise BundleError(f"The bundle {bundle} has no file '{file}'.", hint="Add it, or correct the manifest.")

@@ -1,7 +1,7 @@
 """The classes of devices and what a typical one of each can do."""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -45,6 +45,6 @@ def device_class(name: str) -> DeviceClass:
 @cache
 def device_classes() -> dict[str, DeviceClass]:
     """Return every class by name, weakest first, as `device_classes.toml` states them."""
-    text = files("model_registry").joinpath("device_classes.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("device_classes.toml").read_text(encoding="utf-8")
     tables = msgspec.toml.decode(text, type=dict[str, dict[str, object]])
     return {name: msgspec.convert({"name": name, **tables[name]}, DeviceClass) for name in NAMES}

@@ -1,7 +1,6 @@
 """What a manifest's own rules find wrong, and where."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
 KeyPath = tuple[str | int, ...]  # ("tiers", 0, "outputs", 1, "dtype")
@@ -21,6 +20,8 @@ class Flaw(NamedTuple):
 
 def closest(word: str, known: Iterable[str]) -> str:
     """Return a sentence that offers the known word most like `word`, or lists them all."""
+    from difflib import get_close_matches  # noqa: PLC0415 - a daemon that finds no flaw needs it not.
+
     names = sorted(known)
     near = get_close_matches(word, names, n=1)
     return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."

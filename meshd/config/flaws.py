@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -78,6 +77,8 @@ def _flaw_of(place: str | int, key: str, value: Any, form: Any, decode: Decoder)
     try:
         msgspec.convert(value, form, dec_hook=decode)
     except msgspec.ValidationError:
+        from difflib import get_close_matches  # noqa: PLC0415 - a daemon that finds no flaw needs it not.
+
         near = get_close_matches(value, choices(form), n=1) if isinstance(value, str) else []
         suggestion = f'Did you mean "{near[0]}"? ' if near else ""
         yield Flaw((place,), f"{key} cannot be {_spelled(value)}.", f"{suggestion}It takes {allowed(form)}.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from itertools import pairwise
 
 from msgspec import Struct
@@ -62,6 +61,8 @@ def _unknown(parts: Sequence[_Part], candidates: Sequence[Candidate]) -> Iterato
     hosts = sorted({candidate.node for candidate in candidates})
     for part in parts:
         if part.node not in hosts:
+            from difflib import get_close_matches  # noqa: PLC0415 - only who writes a name wrongly needs it.
+
             close = get_close_matches(part.node, hosts, n=1)
             yield f"'{part.node}' is no node that hosts it" + (f"; did you mean '{close[0]}'?" if close else "")
 

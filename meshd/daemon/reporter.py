@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
 import meshd
 from meshd.config import Config
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
-from meshd.daemon.foresight import Foresight
 from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.node import Node
 from meshd.daemon.story_document import story_document
@@ -35,11 +35,13 @@ from meshd.documents import (
 from meshd.errors import UnknownQuery
 from meshd.net.link import LinkState, PeerLink
 from meshd.net.unread import ALL_UNREAD
-from meshd.plan_document import PlanDocument
 from model_registry import manifest as manifests
 from model_registry.tier import Variant
 
-AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ManifestDocument | PlanDocument | ExplainDocument
+if TYPE_CHECKING:
+    from meshd.plan_document import PlanDocument
+
+    AnyDocument = StatusDocument | PeersDocument | ModelsDocument | ManifestDocument | PlanDocument | ExplainDocument
 
 
 class Reporter:
@@ -61,10 +63,7 @@ class Reporter:
         self._chronicle = node.chronicle
         self._chatter = node.neighbourhood.chatter
         self._vitals = node.vitals
-        self._policy = node.policy.name
-        self._foresight = Foresight(
-            *(node.scheduler, config.scheduler, node.policy), manifest=keeper.catalogue.manifest, now=node.vitals.now
-        )
+        self._policy = node.policy
         self._keeper = keeper
         self._links = links
         self._mqtt = mqtt
@@ -88,7 +87,7 @@ class Reporter:
             case "manifest":
                 return self._manifest(ModelName(arguments.get("model", "")))
             case "plan":
-                return (yield from self._foresight.document(arguments))
+                return (yield from self._foreseen(arguments))
             case "explain":
                 return self._explain(arguments.get("request_id"))
             case _:
@@ -96,6 +95,16 @@ class Reporter:
                     f"there is no document {subject!r}.",
                     hint="There are status, peers, models, manifest, plan and explain.",
                 )
+
+    def _foreseen(self, arguments: dict[str, str]) -> Generator[None, None, PlanDocument]:
+        from meshd.daemon.foresight import Foresight  # noqa: PLC0415 - most nodes are never asked, and watches are small.
+
+        foresight = Foresight(
+            *(self._scheduler, self._config.scheduler, self._policy),
+            manifest=self._keeper.catalogue.manifest,
+            now=self._vitals.now,
+        )
+        return foresight.document(arguments)
 
     def _status(self) -> StatusDocument:
         profile, telemetry = self._scheduler.profile, self._scheduler.telemetry()
@@ -110,7 +119,7 @@ class Reporter:
             healthy=serves_all and (bool(profile.hosted) or not self._keeper.problems),
             problems=problems,
             listening=self._listening,
-            policy=self._policy,
+            policy=self._policy.name,
             mqtt=self._mqtt(),
             battery=self._vitals.battery(),
             requests=self._chronicle.counters(self._scheduler.alive_requests),

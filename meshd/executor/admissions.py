@@ -16,6 +16,7 @@ import meshd
 from meshd.executor.profile_cache import this_machine
 from model_registry.admission.admit import admit
 from model_registry.admission.admitted import Admitted, Limits
+from model_registry.admission.golden import WAY_OF_DRAWING
 from model_registry.errors import Limit, ModelUnreadable, Refused
 from model_registry.manifest import Manifest
 from model_registry.runtime.session import runtime_version
@@ -110,6 +111,7 @@ class Admissions:
     def _question(self, manifest: Manifest, tier: Tier, variant: Variant) -> str:
         asked = (
             meshd.__version__,
+            WAY_OF_DRAWING,
             _runtime_of(variant),
             f"{manifest.name}/{tier.name}/{variant.name}",
             variant.artifact,

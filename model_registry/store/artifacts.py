@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources.abc import Traversable
 from io import BufferedRandom, FileIO
 from pathlib import Path
 from typing import IO
@@ -200,7 +199,7 @@ class Artifacts:
                 draft.write(content)
             self.shelve(draft, path, sha256, piece_map)
 
-    def take_over(self, bundle: Traversable, variant: Variant) -> None:
+    def take_over(self, bundle: Path, variant: Variant) -> None:
         """Copy a bundle's file.
 
         Raises:

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from model_registry import manifest as manifests
@@ -324,7 +323,7 @@ class ModelStore:
             )
         return sha256
 
-    def _add(self, bundle: Traversable, name: str) -> Manifest:
+    def _add(self, bundle: Path, name: str) -> Manifest:
         with open_member(bundle, name) as stream:
             text = _decoded(stream.read(), f"{bundle}/{name}")
         manifest = manifests.loads(text, f"{bundle}/{name}")

@@ -12,7 +12,6 @@ from model_registry.errors import ModelUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from importlib.resources.abc import Traversable
 
     from model_registry.manifest import Manifest
     from model_registry.tier import Variant
@@ -92,6 +91,6 @@ def _bundled(name: str) -> Located:
     return Located(manifests.loads(text), str(folder), lambda variant: _read(folder, variant))
 
 
-def _read(folder: Traversable, variant: Variant) -> bytes:
+def _read(folder: Path, variant: Variant) -> bytes:
     with open_member(folder, variant.file) as stream:
         return stream.read()
