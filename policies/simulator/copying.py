@@ -1,0 +1,177 @@
+"""Copies of a running world, cheap enough for a planner that tries every way out of every decision.
+
+What cannot change is shared, what can is copied, each object once. Which is which is read off the types: a frozen
+struct whose fields are all of fixed types, texts and numbers cannot change. What is not understood raises TypeError, so
+that nothing is shared by oversight.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Sequence
+from copy import copy
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, NoneType, UnionType
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+_ATOMS: frozenset[Any] = frozenset((str, int, float, bool, bytes, complex, NoneType))
+_CODE = (type, FunctionType, BuiltinFunctionType)
+
+_Copy = Callable[[Any, dict[int, Any]], Any]
+_copies: dict[type, _Copy | None] = dict.fromkeys((*_ATOMS, *_CODE))
+"""How objects of a type are copied; none where they are shared."""
+
+
+def copy_of(root: Any, *, shared: Sequence[object] = ()) -> Any:
+    """Return a copy of all that an object can reach, but for what is ``shared`` and what cannot change."""
+    return _copied(root, {id(one): one for one in shared})
+
+
+def is_fixed(hint: Any) -> bool:
+    """Tell whether nothing of what a type hint allows can ever change."""
+    return _is_fixed(hint, frozenset())
+
+
+def _copied(one: Any, known: dict[int, Any]) -> Any:
+    kind = type(one)
+    try:
+        how = _copies[kind]
+    except KeyError:
+        how = _copies[kind] = _way_of(kind)
+    if how is None:
+        return one
+    made = known.get(id(one))
+    return how(one, known) if made is None else made
+
+
+def _way_of(kind: type) -> _Copy | None:
+    if issubclass(kind, Enum) or (issubclass(kind, Struct) and is_fixed(kind)):
+        return None
+    if issubclass(kind, Struct):
+        return _way_of_struct(kind)
+    for known_kind, how in _CONTAINERS.items():
+        if kind is known_kind:
+            return how
+    if getattr(kind, "__dict__", None) is not None and kind.__module__.split(".")[0] in {"meshd", "policies", "tests"}:
+        return _object
+    raise TypeError(f"a running world holds a {kind.__qualname__}, and nobody has said how to copy one")
+
+
+def _way_of_struct(kind: type[Struct]) -> _Copy:
+    """Return what copies structs of one type: all at once, and then what may change in them."""
+    hints = get_type_hints(kind, include_extras=True)
+    moving = tuple(name for name in kind.__struct_fields__ if not is_fixed(hints[name]))
+    is_frozen = kind.__struct_config__.frozen
+
+    def struct(one: Any, known: dict[int, Any]) -> Any:
+        made = known[id(one)] = copy(one)
+        for name in moving:
+            value = getattr(one, name)
+            if _copies.get(type(value), _object) is not None:
+                value = _copied(value, known)
+                if is_frozen:
+                    force_setattr(made, name, value)
+                else:
+                    setattr(made, name, value)
+        return made
+
+    return struct
+
+
+def _object(one: Any, known: dict[int, Any]) -> Any:
+    kind: type[Any] = type(one)
+    made = known[id(one)] = object.__new__(kind)
+    copies, unknown = _copies, _object
+    made.__dict__.update(
+        {
+            name: value if copies.get(type(value), unknown) is None else _copied(value, known)
+            for name, value in one.__dict__.items()
+        }
+    )
+    return made
+
+
+def _list(one: list[Any], known: dict[int, Any]) -> list[Any]:
+    made = known[id(one)] = one.copy()
+    copies, unknown = _copies, _object
+    for place, value in enumerate(one):
+        if copies.get(type(value), unknown) is not None:
+            made[place] = _copied(value, known)
+    return made
+
+
+def _dict(one: dict[Any, Any], known: dict[int, Any]) -> dict[Any, Any]:
+    """Copy a dictionary of any kind; what can be a key here cannot change."""
+    made = known[id(one)] = one.copy()
+    copies, unknown = _copies, _object
+    for key, value in one.items():
+        if copies.get(type(value), unknown) is not None:
+            made[key] = _copied(value, known)
+    return made
+
+
+def _tuple(one: tuple[Any, ...], known: dict[int, Any]) -> tuple[Any, ...]:
+    copies, unknown = _copies, _object
+    for value in one:
+        if copies.get(type(value), unknown) is not None:
+            made = tuple([_copied(value, known) for value in one])
+            same = all(new is old for new, old in zip(made, one, strict=True))
+            return one if same else made
+    return one
+
+
+def _set(one: set[Any], known: dict[int, Any]) -> set[Any]:
+    """Copy a set; what can be in one here cannot change."""
+    made = known[id(one)] = one.copy()
+    return made
+
+
+def _deque(one: deque[Any], known: dict[int, Any]) -> deque[Any]:
+    made = known[id(one)] = deque((_copied(value, known) for value in one), one.maxlen)
+    return made
+
+
+def _count(one: itertools.count[int], known: dict[int, Any]) -> itertools.count[int]:
+    """Copy a counter of ones: only what it shows tells where it is, without moving it."""
+    made = known[id(one)] = itertools.count(int(repr(one).removeprefix("count(").removesuffix(")")))
+    return made
+
+
+def _frozenset(one: frozenset[Any], _known: dict[int, Any]) -> frozenset[Any]:
+    return one
+
+
+_CONTAINERS: dict[type, _Copy] = {
+    list: _list,
+    dict: _dict,
+    OrderedDict: _dict,
+    Counter: _dict,
+    tuple: _tuple,
+    set: _set,
+    frozenset: _frozenset,
+    deque: _deque,
+    itertools.count: _count,
+}
+
+
+def _is_fixed(hint: Any, within: frozenset[Any]) -> bool:
+    if hint in _ATOMS or hint is Ellipsis or hint in within or get_origin(hint) is Literal:
+        return True
+    if isinstance(hint, NewType):
+        return _is_fixed(hint.__supertype__, within)
+    if get_origin(hint) is Annotated:
+        return _is_fixed(get_args(hint)[0], within)
+    if get_origin(hint) in {Union, UnionType, tuple, frozenset}:
+        return all(_is_fixed(part, within) for part in get_args(hint))
+    if not isinstance(hint, type):
+        return False
+    if issubclass(hint, Enum):
+        return True
+    if not issubclass(hint, Struct) or not hint.__struct_config__.frozen:
+        return False
+    parts = get_type_hints(hint, include_extras=True).values()
+    return all(_is_fixed(part, within | {hint}) for part in parts)

@@ -1,0 +1,50 @@
+"""Which models a node has in memory: who was used longest ago makes room, as in the daemon's executor."""
+
+from __future__ import annotations
+
+from meshd.core.ids import ArtifactHash
+from policies.scenario import Hosting, Node
+
+
+class Memory:
+    """Warm models within a number of bytes. Stages of a model are in memory with the whole of it."""
+
+    def __init__(self, node: Node, now: float) -> None:
+        self._limit_bytes = node.memory_bytes
+        self._bytes: dict[ArtifactHash, int] = {}
+        self._ready_s: dict[ArtifactHash, float] = {}
+        """When each is, or was, loaded; used longest ago first."""
+        by_artifact = {hosting.announced.artifact: hosting for hosting in node.hosted}
+        for artifact in node.warm:
+            self._make_room(by_artifact[artifact].memory_bytes)
+            self._take_in(by_artifact[artifact], now)
+
+    @property
+    def free_bytes(self) -> int:
+        """Return what is left beside all that is loaded."""
+        return self._limit_bytes - sum(self._bytes.values())
+
+    def warm(self, now: float) -> tuple[ArtifactHash, ...]:
+        """Return what is loaded, in an order that does not depend on use."""
+        return tuple(sorted([artifact for artifact, ready_s in self._ready_s.items() if ready_s <= now]))
+
+    def use(self, hosting: Hosting, now: float, *, load_s: float) -> float:
+        """Return the seconds until a model is warm: ``load_s`` where it is cold, less where somebody is loading it."""
+        artifact = hosting.announced.artifact
+        ready_s = self._ready_s.pop(artifact, None)
+        if ready_s is None:
+            self._make_room(hosting.memory_bytes)
+            ready_s = now + load_s
+            self._take_in(hosting, ready_s)
+        else:
+            self._ready_s[artifact] = ready_s
+        return max(0.0, ready_s - now)
+
+    def _take_in(self, hosting: Hosting, ready_s: float) -> None:
+        self._ready_s[hosting.announced.artifact] = ready_s
+        self._bytes[hosting.announced.artifact] = hosting.memory_bytes
+
+    def _make_room(self, n_bytes: int) -> None:
+        while self._bytes and sum(self._bytes.values()) + n_bytes > self._limit_bytes:
+            oldest = next(iter(self._ready_s))
+            del self._ready_s[oldest], self._bytes[oldest]

@@ -1,0 +1,154 @@
+"""Heartbeats, made when somebody needs to know what they said.
+
+Every node beats once in an interval, and each beat would reach every peer: among n nodes n * n events, nearly all of
+which are overwritten by the next before anybody looks. So a beat is looked up when something happens to a node that has
+it: the last one that each peer sent and that has come, with what the peer would have said then. That is found without
+having made it, for a peer to which nothing has happened since still is as it was.
+
+What is the same as with every beat made: what is known at every event, how old it is, and whose silence is noticed when
+(tests compare both). What differs: only beats that are listened to are samples of the round trip, which the scenario
+takes as constant for them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from math import floor, inf
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from meshd.core.events import TimePassed
+from meshd.core.node import Telemetry
+from policies.simulator.terrain import Way
+
+if TYPE_CHECKING:
+    from policies.simulator.device import Device
+    from policies.simulator.world import World
+
+_MOST_SAID = 4
+"""Beats of one node that may still be under way to somebody."""
+
+
+class Pulse:
+    """What one node says at its beats, and which beats of others it has heard."""
+
+    def __init__(self, world: World, device: Device, first_s: float) -> None:
+        self._world = world
+        self._device = device
+        self._first_s = first_s
+        self._interval_s = world.terrain.settings.heartbeat_interval_s
+        self._suspect_after_s = world.terrain.settings.suspect_after_s
+        self._said: deque[tuple[float, Telemetry]] = deque(maxlen=_MOST_SAID)
+        self._said_s = -inf
+        self._next_s = first_s
+        """When this node beats next."""
+        self._heard_s: dict[int, float] = {}
+        """When each peer in session sent the last word that has come."""
+        self._oldest_s = inf
+        self._listen_s = inf
+        """Before that no beat can come."""
+
+    def met(self, peer: int, sent_s: float) -> None:
+        """Take in that a session is open, with what the peer said of itself."""
+        self._heard_s[peer] = sent_s
+        self._oldest_s = min(self._oldest_s, sent_s)
+        self._listen_s = -inf
+
+    def parted(self, peer: int) -> None:
+        """Take in that a session is over."""
+        self._heard_s.pop(peer, None)
+        self._oldest_s = min(self._heard_s.values(), default=inf)
+
+    def tell(self, at_s: float, telemetry: Telemetry) -> None:
+        """Say something at a beat."""
+        if at_s <= self._said_s:
+            self._said.pop()
+        self._said.append((at_s, telemetry))
+        self._said_s = at_s
+
+    def announce(self, telemetry: Telemetry) -> None:
+        """Say what the scheduler wants said at a round that it made."""
+        self.tell(self._beat_before(self._world.now), telemetry)
+
+    def said_by(self, at_s: float) -> tuple[float, Telemetry] | None:
+        """Return the last beat at or before a time; none where that is too long ago to be known."""
+        at_s = min(at_s, self._device.stalled_s)
+        beat_s = self._beat_before(at_s)
+        if beat_s > self._said_s:
+            self._beat(beat_s)
+        for said in reversed(self._said):
+            if said[0] <= at_s:
+                return said
+        return None
+
+    def catch_up(self, now: float) -> None:
+        """Take in and say what there was to hear and to say up to now, before something happens to the node."""
+        if now >= self._listen_s:
+            self._listen(now)
+        if now < self._next_s:
+            return
+        device, beat_s = self._device, self._beat_before(now)
+        self._next_s = beat_s + self._interval_s
+        if device.makes_rounds:
+            device.sample(now)  # The round itself is due, and the scheduler makes it with what happens now.
+        elif now - self._oldest_s < self._suspect_after_s:
+            self._beat(beat_s)
+        else:
+            device.mind.skip_rounds(beat_s)
+            device.sample(beat_s)
+            device.take_in(TimePassed(), beat_s)
+
+    def next_after(self, at_s: float) -> float:
+        """Return when the first beat behind a time is due."""
+        return self._first_s if at_s < self._first_s else self._beat_before(at_s) + self._interval_s
+
+    def _beat(self, beat_s: float) -> None:
+        """Say what a beat says at which nothing happened."""
+        mind = self._device.mind
+        if not self._device.makes_rounds:
+            mind.skip_rounds(beat_s + self._interval_s)
+            self._next_s = beat_s + self._interval_s
+            self._device.sample(beat_s)
+        awake = not mind.view.radio_wakes(beat_s)
+        self.tell(beat_s, replace(mind.broad_telemetry(), radio_awake=awake))
+
+    def _beat_before(self, at_s: float) -> float:
+        if at_s < self._first_s:
+            return -inf
+        return self._first_s + floor((at_s - self._first_s) / self._interval_s) * self._interval_s
+
+    def _listen(self, now: float) -> None:
+        """Hear the last beat of every peer that has come and was not heard yet."""
+        place, ways, devices = self._device.place, self._world.terrain.ways, self._world.devices
+        listen_s = inf
+        for peer in self._heard_s:
+            way, other = ways[peer, place], devices.get(peer)
+            if other is None:
+                continue
+            said = other.pulse.said_by(_left_by(way, now - way.delay_s))
+            if said is not None and said[0] > self._heard_s[peer]:
+                self._heard_s[peer] = said[0]
+                self._hear(other, said[1], said[0] + way.delay_s, way.rtt_s)
+            listen_s = min(listen_s, other.pulse.next_after(self._heard_s[peer]) + way.delay_s)
+        self._oldest_s = min(self._heard_s.values(), default=inf)
+        self._listen_s = listen_s
+
+    def _hear(self, other: Device, telemetry: Telemetry, at_s: float, rtt_s: float) -> None:
+        """Tell the view what a heartbeat tells it; an event of the core does no more while nothing else is due."""
+        node_id, view = other.profile.node_id, self._device.mind.view
+        view.learn_rtt(node_id, rtt_s, at_s)
+        view.heard(node_id, telemetry, at_s)
+
+
+def _left_by(way: Way, at_s: float) -> float:
+    """Return before when a beat must have been sent to have left by then: what is sent while a link is lost waits."""
+    if not way.may_be_lost or at_s <= 0.0:
+        return at_s
+    starts_s, rates_bps = way.bandwidth.starts_s, way.bandwidth.rates_bps
+    piece = bisect_right(starts_s, at_s) - 1
+    while piece > 0 and rates_bps[piece] <= 0.0:
+        at_s = starts_s[piece]
+        piece -= 1
+    return at_s
