@@ -1,4 +1,4 @@
-"""Measure one scheduling decision in meshes of several sizes, and show it as a curve.
+"""Measure one scheduling decision in meshes of several sizes, and show it as a curve; and how many requests core leads.
 
 Run: ``python -m benchmarks.decisions [--count 2000] [--json] [--plot FILE.svg]``
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from meshd.bench.decisions import BOUNDS_US, MESHES, measure_decisions
+from meshd.bench.lives import measure_lives
 from meshd.bench.report import Quantiles
 
 Curves = Mapping[str, Mapping[int, Quantiles]]
@@ -48,16 +49,21 @@ def main() -> None:
         "models that can be cut": measure_decisions(arguments.count),
         "whole models": measure_decisions(arguments.count, cut=False),
     }
+    lives = measure_lives(2 * arguments.count)
     if arguments.plot:
         plot(curves, arguments.plot)
     if arguments.json:
         cut, whole = curves.values()
-        sys.stdout.write(msgspec.json.encode({"decision_us": cut, "decision_whole_us": whole}).decode() + "\n")
+        figures = {"decision_us": cut, "decision_whole_us": whole, "lives_per_s": lives}
+        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
         return
     for name, curve in curves.items():
         sys.stdout.write(f"{name}\n{'nodes':>8}{'p50 us':>10}{'p99 us':>10}{'bound us':>10}\n")
         for n_nodes, taken in curve.items():
             sys.stdout.write(f"{n_nodes:>8}{taken.p50:>10.1f}{taken.p99:>10.1f}{BOUNDS_US.get(n_nodes, ''):>10}\n")
+    sys.stdout.write("requests a second through one core, three nodes\n")
+    for kind, rates in lives.items():
+        sys.stdout.write(f"{kind:>8}" + "".join(f"{rate:>10} {way}" for way, rate in rates.items()) + "\n")
 
 
 if __name__ == "__main__":
