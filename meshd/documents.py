@@ -384,6 +384,8 @@ class ExplainDocument(Struct, frozen=True, kw_only=True):
     """Items."""
     plan: str = ""
     """The one plan that the client asked for; empty: whichever is best."""
+    lossless: bool = False
+    """Whether the client forbade codecs that lose anything."""
     first_stage: int = 0
     """Where this node began: behind stages that ran elsewhere, if it is not 0."""
     outcome: Literal["alive", "answered", "degraded", "failed"]

@@ -28,6 +28,9 @@ class PlanQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     priority: Priority = Priority.NORMAL
     privacy: Privacy = Privacy.HOUSEHOLD
     deadline_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 10.0
+    length: Annotated[int, Meta(ge=0, le=2**31)] = 0
+    """Elements along every free axis but the batch's; 0: the fewest that the manifest allows."""
+    lossless: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Self:
@@ -39,6 +42,7 @@ class PlanQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def arguments(self) -> dict[str, str]:
         """Return the question as a query's words."""
         words = {key: str(value) for key, value in msgspec.structs.asdict(self).items()}
+        words["lossless"] = str(self.lossless).lower()
         return words | {_RATES: ",".join(f"{rate:g}" for rate in self.rates_bps)}
 
 
@@ -137,8 +141,11 @@ class PlanDocument(Struct, frozen=True, kw_only=True):
     privacy: Privacy
     deadline_s: float
     input_bytes: int
-    """Of the whole batch, at the smallest input that the manifest allows."""
+    """Of the whole batch."""
     looks: tuple[PlannedLook, ...]
     links: tuple[KnownLink, ...]
+    extents: dict[str, int] = {}
+    """Elements along the free axes of each item; empty where all inputs are of one length."""
+    lossless: bool = False
     hosts: tuple[NodeProfile, ...]
     """Who hosts the model, with nothing but that model, times as learned; the deciding node comes first."""

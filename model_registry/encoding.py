@@ -39,6 +39,11 @@ class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     samples: Note = ""
     """What both were measured on."""
 
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether every bit comes back: what a codec that keeps them cannot give back goes raw."""
+        return self.codec in {"uint8", "flac"} and not self.error
+
     def flaws(self) -> Iterator[Flaw]:
         """Yield what no encoder could follow."""
         if self.zero and len(self.zero) != len(self.scale):

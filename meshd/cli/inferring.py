@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meshd.cli.connecting import connect
-from meshd.cli.options import EndpointOption, JsonOption, TokenOption
+from meshd.cli.options import EndpointOption, JsonOption, LosslessOption, TokenOption
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 
@@ -42,6 +42,7 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     plan: Annotated[
         str, typer.Option(metavar="PLACE", help="Run it so and nowhere else; `meshd plan` lists the places.")
     ] = "",
+    lossless: LosslessOption = False,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Write each output tensor there, as .npy.")
     ] = None,
@@ -65,6 +66,7 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
             priority=priority,
             min_tier=min_tier,
             plan=plan,
+            lossless=lossless,
         )
     if output is not None:
         for path in _write(result.outputs, output):

@@ -21,6 +21,7 @@ TokenOption = Annotated[
     typer.Option("--token", help="Proof for a daemon's TCP endpoint.", envvar="MESHD_TOKEN", show_envvar=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+LosslessOption = Annotated[bool, typer.Option("--lossless", help="Let nothing travel in a codec that loses anything.")]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

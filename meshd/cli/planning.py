@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshd.cli.connecting import connect
-from meshd.cli.options import EndpointOption, JsonOption, TokenOption
+from meshd.cli.options import EndpointOption, JsonOption, LosslessOption, TokenOption
 from meshd.core.request import Priority, Privacy
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ def plan(  # noqa: PLR0917  typer's parameters are options, never positional.
     batch: Annotated[int, typer.Option(min=1, help="Items in the request.")] = 1,
     priority: Annotated[Priority, typer.Option(help="How urgent it is.")] = Priority.NORMAL,
     privacy: Annotated[Privacy, typer.Option(help="How far the input may travel.")] = Privacy.HOUSEHOLD,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Elements of each item along the model's free axes; else the fewest.")
+    ] = None,
+    lossless: LosslessOption = False,
     picture: Annotated[
         Path | None,
         typer.Option("--map", metavar="FILE", help="Draw when which way wins, as .svg or .png.", callback=_picture),
@@ -64,6 +68,8 @@ def plan(  # noqa: PLR0917  typer's parameters are options, never positional.
         batch=batch,
         priority=priority,
         privacy=privacy,
+        length=length or 0,
+        lossless=lossless,
     )
     with connect(endpoint, token) as mesh:
         document = mesh.plan(question)

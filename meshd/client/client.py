@@ -103,6 +103,7 @@ class Client:
         privacy: Privacy | str = Privacy.HOUSEHOLD,
         min_tier: DeviceClass | str | None = None,
         plan: str = "",
+        lossless: bool = False,
         request_id: str | None = None,
     ) -> Result:
         """Run a model on arrays by input name and return its outputs.
@@ -110,12 +111,13 @@ class Client:
         ``request_id`` makes the call idempotent: asked again under the same id, the daemon joins the request that
         is alive or repeats the answer it gave.
         ``plan`` names the one place to run at, as ``meshd plan`` writes it: ``kitchen``, or ``band 0-2, kitchen 2-4``.
+        ``lossless`` lets nothing travel in a codec that loses anything, however much sooner that would be.
 
         Raises:
             RequestError: the request was refused or failed; each subclass says why and what to do.
             DaemonUnreachable: no daemon is there.
         """
-        options = checked_options(deadline_s, priority, privacy, min_tier, plan)
+        options = checked_options(deadline_s, priority, privacy, min_tier, plan, lossless=lossless)
         name = RequestId(request_id or new_request_id())
         with self._lock:
             outcome = self._ask(*infer_message(name, model, inputs, options), options)
@@ -135,16 +137,17 @@ class Client:
         privacy: Privacy | str = Privacy.HOUSEHOLD,
         min_tier: DeviceClass | str | None = None,
         plan: str = "",
+        lossless: bool = False,
     ) -> Iterator[Result | RequestError]:
         """Run a model on many inputs, several at once, and yield results in the order of the inputs.
 
         An item that fails yields its error in place of a result, so that one bad item does not cost the others.
-        ``plan`` names the one place to run all of them at, as for :meth:`infer`.
+        ``plan`` names the one place to run all of them at, and ``lossless`` forbids codecs, as for :meth:`infer`.
 
         Raises:
             DaemonUnreachable: no daemon is there.
         """
-        options = checked_options(deadline_s, priority, privacy, min_tier, plan)
+        options = checked_options(deadline_s, priority, privacy, min_tier, plan, lossless=lossless)
         rest = iter(items)
         while batch := [inputs for _, inputs in zip(range(in_flight), rest, strict=False)]:
             with self._lock:

@@ -102,6 +102,8 @@ class Options(Struct, frozen=True, kw_only=True):
     min_tier: DeviceClass | None = None
     plan: str = ""
     """The place of the one plan that is wanted; empty: whichever is best."""
+    lossless: bool = False
+    """Whether nothing may travel in a codec that loses anything."""
 
 
 def checked_options(
@@ -110,6 +112,8 @@ def checked_options(
     privacy: Privacy | str,
     min_tier: DeviceClass | str | None,
     plan: str = "",
+    *,
+    lossless: bool = False,
 ) -> Options:
     """Return the options as their types.
 
@@ -129,6 +133,7 @@ def checked_options(
         privacy=privacy if type(privacy) is Privacy else _word(privacy, Privacy),
         min_tier=min_tier if min_tier is None or type(min_tier) is DeviceClass else _word(min_tier, DeviceClass),
         plan=plan,
+        lossless=lossless,
     )
 
 
@@ -168,6 +173,7 @@ def infer_message(
         privacy=options.privacy,
         min_tier=options.min_tier,
         plan=options.plan,
+        lossless=options.lossless,
     )
     return message, parts
 

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from meshd.core.ids import HumanName, SaidModel, SaidNode, Word
 from meshd.core.node import DeviceClass, Seconds
-from meshd.core.plan import StageNumber
+from meshd.core.plan import RAW, StageNumber
 
 Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """Any finite number."""
@@ -30,6 +30,8 @@ class Hop(Struct, frozen=True, kw_only=True, gc=False):
     anomalous: bool | None = None
     stages: tuple[StageNumber, StageNumber] | None = None
     """The half-open range of stages that was run; none: the whole model."""
+    codec: Word = RAW
+    """How what it ran on came to its node; a run on what was at hand there already says ``raw``, too."""
 
 
 class Timings(Struct, frozen=True, kw_only=True, gc=False):

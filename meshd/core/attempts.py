@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from meshd.core.books import Books
 from meshd.core.candidate import Candidate
 from meshd.core.commands import Dispatch, DropStage, Recall, RunStage
+from meshd.core.encodings import is_lossy
 from meshd.core.life import Attempt, Life, State, Step
 from meshd.core.patience import seconds_there, wait_for_rest_s, wait_s
 from meshd.core.plan import RAW, Leg, Partial
@@ -112,6 +113,10 @@ class Attempts:
             return f"{leg.node}, which was to go on, has had this request before"
         if not life.reached.tier.stages[leg.first - 1].may_travel:
             return f"what crosses before stage {leg.first} may not leave this node"
+        if life.request.lossless and is_lossy(leg.codec, life.reached.tier.stages[leg.first - 1].ways):
+            return (
+                f"{leg.codec} loses something of what crosses before stage {leg.first}, and the asker wants every bit"
+            )
         privacy, model = life.request.privacy, life.request.model
         stays = self._view.keeps_input(model) or not life.reached.tier.raw_input_may_leave
         return why_not_send_activations(privacy, peer.profile.device_class, input_stays=stays)
@@ -121,6 +126,12 @@ class Attempts:
         wakes = self._view.radio_wakes(now)
         life.itinerary.joules += self._view.own.profile.power.radio_joules(int(n_bytes), wakes)
         self._view.radio_used(now)
+
+    def sent(self, life: Life, n_bytes: int) -> None:
+        """Account for how many bytes were really sent for what is under way: how well a codec does was foretold."""
+        assert life.attempt is not None, "what was sent was an attempt"
+        byte_joules = self._view.own.profile.power.radio_joules_per_byte
+        life.itinerary.joules += (n_bytes - life.attempt.link_bytes) * byte_joules
 
     def ended_there(self, life: Life) -> None:
         """Note that a peer has nothing of this request any more."""
@@ -160,7 +171,7 @@ class Attempts:
         assert attempt.there is not None, "a dispatch has a receiver"
         link, n_bytes = self._view.link_to(attempt.there), bytes_on_link(life, attempt)
         line_s, crossing_s = link.traffic.wait_s(now), link.crossing_s(n_bytes)
-        life.attempt = replace(attempt, line_s=line_s, crossing_s=crossing_s)
+        life.attempt = replace(attempt, line_s=line_s, crossing_s=crossing_s, link_bytes=int(n_bytes))
         life.look_s = attempt.until_s
         self.out += 1
         link.outstanding += 1

@@ -31,6 +31,8 @@ class Mask(StrEnum):
     LESS_ACCURATE = "less_accurate"
     NOT_THE_PLAN = "not_the_plan"
     """The asker named another plan, or wants another tier to answer."""
+    LOSSY = "lossy"
+    """What travels would lose something, and the asker wants every bit."""
     NO_GAIN = "no_gain"
     """Splitting is not predicted to pay."""
 

@@ -129,6 +129,7 @@ class Chains:
             items=items,
             ways=self._own.stages[stage - 1].ways,
             codecs=sender.codecs & receiver.codecs,
+            lossless=self._cost.request.lossless,
         )
 
 

@@ -80,7 +80,7 @@ class Conductor:
             return
         life.advance(Step.ADMIT)
         if request.delegated:
-            self._attempts.use_radio(life, request.input_bytes, now)
+            self._attempts.use_radio(life, request.link_bytes or request.input_bytes, now)
         if request.partial is None:
             self._chooser.choose(life, now)
         else:

@@ -237,7 +237,7 @@ class CostModel:
         """Return the best way of so many items of the request's input to a peer."""
         request = self.request
         n_bytes = request.input_bytes if items == request.batch else request.input_bytes * items / request.batch
-        return self.view.input_passage(node, hosted, n_bytes=n_bytes, items=items)
+        return self.view.input_passage(node, hosted, n_bytes=n_bytes, items=items, lossless=request.lossless)
 
     def wait_s(self, node: NodeView, item_s: float) -> float:
         """Return the wait here; at a peer what it said, less the time since, or more: what we sent crosses and runs."""

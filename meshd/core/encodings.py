@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TypeVar
 
 from msgspec import Struct
@@ -78,17 +79,26 @@ class Encodings:
         items: int,
         ways: tuple[Way, ...],
         codecs: frozenset[str],
+        lossless: bool = False,
     ) -> Passage:
-        """Return the way of least seconds for tensors of ``n_bytes`` that cross before a stage; raw is always one."""
+        """Return the way of least seconds for tensors of ``n_bytes`` that cross before a stage; raw is always one.
+
+        ``lossless`` leaves out those that do not give every bit back.
+        """
         reply_bytes = items * self._replies.get(hosted.artifact, 0.0)
         codec, best_bytes, best_s = RAW, n_bytes, link.transfer_s(n_bytes + reply_bytes)
         for way in ways:
-            if way.codec in codecs:
+            if way.codec in codecs and (way.exact or not lossless):
                 encoded_bytes = n_bytes * self.ratio(hosted, stage, way)
                 seconds = link.transfer_s(encoded_bytes + reply_bytes) + items * self.item_s(hosted, stage, way)
                 if seconds < best_s:
                     codec, best_bytes, best_s = way.codec, encoded_bytes, seconds
         return Passage(codec=codec, n_bytes=best_bytes, seconds=best_s)
+
+
+def is_lossy(codec: str, ways: Iterable[Way]) -> bool:
+    """Tell whether a codec may lose some of what travels in it, as far as a manifest or a peer has told."""
+    return codec != RAW and not any(way.codec == codec and way.exact for way in ways)
 
 
 def _key(hosted: HostedTier, stage: int, codec: str) -> _Key:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from meshd.core.answer import Answer
 from meshd.core.ids import ArtifactHash, NodeId, RequestId
 from meshd.core.node import HostedTier, NodeProfile, Telemetry, WarmStages
+from meshd.core.plan import RAW
 from meshd.core.request import Request
 
 
@@ -75,6 +76,8 @@ class PeerAnswered(_Event, frozen=True, kw_only=True):
     """What was sent, as it was encoded; with what it took raw it tells how well the codec does."""
     codec_s: float = 0.0
     """Seconds that encoding took here."""
+    codec: str = RAW
+    """How it was sent: raw too where a tensor had no form in the codec that was planned."""
 
 
 class PeerRefused(_Event, frozen=True, kw_only=True):

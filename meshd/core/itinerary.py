@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from meshd.core.answer import Answer, Energy, Hop, Timings
 from meshd.core.cascade import confidence, most_doubtful
 from meshd.core.node import HostedTier
+from meshd.core.plan import RAW
 
 MOST_HOPS = 32
 """The last ones are told: what a peer puts before another's route has to leave the whole short enough for a message."""
@@ -28,10 +29,12 @@ class Itinerary(Struct, kw_only=True):
         self.compute_s += hop.compute_s
         self.joules += joules
 
-    def answered_there(self, answer: Answer, *, elapsed_s: float) -> float:
-        """Add what a peer answered; return the seconds that the link took of what elapsed."""
+    def answered_there(self, answer: Answer, *, elapsed_s: float, codec: str = RAW) -> float:
+        """Add what a peer answered to what it was sent; return the seconds that the link took of what elapsed."""
         transfer_s = max(0.0, elapsed_s - answer.timings.total_s)
-        self.hops.extend(answer.route)
+        first, *others = answer.route
+        self.hops.append(first if codec == RAW else replace(first, codec=codec))
+        self.hops.extend(others)
         self._waited(answer.timings)
         self.transfer_s += transfer_s
         self.joules += answer.energy.joules

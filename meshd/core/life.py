@@ -118,6 +118,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Predicted wait for what was sent to the peer before."""
     crossing_s: float = 0.0
     """Predicted seconds that the link is taken by what is sent."""
+    link_bytes: int = 0
+    """Predicted bytes of it there."""
     legs: tuple[Leg, ...] = ()
     """What is left of a plan over several nodes, the leg under way first; empty where it is run whole."""
 

@@ -299,25 +299,36 @@ class MeshView:
                 if peer.link.version != version:
                     self._noticed.changed()
 
-    def passage(self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int) -> Passage:
+    def passage(
+        self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int, lossless: bool = False
+    ) -> Passage:
         """Return the best way to a peer for tensors of ``n_bytes`` that cross before a stage."""
         link = node.link
         assert link is not None, "nothing travels to this node itself"
         ways = hosted.stages[stage - 1].ways if stage else hosted.ways
         return self.encodings.best(
-            link, hosted, stage, n_bytes=n_bytes, items=items, ways=ways, codecs=node.codecs & self.own.codecs
+            link,
+            hosted,
+            stage,
+            n_bytes=n_bytes,
+            items=items,
+            ways=ways,
+            codecs=node.codecs & self.own.codecs,
+            lossless=lossless,
         )
 
-    def input_passage(self, node: NodeView, hosted: HostedTier, *, n_bytes: float, items: int) -> Passage:
+    def input_passage(
+        self, node: NodeView, hosted: HostedTier, *, n_bytes: float, items: int, lossless: bool = False
+    ) -> Passage:
         """Return the best way to a peer for so many bytes of a request's input, kept until the link is another."""
-        link, key = node.link, (hosted.artifact, n_bytes, items)
+        link, key = node.link, (hosted.artifact, n_bytes, items, lossless)
         assert link is not None, "nothing travels to this node itself"
         known = node.inputs.get(key)
         if known is not None and known[0] == link.version and known[1] == self.encodings.version:
             return known[2]
         if len(node.inputs) >= _MOST_INPUTS:
             node.inputs.clear()
-        passage = self.passage(node, hosted, 0, n_bytes=n_bytes, items=items)
+        passage = self.passage(node, hosted, 0, n_bytes=n_bytes, items=items, lossless=lossless)
         node.inputs[key] = (link.version, self.encodings.version, passage)
         return passage
 

@@ -49,6 +49,8 @@ class Way(Struct, frozen=True, kw_only=True, gc=False):
     """Bytes on the link per byte of the tensors."""
     seconds: Seconds = 0.0
     """To encode and decode one item, both ends together."""
+    exact: bool = False
+    """Whether every bit comes back; a node that does not say so may lose some."""
 
 
 class HostedStage(Struct, frozen=True, kw_only=True, gc=False):

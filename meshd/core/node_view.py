@@ -57,10 +57,11 @@ class NodeView(Struct, kw_only=True):
     """Stages in memory by themselves; none while it has not told of them."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    prospects: dict[tuple[ArtifactHash, DeviceClass, int, int, float], Prospect] = {}
-    """By variant, tier, size of batch, bytes of the input, and of one item's."""
-    inputs: dict[tuple[ArtifactHash, float, int], tuple[int, int, Passage]] = {}
-    """Ways of inputs by variant, bytes and items, each behind the versions of the link and of the encodings."""
+    prospects: dict[tuple[ArtifactHash, DeviceClass, int, int, float, bool], Prospect] = {}
+    """By variant, tier, size of batch, bytes of the input, and of one item's, and whether they may lose nothing."""
+    inputs: dict[tuple[ArtifactHash, float, int, bool], tuple[int, int, Passage]] = {}
+    """Ways of inputs by variant, bytes, items and whether they may lose nothing, each behind the versions of the link
+    and of the encodings."""
 
     def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
         """Return what one item of the smallest input takes there: learned, or as announced."""

@@ -49,7 +49,12 @@ class Partners:
         self._rules = rules
         self.input_bytes = 0 if cost.request.partial is not None else cost.request.input_bytes
         self._prospects = Prospects(
-            cost.view, own, items=self.items, input_bytes=self.input_bytes, item_bytes=cost.item_bytes
+            cost.view,
+            own,
+            items=self.items,
+            input_bytes=self.input_bytes,
+            item_bytes=cost.item_bytes,
+            lossless=cost.request.lossless,
         )
 
     def prospect(self, node: NodeView, hosted: HostedTier) -> Prospect:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from meshd.core.candidate import NOT_PRICED, Candidate, Mask, Observation, Prediction, Reason
 from meshd.core.cost import NOTHING_ONWARD, CostModel, Here, Onward
+from meshd.core.encodings import is_lossy
 from meshd.core.gain import Bars
 from meshd.core.hosts import Host
 from meshd.core.life import Life
@@ -30,6 +33,8 @@ __all__ = ["Here", "Planner"]
 
 _MOST_OF_A_TIER = 32
 """Allowed nodes of one tier that are offered, the cheapest: no policy needs the thousandth best hub."""
+
+_EVERY_BIT = "and the asker wants every bit as it is"
 
 _Ruled = tuple[NodeView, HostedTier, Reason | None]
 
@@ -89,8 +94,10 @@ class _Ways:
         if self._request.partial is not None:
             return self._rest()
         wholes = self._wholes(hosts.by_tier)
-        rest = self._rest()
-        return rest + wholes + ([] if rest else self._splits(wholes, hosts.here) + self._shares(wholes, hosts.all))
+        rest, lossy = self._rest(), self._lossy(wholes) if self._request.lossless else []
+        return (
+            rest + wholes + lossy + ([] if rest else self._splits(wholes, hosts.here) + self._shares(wholes, hosts.all))
+        )
 
     def _rest(self) -> list[Candidate]:
         reached = self._life.reached
@@ -110,6 +117,19 @@ class _Ways:
             candidates += [self._whole(*host, onward) for host in self._ruled(hosts)]
         candidates.reverse()
         return candidates
+
+    def _lossy(self, wholes: Sequence[Candidate]) -> list[Candidate]:
+        """Return what would be done if some bits might be lost, forbidden."""
+        found: list[Candidate] = []
+        request = self._request
+        for whole in wholes:
+            peer = None if whole.here or not whole.allowed else self._view.peer(whole.node_id)
+            if peer is not None:
+                passage = self._view.input_passage(peer, whole.tier, n_bytes=request.input_bytes, items=request.batch)
+                if is_lossy(passage.codec, whole.tier.ways):
+                    reason = Reason(mask=Mask.LOSSY, sentence=f"{passage.codec} loses something, {_EVERY_BIT}")
+                    found.append(replace(whole, codec=passage.codec, prediction=NOT_PRICED, reason=reason))
+        return found
 
     def _ruled(self, hosts: Sequence[Host]) -> list[_Ruled]:
         """Return nodes of one tier with what forbids them: in a large mesh the cheapest that are allowed, in order.

@@ -20,13 +20,23 @@ class Prospects:
     0 ``input_bytes``: they are not known here.
     """
 
-    def __init__(self, view: MeshView, own: HostedTier, *, items: int, input_bytes: int, item_bytes: float) -> None:
+    def __init__(
+        self,
+        view: MeshView,
+        own: HostedTier,
+        *,
+        items: int,
+        input_bytes: int,
+        item_bytes: float,
+        lossless: bool = False,
+    ) -> None:
         self._view = view
         self._own = own
         self._items = items
         self._input_bytes = input_bytes
         self._item_bytes = item_bytes if own.sizes else 0.0
-        self._key = (own.artifact, own.tier, items, input_bytes, self._item_bytes)
+        self._lossless = lossless
+        self._key = (own.artifact, own.tier, items, input_bytes, self._item_bytes, lossless)
         self._versions = (view.encodings.version, view.crossings.version, view.own.times.version)
 
     def of(self, node: NodeView, hosted: HostedTier) -> Prospect:
@@ -68,4 +78,4 @@ class Prospects:
     def _passage(self, node: NodeView, stage: int) -> Passage:
         own, items = self._own, self._items
         n_bytes = self._view.crossings.bytes_before(own, stage, input_bytes=self._input_bytes, items=items)
-        return self._view.passage(node, own, stage, n_bytes=n_bytes, items=items)
+        return self._view.passage(node, own, stage, n_bytes=n_bytes, items=items, lossless=self._lossless)

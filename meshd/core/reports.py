@@ -64,9 +64,12 @@ class Reports:
         if life is None or life.attempt is None or life.attempt.there != answered.node_id:
             return
         attempt = life.attempt
+        if answered.sent_bytes:
+            self._attempts.sent(life, answered.sent_bytes)
         self._attempts.ended_there(life)
         self._view.radio_used(now)
-        transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=now - attempt.since_s)
+        elapsed_s = now - attempt.since_s
+        transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=elapsed_s, codec=answered.codec)
         n_bytes, items, item_bytes = bytes_to_send(life, attempt.leg), life.request.batch, life.item_bytes
         if answered.answer.degraded and not attempt.legs:
             life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)

@@ -58,6 +58,11 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     """The place of the one candidate that the asker wants, as :attr:`meshd.core.candidate.Candidate.place` writes it;
     empty: whichever is best."""
 
+    lossless: bool = False
+    """Nothing of it travels in a codec that loses anything: the answer is the same, bit for bit, wherever it is run."""
+    link_bytes: int = 0
+    """What it took on the link that it came over, as it was encoded. 0: as many as it has."""
+
     @property
     def delegated(self) -> bool:
         """Tell whether a peer sent this request rather than a client."""

@@ -94,7 +94,14 @@ class Splitter:
             for station in self._partners.stations([(node, hosted) for _, node, hosted in self._partners.promising()]):
                 if stage in open_cuts(station.hosted.stages):
                     node = station.node
-                    passage = self._view.passage(node, self._own, stage, n_bytes=reached.n_bytes, items=self._items)
+                    passage = self._view.passage(
+                        node,
+                        self._own,
+                        stage,
+                        n_bytes=reached.n_bytes,
+                        items=self._items,
+                        lossless=self._cost.request.lossless,
+                    )
                     there.append(((station, stage, last, passage),))
         best = nsmallest(MOST_PEERS, map(self._partners.weigh, there), key=lambda found: found.cost)
         return [self._candidate(way) for way in (*here, *(found.way for found in best))]

@@ -120,7 +120,8 @@ class Errands:
             self._fail(command, _unsendable(error))
             return
         if is_sent:
-            entry.codecs.append(codec_of(parcel.headers))
+            errand.codec = codec_of(parcel.headers)
+            entry.codecs.append(errand.codec)
             self._vitals.moved(errand.sent_bytes)
         else:
             self._fail(command, self._why_not_sent(command.node_id))
@@ -163,6 +164,7 @@ def _message(entry: Entry, command: Dispatch, parcel: Parcel) -> Infer:
         via=command.via,
         may_climb=command.may_climb,
         partial=command.partial,
+        lossless=request.lossless,
     )
 
 

@@ -68,6 +68,8 @@ class Foresight:
             privacy=request.privacy,
             deadline_s=request.deadline_s,
             input_bytes=request.input_bytes,
+            extents=self._extents(question),
+            lossless=request.lossless,
             looks=tuple(looks),
             links=tuple(_link(node, is_own=view.own is own) for node in view.nodes() if node.link is not None),
             hosts=tuple(as_learned(node, request.model) for node in hosts),
@@ -94,12 +96,18 @@ class Foresight:
         return Request(
             request_id=RequestId("plan"),
             model=model,
-            input_bytes=_input_bytes(manifest, question.batch),
+            input_bytes=_input_bytes(manifest, question),
             deadline_s=question.deadline_s,
             batch=question.batch,
             priority=question.priority,
             privacy=question.privacy,
+            lossless=question.lossless,
         )
+
+    def _extents(self, question: PlanQuestion) -> dict[str, int]:
+        manifest = self._manifest(question.model)
+        assert manifest is not None, "it was there a moment ago"
+        return _extents(manifest, question.length)
 
     def _hosts(self, view: MeshView, model: ModelName) -> list[NodeView]:
         """Return who hosts the model; the deciding node comes first, whether it does or not."""
@@ -134,13 +142,28 @@ def _begins(node: NodeView, name: str) -> bool:
     return len(name) >= len("12345678") and NodeId(node.profile.node_id).startswith(name)
 
 
-def _input_bytes(manifest: Manifest, batch: int) -> int:
-    """Return the bytes of the smallest input with so many items."""
+def _input_bytes(manifest: Manifest, question: PlanQuestion) -> int:
+    """Return the bytes of an input with so many items, as long as was asked or as short as may be."""
     most = manifest.axes[BATCH].max if BATCH in manifest.axes else 1
-    if batch > most:
-        raise UnknownQuery(f"{manifest.name} takes batches of at most {most}, and {batch} items were asked for.")
-    extents = {name: axis.min for name, axis in manifest.axes.items()} | {BATCH: batch}
+    if question.batch > most:
+        raise UnknownQuery(
+            f"{manifest.name} takes batches of at most {most}, and {question.batch} items were asked for."
+        )
+    extents = {name: axis.min for name, axis in manifest.axes.items()}
+    extents |= _extents(manifest, question.length) | {BATCH: question.batch}
     return sum(tensor.bytes_of(extents) for tensor in manifest.inputs)
+
+
+def _extents(manifest: Manifest, length: int) -> dict[str, int]:
+    """Return how long each item is along the model's free axes; the fewest elements where no length was asked for."""
+    free = {name: axis for name, axis in manifest.axes.items() if name != BATCH and axis.min < axis.max}
+    if length and not free:
+        raise UnknownQuery(f"inputs of {manifest.name} are all of one length.", hint="Leave the length out.")
+    for name, axis in free.items():
+        if length and not axis.min <= length <= axis.max:
+            told = f"{manifest.name} takes {axis.min} to {axis.max} elements along {name!r}"
+            raise UnknownQuery(f"{told}, and {length} were asked for.", hint="Ask for a length between them.")
+    return {name: length or axis.min for name, axis in free.items()}
 
 
 def _link(node: NodeView, *, is_own: bool) -> KnownLink:

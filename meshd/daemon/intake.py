@@ -121,7 +121,8 @@ class Intake:
         self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...], inputs: Tensors
     ) -> Entry:
         extents = self._extents(infer, inputs)
-        entry = Entry(_request_of(infer, inputs, extents, via), extents, infer.tensors, payload, inputs, [asker])
+        request = _request_of(infer, inputs, extents, via, link_bytes=len(payload))
+        entry = Entry(request, extents, infer.tensors, payload, inputs, [asker])
         if infer.partial is None:
             entry.checked_by = self._catalogue.manifest(entry.request.model)
         return entry
@@ -194,7 +195,9 @@ class Intake:
         return self._catalogue.checked_crossing(Place.before(infer.partial, model, infer.start_tier), inputs)
 
 
-def _request_of(infer: Infer, inputs: Tensors, extents: Extents, via: tuple[NodeId, ...]) -> Request:
+def _request_of(
+    infer: Infer, inputs: Tensors, extents: Extents, via: tuple[NodeId, ...], *, link_bytes: int
+) -> Request:
     return Request(
         request_id=RequestId(infer.request_id),
         model=ModelName(infer.model),
@@ -209,6 +212,8 @@ def _request_of(infer: Infer, inputs: Tensors, extents: Extents, via: tuple[Node
         may_climb=infer.may_climb,
         partial=infer.partial,
         plan=infer.plan,
+        lossless=infer.lossless,
+        link_bytes=link_bytes if via else 0,
     )
 
 

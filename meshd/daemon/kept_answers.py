@@ -14,7 +14,7 @@ from meshd.core.plan import Partial
 from meshd.core.request import Privacy
 from meshd.wire.messages import Infer, Message, TensorHeader
 
-Question = tuple[str, tuple[TensorHeader, ...], Privacy, DeviceClass | None, Partial | None, str]
+Question = tuple[str, tuple[TensorHeader, ...], Privacy, DeviceClass | None, Partial | None, str, bool]
 """What must be the same for two askers to share an answer, beside the input's bytes."""
 
 
@@ -76,4 +76,4 @@ def _held(payload: memoryview) -> memoryview | bytes:
 
 def question_of(infer: Infer) -> Question:
     """Return what a message asks, without the input's bytes."""
-    return infer.model, infer.tensors, infer.privacy, infer.min_tier, infer.partial, infer.plan
+    return infer.model, infer.tensors, infer.privacy, infer.min_tier, infer.partial, infer.plan, infer.lossless

@@ -63,6 +63,8 @@ class Errand(Struct):
     sent_bytes: int = 0
     """As encoded; 0 while it is being encoded."""
     codec_s: float = 0.0
+    codec: str = RAW
+    """As it was in the end: what has no form in a codec goes raw."""
 
 
 class Entry(Struct):
@@ -99,8 +101,9 @@ class Entry(Struct):
     @property
     def question(self) -> Question:
         """Return what is asked, without the input's bytes."""
-        request = self.request
-        return request.model, self.headers, request.privacy, request.min_tier, request.partial, request.plan
+        asked = self.request
+        wishes = asked.privacy, asked.min_tier, asked.partial, asked.plan, asked.lossless
+        return asked.model, self.headers, *wishes
 
     @property
     def codec(self) -> str:

@@ -219,6 +219,7 @@ class Neighbourhood:
                 telemetry=message.telemetry,
                 sent_bytes=errand.sent_bytes,
                 codec_s=errand.codec_s,
+                codec=errand.codec,
             )
         )
 

@@ -31,6 +31,7 @@ def story_document(story: Explanation) -> ExplainDocument:
         input_bytes=request.input_bytes,
         batch=request.batch,
         plan=request.plan,
+        lossless=request.lossless,
         first_stage=rest.legs[0].first if rest else 0,
         outcome=_word_for(outcome),
         code=failure.code if failure else None,

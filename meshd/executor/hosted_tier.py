@@ -97,7 +97,12 @@ def may_travel(manifest: Manifest, cut: Cut) -> bool:
 
 
 def _way(encoding: Encoding, n_bytes: int) -> Way:
-    return Way(codec=encoding.codec, ratio=encoding.ratio, seconds=seconds(encoding.codec, n_bytes))
+    return Way(
+        codec=encoding.codec,
+        ratio=encoding.ratio,
+        seconds=seconds(encoding.codec, n_bytes),
+        exact=encoding.is_exact,
+    )
 
 
 def max_items(manifest: Manifest, tier: Tier) -> int:
@@ -111,12 +116,14 @@ def _ways_of_input(manifest: Manifest) -> Iterator[Way]:
     sizes = _smallest(manifest)
     codecs = dict.fromkeys(encoding.codec for tensor in manifest.inputs for encoding in tensor.encodings)
     for codec in codecs:
-        ratios = {tensor.name: e.ratio for tensor in manifest.inputs for e in tensor.encodings if e.codec == codec}
+        listed = {tensor.name: e for tensor in manifest.inputs for e in tensor.encodings if e.codec == codec}
+        ratios = {name: encoding.ratio for name, encoding in listed.items()}
         link_bytes = sum(n_bytes * ratios.get(name, 1.0) for name, n_bytes in sizes.items())
         yield Way(
             codec=codec,
             ratio=link_bytes / sum(sizes.values()),
             seconds=sum(seconds(codec, sizes[name]) for name in ratios),
+            exact=all(encoding.is_exact for encoding in listed.values()),
         )
 
 

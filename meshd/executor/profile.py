@@ -63,7 +63,8 @@ def measure_lengths(
     timed = tuple(_affordable(run, lengths)) if len(lengths) > 1 else lengths
 
     def row() -> list[float]:
-        run(timed[0])  # Behind the longest it would find nothing of its own in the processor's caches.
+        if len(timed) > 1:  # Behind the longest it would find nothing of its own in the processor's caches.
+            run(timed[0])
         return [run(length) for length in timed]
 
     profiles = measure_row(row, loads_s=[load_s] * len(timed), limit_s=limit_s)

@@ -126,6 +126,8 @@ class Infer(Struct, frozen=True, kw_only=True):
     """The rest of a plan: the tensors are those that cross before its first stage. For peers only."""
     plan: Annotated[str, Meta(max_length=MAX_PLAN_LENGTH)] = ""
     """The one plan that a client wants, as ``meshd plan`` writes it. For clients only."""
+    lossless: bool = False
+    """Nothing of it may travel in a codec that loses anything."""
 
 
 class Result(Struct, frozen=True, kw_only=True):

@@ -165,7 +165,8 @@ def test_a_plan_over_two_nodes_shows_what_each_did_and_was_expected_to(meshd: Co
 
 
 def test_an_answer_says_how_its_input_travelled(meshd: Command, daemon: FakeDaemon) -> None:
-    daemon.documents["explain"] = samples.chosen(codec="uint8")
+    hop = msgspec.structs.replace(samples.HOP, codec="uint8")
+    daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, route=(hop,))
     assert "  hub tier on kitchen: fp32, 2.00 ms, score 0.970, sent as uint8" in meshd("explain").out.splitlines()
 
 

@@ -13,7 +13,6 @@ from meshd.cli.view.columns import columns
 from meshd.cli.view.parts_view import part_lines, sent_as, stages, sum_lines
 from meshd.cli.view.words import NOTHING, duration, energy, size
 from meshd.core.answer import Hop
-from meshd.core.plan import RAW
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
 
 
@@ -41,6 +40,7 @@ def _request(story: ExplainDocument) -> Text:
     wishes = f"{story.priority} · {story.privacy} · {duration(story.deadline_s)} to answer{at_least}"
     wishes += f" · {story.batch} items" if story.batch > 1 else ""
     wishes += f" · as {story.plan}" if story.plan else ""
+    wishes += " · losing nothing" if story.lossless else ""
     wishes += f" · from stage {story.first_stage} on" if story.first_stage else ""
     return Text.assemble((story.request_id, "bold"), f"  {story.model} · {size(story.input_bytes)} in · {wishes}")
 
@@ -110,26 +110,9 @@ def _answered(story: ExplainDocument) -> Text:
     score = "" if story.score is None else f" with score {story.score:.3f}"
     spent = f", {energy(story.energy.joules, estimated=story.energy.estimated)}" if story.energy else ""
     answered = Text.assemble((f"\n{story.outcome}", style), f" by tier {story.tier}{score}", spent)
-    return answered.append("".join(f"\n  {_hop(hop)}{sent_as(_codec(story, hop))}" for hop in story.route)).append(
+    return answered.append("".join(f"\n  {_hop(hop)}{sent_as(hop.codec)}" for hop in story.route)).append(
         _timings(story)
     )
-
-
-def _codec(story: ExplainDocument, hop: Hop) -> str:
-    """Return how what a run needed was to travel to it, as decided last; some codecs change answers a little."""
-    for decision in reversed(story.decisions):
-        if decision.chosen is None:
-            continue
-        chosen = decision.candidates[decision.chosen]
-        for leg in chosen.legs[1:]:
-            if (leg.node_id, (leg.first, leg.last)) == (hop.node_id, hop.stages):
-                return leg.codec
-        for share in chosen.shares:
-            if share.node_id == hop.node_id:
-                return share.codec
-        if not chosen.legs and chosen.node_id == hop.node_id:
-            return chosen.codec
-    return RAW
 
 
 def _hop(hop: Hop) -> str:

@@ -23,8 +23,11 @@ def plan_view(document: PlanDocument) -> RenderableType:
 def _question(document: PlanDocument) -> Text:
     items = "one item" if document.batch == 1 else f"{document.batch} items"
     wishes = f"{document.priority} · {document.privacy} · {duration(document.deadline_s)} to answer"
+    lengths = "".join(f" · {name} {extent}" for name, extent in document.extents.items())
+    wishes += " · losing nothing" if document.lossless else ""
     told = Text.assemble(
-        (document.model, "bold"), f"  {items}, {size(document.input_bytes)} in · {wishes}\ndecided by {document.node}"
+        (document.model, "bold"),
+        f"  {items}, {size(document.input_bytes)} in{lengths} · {wishes}\ndecided by {document.node}",
     )
     if document.known_by != document.node:
         told.append(f", by what {document.known_by} knows of it")

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from meshd.cli.view.parts_view import stages
+from meshd.cli.view.parts_view import sent_as, stages
 from meshd.cli.view.words import duration, energy
 from meshd.client import Result
 from meshd.core.answer import Hop
@@ -53,7 +53,7 @@ def _joined(before: Hop | None, hop: Hop | None) -> str:
     """Return a run with what leads to it: ``+`` beside another run of that tier, ``→`` behind another stage or tier."""
     assert hop is not None, "only what is before the first run is none"
     part = f"{stages(*hop.stages)} of the " if hop.stages else ""
-    ran = f"{part}{hop.tier} tier on {hop.node}"
+    ran = f"{part}{hop.tier} tier on {hop.node}{sent_as(hop.codec)}"
     if before is None:
         return ran
     is_beside = hop.stages is None and before.stages is None and hop.tier is before.tier

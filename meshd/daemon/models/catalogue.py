@@ -164,8 +164,16 @@ class Catalogue:
         if tier is None or variant is None:
             may_leave = raw_input_may_leave(manifest)
             return replace(hosted, accuracy=0.0, calibrated=False, raw_input_may_leave=may_leave, ways=(), stages=())
-        stages = [Timing(seconds=stage.compute_s, measured=stage.measured) for stage in hosted.stages]
-        return to_hosted_tier(manifest, tier, variant, compute_s=hosted.compute_s, load_s=hosted.load_s, stages=stages)
+        return to_hosted_tier(
+            manifest,
+            tier,
+            variant,
+            compute_s=hosted.compute_s,
+            load_s=hosted.load_s,
+            stages=[Timing(seconds=s.compute_s, measured=s.measured, growth=s.growth) for s in hosted.stages],
+            sizes=hosted.sizes,
+            growth=hosted.growth,
+        )
 
     def flaw_of(self, model: ModelName, tier: DeviceClass, outputs: Mapping[str, Array], extents: Extents) -> str:
         """Return what is wrong with a peer's outputs by the manifest; nothing where the manifest is not at hand."""
