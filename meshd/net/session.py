@@ -279,19 +279,17 @@ class Session(asyncio.BufferedProtocol):
         elif self.state is State.OPEN:
             if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
                 self.rtt_s = monotonic() - self._beat[1]
-            if self._accounts.received(message, len(payload)):
-                self._pass_on(message, payload)
+            if not self._accounts.received(message, len(payload)):
+                return
+            if type(message) is Infer:
+                if self._postponed.waiting or self._outgoing.waiting_bytes > self._limits.window_bytes:
+                    self._postponed.add(message, payload)
+                    return
+            elif type(message) is Cancel:
+                self._postponed.forget(message.request_id)
+            self.on_message(self, message, payload)
         elif self.state is State.GREETING:
             self._take_hello(message)
-
-    def _pass_on(self, message: Message, payload: memoryview) -> None:
-        if type(message) is Infer:
-            if self._postponed.waiting or self._outgoing.waiting_bytes > self._limits.window_bytes:
-                self._postponed.add(message, payload)
-                return
-        elif type(message) is Cancel:
-            self._postponed.forget(message.request_id)
-        self.on_message(self, message, payload)
 
     def _take_up(self) -> None:
         """Pass on what was postponed, until too much is unread again."""

@@ -72,11 +72,27 @@ class FrameReader:
         """
         if self._unfinished is not None:
             return self._fill(self._unfinished, n_bytes)
-        self._end += n_bytes
-        frames = []
-        while self._end - self._start >= HEADER.size and (frame := self._next_frame()) is not None:
-            frames.append(frame)
-        if self._start == self._end:
+        end = self._end = self._end + n_bytes
+        frames: list[Frame] = []
+        while end - self._start >= HEADER.size:
+            magic, version, kind, metadata_bytes, payload_bytes = HEADER.unpack_from(self._buffer, self._start)
+            if (
+                magic != MAGIC
+                or version != PROTOCOL_VERSION
+                or kind not in KINDS
+                or payload_bytes > self.max_payload_bytes
+            ):
+                raise self._objection(magic, version, kind, payload_bytes)
+            body = self._start + HEADER.size
+            payload_start = body + metadata_bytes
+            payload_end = payload_start + payload_bytes
+            if payload_end > end:
+                self._begin_large(kind, body, payload_start, payload_bytes)
+                break
+            payload = memoryview(bytes(self._buffer[payload_start:payload_end])) if payload_bytes else _NOTHING
+            frames.append(Frame(kind, bytes(self._buffer[body:payload_start]), payload))
+            self._start = payload_end
+        if self._start == end:
             self._start = self._end = 0
         else:
             self._move_rest_to_front()
@@ -97,23 +113,13 @@ class FrameReader:
         self._drop_unfinished()
         return [unfinished.frame]
 
-    def _next_frame(self) -> Frame | None:
-        magic, version, kind, metadata_bytes, payload_bytes = HEADER.unpack_from(self._buffer, self._start)
-        if magic != MAGIC or version != PROTOCOL_VERSION or kind not in KINDS or payload_bytes > self.max_payload_bytes:
-            raise self._objection(magic, version, kind, payload_bytes)
-        body = self._start + HEADER.size
-        payload_start = body + metadata_bytes
-        payload_end = payload_start + payload_bytes
-        if payload_end <= self._end:
-            self._start = payload_end
-            payload = memoryview(bytes(self._buffer[payload_start:payload_end])) if payload_bytes else _NOTHING
-            return Frame(kind, bytes(self._buffer[body:payload_start]), payload)
+    def _begin_large(self, kind: int, body: int, payload_start: int, payload_bytes: int) -> None:
+        """Give a payload memory of its own, if it is worth that and its metadata is there."""
         if payload_bytes >= LARGE_PAYLOAD_BYTES and payload_start <= self._end:
             metadata = bytes(self._buffer[body:payload_start])
             self._unfinished = _Unfinished(kind, metadata, payload_bytes, self._buffer[payload_start : self._end])
             self._start = self._end
             self.unfinished_bytes = payload_bytes
-        return None
 
     def _objection(self, magic: bytes, version: int, kind: int, payload_bytes: int) -> ProtocolError:
         if magic != MAGIC:
