@@ -41,7 +41,8 @@ class Battery(Struct, frozen=True, kw_only=True, gc=False):
     demand_watts: float
     """What the device draws whatever the mesh does: idling (``power.idle_watts`` included), screen, sensors."""
     needed_until_s: float
-    """When it is next on a charger for good, seconds since the scenario began; may lie beyond the horizon."""
+    """When it is put on a charger for good, seconds since the scenario began; a happening says so too. May lie beyond
+    the horizon."""
     charge_watts: float
     """What a charger gives while it is charging, before demand."""
     is_charging: bool = False
@@ -49,7 +50,10 @@ class Battery(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def spare_joules(self) -> float:
-        """Return what may be spent on inference until it is needed no longer; below 0 if it runs empty anyhow."""
+        """Return what may be spent on inference until it is needed no longer; below 0 if it runs empty anyhow.
+
+        What is charged in between comes on top.
+        """
         return self.capacity_joules * self.fraction - self.demand_watts * self.needed_until_s
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from policies.scenario.dice import Dice
 from policies.scenario.drawing.node_draw import Member
@@ -30,7 +30,7 @@ class IncidentDraw:
 
     def happenings(self, members: list[Member]) -> tuple[Happening, ...]:
         """Return what happens, the earliest first; some of it may lie beyond the horizon."""
-        found = [happening for member in members for happening in self._to(member, members)]
+        found = [happening for member in members for happening in _charged_for_good(member, self._to(member, members))]
         return tuple(sorted(found, key=lambda happening: happening.at_s))
 
     def _to(self, member: Member, members: list[Member]) -> Iterator[Happening]:
@@ -86,3 +86,15 @@ class IncidentDraw:
         )
         yield Happening(at_s=since_s, kind=begins, node_id=node_id, factor=factor if form.kind == "slowness" else 1.0)
         yield Happening(at_s=until_s, kind=ends, node_id=node_id)
+
+
+def _charged_for_good(member: Member, happenings: Iterable[Happening]) -> Iterator[Happening]:
+    """Yield what happens to a node; it stays on the charger from when its battery is needed no longer."""
+    battery = member.node.battery
+    if battery is None:
+        yield from happenings
+        return
+    for one in happenings:
+        if one.kind not in {Kind.CHARGES, Kind.DISCHARGES} or one.at_s < battery.needed_until_s:
+            yield one
+    yield Happening(at_s=battery.needed_until_s, kind=Kind.CHARGES, node_id=member.node.node_id)

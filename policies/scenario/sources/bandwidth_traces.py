@@ -44,7 +44,7 @@ def variations(folder: Path, split: Split, kind: BandwidthKind) -> list[Variatio
         FileUnusable: a file is not of the form, or the folder holds no trace of the split.
 
     """
-    mine = [(spread, trace) for file_split, spread, trace in _all(folder.resolve()) if file_split is split]
+    mine = [(float(np.std(trace.shares)), trace) for file, trace in all_traces(folder) if split_of(file) is split]
     if not mine:
         hint = f"Give a folder with more files, or one with folders named {', '.join(_SPLIT_OF_FOLDER)}."
         raise FileUnusable(folder, None, f"holds no bandwidth trace for {split} worlds.", hint=hint)
@@ -81,11 +81,20 @@ def read_trace(file: Path) -> Variation | None:
     )
 
 
+def all_traces(folder: Path) -> list[tuple[Path, Variation]]:
+    """Return every trace below a folder with its file, in order of the paths.
+
+    Raises:
+        FileUnusable: a file is not of the form.
+
+    """
+    return _read_all(folder.resolve())
+
+
 @cache
-def _all(folder: Path) -> list[tuple[Split, float, Variation]]:
+def _read_all(folder: Path) -> list[tuple[Path, Variation]]:
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != "LICENSE")
-    traces = [(file, trace) for file in files if (trace := read_trace(file)) is not None]
-    return [(split_of(file), float(np.std(trace.shares)), trace) for file, trace in traces]
+    return [(file, trace) for file in files if (trace := read_trace(file)) is not None]
 
 
 def _samples(text: str, file: Path) -> NDArray[np.float64]:
