@@ -26,12 +26,15 @@ BandwidthKind = Literal["constant", "steady", "mobile", "wild"]
 
 
 class BatteryForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A battery and the day that it has to last."""
+    """A battery and the day that it has to last.
+
+    How large the miniature is, and so how many hours an episode stands for, follows from these.
+    """
 
     fraction: Range
     """Charge at the start."""
-    stands_for_hours: Range
-    """How many hours of the real battery the episode stands for."""
+    needed: Range
+    """When it is put on a charger for good, as a multiple of the horizon."""
     reach: Range
     """How long the charge would last without the mesh, as a multiple of how long it is needed. At 1.2 a sixth of it may
     be spent on inference."""

@@ -191,17 +191,15 @@ def _warm(hosted: tuple[Hosting, ...], memory_bytes: int) -> tuple[ArtifactHash,
 
 
 def _battery(form: BatteryForm, power: PowerModel, horizon_s: float, name: str, dice: Dice) -> Battery:
-    assert power.battery_joules is not None, "it was given one"
-    hours = dice.between(form.stands_for_hours, name, "hours")
-    capacity_joules = power.battery_joules * horizon_s / (hours * 3600.0)
     fraction = dice.between(form.fraction, name, "fraction")
     demand_watts = power.idle_watts + dice.between(form.other_watts, name, "other_watts")
-    lasts_s = capacity_joules * fraction / demand_watts
+    needed_until_s = horizon_s * dice.between(form.needed, name, "needed")
+    lasts_s = needed_until_s * dice.between(form.reach, name, "reach")
     return Battery(
-        capacity_joules=capacity_joules,
+        capacity_joules=demand_watts * lasts_s / fraction,
         fraction=fraction,
         demand_watts=demand_watts,
-        needed_until_s=lasts_s / dice.between(form.reach, name, "reach"),
+        needed_until_s=needed_until_s,
         charge_watts=dice.between(form.charge_watts, name, "charge_watts"),
     )
 
