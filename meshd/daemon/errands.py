@@ -50,13 +50,10 @@ class Parcel(Struct, frozen=True):
     """Tensors ready for a link."""
 
     headers: tuple[TensorHeader, ...]
-    parts: Sequence[Buffer]
+    parts: Sequence[memoryview]
+    n_bytes: int
+    """On the link."""
     codec_s: float = 0.0
-
-    @property
-    def n_bytes(self) -> int:
-        """Return its length on the link."""
-        return sum(memoryview(part).nbytes for part in self.parts)
 
 
 class Errands:
@@ -76,7 +73,7 @@ class Errands:
         entry = self._ledger[command.request_id]
         errand = entry.out_at[command.node_id] = Errand(command)
         if command.of is None and command.codec == entry.codec and entry.parent is None:
-            self._hand_over(entry, errand, Parcel(entry.headers, (entry.payload,)))
+            self._hand_over(entry, errand, Parcel(entry.headers, (entry.payload,), len(entry.payload)))
             return
         try:
             self._pack(entry, errand, entry.input_of(command.of), self._encodings(entry, command))
@@ -175,4 +172,4 @@ def _encoding_s(tensors: Tensors, encodings: Mapping[str, Encoding]) -> float:
 def _packed(tensors: Tensors, encodings: Mapping[str, Encoding]) -> Parcel:
     started = perf_counter()
     headers, parts = encode_tensors(tensors, encodings)
-    return Parcel(headers, parts, perf_counter() - started)
+    return Parcel(headers, parts, sum(map(len, parts)), perf_counter() - started)

@@ -129,7 +129,10 @@ class Entry(Struct):
 
 def codec_of(headers: Sequence[TensorHeader]) -> str:
     """Return how tensors really travel: values that a codec cannot hold go raw whatever was asked for."""
-    return next((header.codec for header in headers if header.codec != RAW), RAW)
+    for header in headers:
+        if header.codec != RAW:
+            return header.codec
+    return RAW
 
 
 class Ledger:

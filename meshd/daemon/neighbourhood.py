@@ -18,7 +18,7 @@ from meshd.core.request import Request
 from meshd.core.scheduler import Scheduler
 from meshd.daemon.chatter import Chatter, Told
 from meshd.daemon.intake import Intake
-from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs, Tensors
+from meshd.daemon.ledger import Asker, Entry, Ledger, Outputs, Tensors, codec_of
 from meshd.daemon.models.keeper import Keeper
 from meshd.errors import (
     ExecutionFailed,
@@ -197,7 +197,7 @@ class Neighbourhood:
         errand = entry.out_at.pop(node_id, None) if entry else None
         if entry is None or errand is None:
             return
-        if any(header.codec != RAW for header in message.tensors):
+        if codec_of(message.tensors) != RAW:
             self._refuse(entry, errand.command, message, "its outputs are encoded, and no manifest lists that")
             return
         try:

@@ -301,7 +301,9 @@ class Session(asyncio.BufferedProtocol):
             self.on_message(self, *self._postponed.take())
 
     def _ask(self, infer: Infer, payload_parts: Sequence[Buffer]) -> bool:
-        payload_bytes = sum(memoryview(part).nbytes for part in payload_parts)
+        payload_bytes = 0
+        for part in payload_parts:
+            payload_bytes += memoryview(part).nbytes
         # Charged last: what is too large to be sent costs nothing.
         return (
             self._accounts.affords(payload_bytes)
