@@ -17,6 +17,9 @@ from meshd.core.plan import RAW
 _MOST_KNOWN = 512
 """Models times stages times codecs; the one that was used longest ago is forgotten first."""
 
+_NOTICED = 0.05
+"""An answer's size that differs by less is the same: numbers in its header take a byte more or less."""
+
 _Key = tuple[str, int, str]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -63,8 +66,9 @@ class Encodings:
         self.version += 1
 
     def learn_reply(self, artifact: ArtifactHash, item_bytes: float) -> None:
-        """Take in the size of one answer; outputs of a model hardly differ in size, so the last one counts."""
-        if self._replies.get(artifact) != item_bytes:
+        """Take in the size of one answer; outputs of a model hardly differ in size, so one that does counts."""
+        known = self._replies.get(artifact)
+        if known is None or abs(item_bytes - known) > _NOTICED * known:
             self._replies[artifact] = item_bytes
             self.version += 1
         _forget_oldest(self._replies, artifact)

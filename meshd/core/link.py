@@ -38,8 +38,8 @@ row mean another link than before. One alone may have met a pause of the other p
 _UNMEASURED = 0.5
 """Relative standard deviation where no exchange was measured."""
 
-_NOTICED = 0.1
-"""A round trip that moved by less than a tenth changes no plan, and every heartbeat moves it a little."""
+NOTICED = 0.1
+"""What takes a tenth more or less on a link changes no plan; every heartbeat, every exchange moves it a little."""
 
 _SPREAD_WEIGHT = 0.2
 _STALE_AFTER_S = 30.0
@@ -170,7 +170,7 @@ class Link(Struct, kw_only=True):
     def echoed(self, rtt_s: float, now: float) -> None:
         """Learn from the echo of a heartbeat."""
         self._learn_rtt(rtt_s, now)
-        if abs(self.rtt_s.mean - self.drawn_rtt_s) > _NOTICED * self.drawn_rtt_s:
+        if abs(self.rtt_s.mean - self.drawn_rtt_s) > NOTICED * self.drawn_rtt_s:
             self._draw()
 
     def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:

@@ -16,7 +16,7 @@ from meshd.core.estimate import Estimate
 from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.hosts import Hosts
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
-from meshd.core.link import Link
+from meshd.core.link import NOTICED, Link
 from meshd.core.membership import Change, Membership
 from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry
 from meshd.core.node_view import NodeView, short
@@ -264,8 +264,7 @@ class MeshView:
         """
         link = self.link_to(answered.node_id)
         link.measured(answered.transferred_bytes, transfer_s - answered.codec_s, now)
-        size_class = answered.transferred_bytes.bit_length()
-        self._noticed.saw((answered.node_id, size_class), link.transfer_s(answered.transferred_bytes))
+        self._notice_exchange(answered, link)
         if link.doubt is not None:
             self._doubted.add(answered.node_id)
         if answered.sent_bytes <= 0 or n_bytes <= 0:
@@ -367,6 +366,11 @@ class MeshView:
     def radio_used(self, now: float) -> None:
         """Note that this node's radio is awake."""
         self._radio_used_s = now
+
+    def _notice_exchange(self, answered: PeerAnswered, link: Link) -> None:
+        n_bytes = answered.transferred_bytes
+        predicted_s = link.transfer_s(n_bytes)
+        self._noticed.saw((answered.node_id, n_bytes.bit_length()), predicted_s, least=NOTICED * predicted_s)
 
     def _hosted_at(self, hop: Hop, model: ModelName) -> HostedTier | None:
         """Return what a peer announced about the stage that it ran; none if it has changed since."""
