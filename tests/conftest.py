@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 # How long a thread, task or child that was told to stop may take to be gone.
-GRACE_S = 2.0
+GRACE_S = 10.0
 
 
 @pytest.fixture(autouse=True)

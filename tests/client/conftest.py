@@ -112,7 +112,7 @@ async def daemon() -> AsyncIterator[FakeDaemon]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a state, looking again at every turn of the loop."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(30.0):
         while not condition():  # noqa: ASYNC110 - it looks at many objects; no single event tells of them all
             await asyncio.sleep(0.001)
 

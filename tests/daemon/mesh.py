@@ -40,7 +40,9 @@ from model_registry.store import ModelStore
 from tests.daemon.toys import MODEL, artifact_of, lay_bundle, manifest
 from tests.executor.artifacts import AdmitsAll
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
+QUIET = {"suspect_after_s": 600.0, "dead_after_s": 1200.0}
+"""Puppets say nothing by themselves, and a busy machine must not make suspects of them: who is to be one, is lost."""
 COMPUTE_S = {"watch": 0.0001, "phone": 0.0002, "hub": 0.0004, "upstream": 0.0004}
 """What the toys are said to take on each class: short, so that they run at once, and growing with the tier."""
 
@@ -105,7 +107,7 @@ class Member:
         if not bare:
             lay_bundle(home / "bundles", manifest(privacy=privacy))
         hosting = {"dir": str(home / "bundles"), "host": [f"{MODEL}:{tier}"] if tier else []}
-        self.config = _config(home, self.name, device_class, settings or {}, hosting | (models or {}))
+        self.config = _config(home, self.name, device_class, QUIET | (settings or {}), hosting | (models or {}))
         self._build(policy, patience_s)
 
     def _build(self, policy: Policy | None, patience_s: float) -> None:

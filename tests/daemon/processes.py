@@ -18,17 +18,19 @@ from typing import Any, TypeVar
 import msgspec
 import tomli_w
 
-from meshd.client import Client
+from meshd.client import Client, Result
 from meshd.core.ids import NodeId
 from meshd.documents import Peer, StatusDocument
 from meshd.errors import MeshError
 from meshd.net.identity import Identity
 from tests.daemon.toys import lay_bundle
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for a state before it fails; every one of them comes within a few seconds."""
-STOP_S = 10.0
+STOP_S = 30.0
 _POLL_S = 0.02
+
+CASCADE = ("watch", "phone", "hub")
 
 T = TypeVar("T")
 
@@ -40,6 +42,17 @@ def until(condition: Callable[[], T | None], what: str, patience_s: float = PATI
         assert time.monotonic() < due_s, f"{what} did not come about within {patience_s:g} s"
         time.sleep(_POLL_S)  # Another process knows; it can only be asked.
     return found
+
+
+def check_climbed(result: Result, enough: str) -> None:
+    """Fail unless a request went from tier to tier until one was enough, each at the node of its class.
+
+    Where it began is for links and models of microseconds to say.
+    """
+    nodes = [hop.node for hop in result.route]
+    begun = CASCADE.index(nodes[0])
+    assert nodes == list(CASCADE[begun : max(begun, CASCADE.index(enough)) + 1])
+    assert (result.tier.value, result.degraded) == (nodes[-1], False)
 
 
 class Device:

@@ -117,7 +117,7 @@ async def test_a_tail_counts_once(member: MakeMember, tmp_path: Path) -> None:
 async def test_a_tail_after_the_deadline_changes_nothing(member: MakeMember, tmp_path: Path) -> None:
     band, kitchen = await band_that_splits(member, tmp_path)
     client = band.client()
-    await client.send(question(), model=CUTTABLE, request_id="r1", deadline_s=0.3)
+    await client.send(question(), model=CUTTABLE, request_id="r1", deadline_s=1.0)
     rest = (await kitchen.next_request()).partial
     check_own_answer(await client.outcome("r1"))
     kitchen.say(*tail(kitchen, rest))

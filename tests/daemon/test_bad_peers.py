@@ -308,7 +308,7 @@ async def test_a_peer_that_reads_nothing_is_sent_no_more_than_its_credit(member:
     hub.session._transport.incoming.hold()
     large = {"ecg": np.zeros((1, 150_000), np.float32)}
     clients = [watch.client() for _ in range(3)]
-    asked = [(client, await client.send(large, deadline_s=0.5)) for client in clients for _ in range(10)]
+    asked = [(client, await client.send(large, deadline_s=1.0)) for client in clients for _ in range(10)]
     ends = [await client.outcome(request_id) for client, request_id in asked]
     sent = sum(isinstance(end, DeadlineExceeded) for end in ends)
     assert sent * large["ecg"].nbytes <= WINDOW_BYTES < (sent + 1) * large["ecg"].nbytes

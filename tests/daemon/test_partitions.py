@@ -161,7 +161,7 @@ def leaves(decision: ExplainedDecision) -> bool:
 
 async def until_the_tail_is_on_its_way(watch: AsyncClient, request_id: str) -> None:
     """Wait until the watch has decided and computes nothing, and yet has not answered."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(30.0):
         while not await _awaits_a_peer(watch, request_id):  # noqa: ASYNC110  Another process; it can only be asked.
             await asyncio.sleep(POLL_S)
 

@@ -12,7 +12,7 @@ from meshd.client import AsyncClient, Result
 from meshd.core.commands import Finish
 from meshd.core.journal import replay
 from meshd.errors import MeshError, RequestError
-from tests.daemon.processes import Device, Household, household, until
+from tests.daemon.processes import CASCADE, Device, Household, check_climbed, household, until
 from tests.daemon.toys import CALM, GRAVE, MODEL, ODD, window
 
 pytestmark = pytest.mark.slow
@@ -32,21 +32,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
 
 def test_three_daemons_find_each_other_and_answer_a_cascade(shared: Household) -> None:
     with shared.devices["watch"].client() as client:
-        routes = [[hop.node for hop in client.infer(MODEL, window(mean)).route] for mean in MEANS]
-    assert routes == [["watch"], ["watch", "phone"], ["watch", "phone", "hub"]]
+        for mean, enough in zip(MEANS, CASCADE, strict=True):
+            check_climbed(client.infer(MODEL, window(mean), deadline_s=20.0), enough)
 
 
 async def test_a_peer_that_stalls_is_suspected_and_returns(shared: Household) -> None:
     watch, hub = shared.devices["watch"], shared.devices["hub"]
     async with AsyncClient(str(watch.socket)) as client:
         hub.send(signal.SIGSTOP)
-        at_once = await client.infer(MODEL, window(GRAVE), deadline_s=1.0)
+        at_once = await client.infer(MODEL, window(GRAVE), deadline_s=20.0)
         for device in (watch, shared.devices["phone"]):
             await asyncio.to_thread(until, lambda device=device: device.peers()["hub"].state != "alive", "suspicion")
-        during = await client.infer(MODEL, window(GRAVE), deadline_s=1.0)
+        during = await client.infer(MODEL, window(GRAVE), deadline_s=20.0)
         hub.send(signal.SIGCONT)
         await asyncio.to_thread(shared.gather)
-        after = await client.infer(MODEL, window(GRAVE), deadline_s=2.0)
+        after = await client.infer(MODEL, window(GRAVE), deadline_s=20.0)
     assert at_once.degraded
     assert (during.tier, during.degraded) == ("phone", True)
     assert (after.tier, after.degraded) == ("hub", False)
@@ -64,12 +64,12 @@ async def test_a_crash_under_load_loses_nothing_and_doubles_nothing(trio: Househ
         await asyncio.to_thread(lost.kill)
         await asyncio.to_thread(until, lambda: lost.name not in alive(watch), "the end of the session")
         await stream.until_answered(60)
-        without = await client.infer(MODEL, window(GRAVE if victim == "hub" else ODD), deadline_s=2.0)
+        without = await client.infer(MODEL, window(GRAVE if victim == "hub" else ODD), deadline_s=20.0)
         lost.start()
         await asyncio.to_thread(trio.gather)
         # Named, for with models of microseconds the links alone say who is cheapest, and that may be another node.
-        there = await client.infer(MODEL, window(CALM), deadline_s=2.0, plan=lost.name)
-        again = await client.infer(MODEL, window(GRAVE), deadline_s=2.0)
+        there = await client.infer(MODEL, window(CALM), deadline_s=20.0, plan=lost.name)
+        again = await client.infer(MODEL, window(GRAVE), deadline_s=20.0)
         results = await stream.end()
     await asyncio.to_thread(watch.end)  # Then its log is complete.
     assert without.degraded is (victim == "hub"), "without a phone, the hub answers for it"
@@ -94,7 +94,7 @@ async def test_a_daemon_that_is_told_to_stop_finishes_what_it_has(trio: Househol
     watch, hub = trio.devices["watch"], trio.devices["hub"]
     async with AsyncClient(str(watch.socket)) as client:
         hub.send(signal.SIGSTOP)  # So that the request is still out there when the signal comes.
-        asked = asyncio.create_task(client.infer(MODEL, window(CALM), deadline_s=8.0, min_tier="hub"))
+        asked = asyncio.create_task(client.infer(MODEL, window(CALM), deadline_s=20.0, min_tier="hub"))
         await asyncio.to_thread(until, lambda: watch.status().requests.alive, "the request's dispatch")
         watch.send(signal.SIGTERM)
         hub.send(signal.SIGCONT)
@@ -151,7 +151,7 @@ class Stream:
     async def until_answered(self, more: int) -> None:
         """Wait until this many more requests have been answered."""
         wanted = len(self._results) + more
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             while len(self._results) < wanted:  # noqa: ASYNC110 - eight workers count together
                 await asyncio.sleep(0.005)
 
@@ -165,7 +165,7 @@ class Stream:
         while not self._ending:
             number += 1
             try:
-                result = await self._client.infer(MODEL, window(MEANS[number % 3]), deadline_s=5.0)
+                result = await self._client.infer(MODEL, window(MEANS[number % 3]), deadline_s=20.0)
                 assert result.outputs["score"].dtype == np.float32
                 self._results.append(result)
             except MeshError as error:

@@ -78,7 +78,7 @@ async def test_one_tier_alone_is_asked_so_that_no_other_can_answer(
 ) -> None:
     daemon, client = watch
     daemon.answer = ANSWER
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         verdicts = await Player(STREAM, client, Scoreboard()).judge([2, 0], tier=tier)
     assert verdicts == {0: True, 2: True}
     assert [(asked.privacy, asked.min_tier) for asked in daemon.asked if isinstance(asked, Infer)] == [

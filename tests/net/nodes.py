@@ -19,7 +19,7 @@ from meshd.net.session import Session, SessionLimits
 from meshd.net.trust import TrustStore
 from meshd.wire.messages import Hello, Message
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long a test waits for a state before it fails; far more than any of them takes."""
 
 

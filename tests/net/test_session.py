@@ -102,9 +102,8 @@ async def test_a_broken_connection_is_a_lost_peer() -> None:
 
 
 async def test_whoever_says_no_hello_is_cut_off() -> None:
-    limits = SessionLimits(hello_s=0.01)
-    one = Session(said("one"), dialled=True, limits=limits)
-    two = Session(said("two"), dialled=False, limits=limits)
+    one = Session(said("one"), dialled=True)
+    two = Session(said("two"), dialled=False, limits=SessionLimits(hello_s=0.01))
     MemoryTransport.connect(one, two)
     with pytest.raises(PeerLost, match=r"did not say hello within 0.01 s"):
         await two.opened()
@@ -198,7 +197,7 @@ async def test_a_peer_that_reads_nothing_for_too_long_is_cut_off() -> None:
 
 
 async def test_a_slow_reader_that_goes_on_reading_is_not_cut_off() -> None:
-    one, two = session_pair(said("one"), said("two"), limits=SessionLimits(stalled_s=0.5))
+    one, two = session_pair(said("one"), said("two"), limits=SessionLimits(stalled_s=10.0))
     taken, _ = record(two)
     await one.opened()
     incoming = transport_of(two).incoming
@@ -234,7 +233,7 @@ async def test_an_echoed_heartbeat_measures_the_round_trip() -> None:
     one.send(Heartbeat(sequence=5, telemetry=Telemetry()))
     await until(lambda: one.rtt_s is not None)
     assert one.rtt_s is not None
-    assert 0.0 < one.rtt_s < 1.0
+    assert one.rtt_s > 0.0
     assert two.rtt_s is None
     await close(one, two)
 

@@ -38,9 +38,8 @@ def test_a_sound_model_is_admitted_with_what_it_takes() -> None:
     admitted = tried(mean_model())
     assert admitted.artifact == manifest_of(mean_model()).tiers[0].variants[0].artifact
     assert 0 <= admitted.peak_memory_bytes < 20_000_000 < admitted.process_peak_bytes
-    assert 0.0 < admitted.smallest_p50_s <= admitted.smallest_p99_s < 1.0
-    assert 0.0 < admitted.largest_s < 1.0
-    assert 0.0 < admitted.load_s < 1.0
+    assert 0.0 < admitted.smallest_p50_s <= admitted.smallest_p99_s
+    assert min(admitted.largest_s, admitted.load_s) > 0.0
 
 
 def test_memory_is_that_of_the_largest_input() -> None:
@@ -144,7 +143,7 @@ def wait_for_child(process: psutil.Process) -> psutil.Process:
 
 def test_a_trial_out_of_time_is_ended_and_says_so() -> None:
     limits = msgspec.structs.replace(LIMITS, wall_s=0.3, cpu_s=60)
-    with pytest.raises(Refused, match=r"running the smallest input had not ended after 0.3 s") as refused:
+    with pytest.raises(Refused, match=r"(loading|running the smallest input) had not ended after 0\.3 s") as refused:
         tried(hostile.endless_loop(), limits)
     assert (refused.value.limit, refused.value.lasting) == ("time", False)
     assert psutil.Process().children() == []
@@ -196,7 +195,7 @@ def test_a_trial_dies_with_the_process_that_watches_it(tmp_path: Path) -> None:
             trial = wait_for_child(psutil.Process(watching.pid))
         finally:
             watching.kill()
-    _, alive = psutil.wait_procs([trial], timeout=5)
+    _, alive = psutil.wait_procs([trial], timeout=30)
     assert alive == []
 
 
