@@ -11,10 +11,10 @@ request at a time may try whether it still is.
 from __future__ import annotations
 
 from bisect import bisect_right
-from copy import deepcopy
 from math import sqrt
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshd.core.estimate import Estimate
 from meshd.core.traffic import Traffic
@@ -220,7 +220,7 @@ class Link(Struct, kw_only=True):
         doubt = self.doubt
         if doubt is None:
             if self._has_measured(n_bytes) and transfer_s > _SURPRISE * self._measured_s(n_bytes):
-                former = deepcopy(self)
+                former = self._as_it_is()
                 self.doubt = Doubt(until_s=now + _SLOW_S, lasts_s=_SLOW_S, n_bytes=n_bytes, former=former)
             return
         doubt.late_s = 0.0
@@ -231,6 +231,11 @@ class Link(Struct, kw_only=True):
                 self._trust()
             else:
                 doubt.confirmed(now)
+
+    def _as_it_is(self) -> Link:
+        """Return what predictions rest on now; curves are drawn anew and never changed, so they are shared."""
+        exchanges = {size_class: replace(known) for size_class, known in self.exchanges.items()}
+        return replace(self, exchanges=exchanges, traffic=Traffic())
 
     def _trust(self) -> None:
         """Go back to what was known before it looked slow."""

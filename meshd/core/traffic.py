@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from msgspec import Struct
 
 _MOST_KNOWN = 16
@@ -16,7 +18,7 @@ class Traffic(Struct, kw_only=True):
     unanswered_s: float = 0.0
     """What crossing takes of all that has no answer: no more of it can be under way."""
     came_s: list[float] = []
-    """When the latest exchanges would have ended if the peer took no time."""
+    """When the latest exchanges would have ended if the peer took no time, in order."""
 
     def wait_s(self, now: float) -> float:
         """Return how long what is sent now waits."""
@@ -37,6 +39,9 @@ class Traffic(Struct, kw_only=True):
         It began to cross when the last byte before it had left, which was a round trip before that one had come.
         """
         came_s = sent_s + transfer_s
-        before_s = max((before_s for before_s in self.came_s if before_s < came_s), default=sent_s)
-        self.came_s = [*self.came_s[1 - _MOST_KNOWN :], came_s]
+        place = bisect_left(self.came_s, came_s)
+        before_s = self.came_s[place - 1] if place else sent_s
+        self.came_s.insert(place, came_s)
+        if len(self.came_s) > _MOST_KNOWN:
+            del self.came_s[0]
         return transfer_s - max(0.0, before_s - rtt_s - sent_s)
