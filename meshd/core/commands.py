@@ -110,6 +110,9 @@ class Announce(_Command, frozen=True, kw_only=True):
     """Send this telemetry to all peers in session."""
 
     telemetry: Telemetry
+    probed: NodeId | None = None
+    """A peer that gets another heartbeat with ``probe_bytes`` behind it: its echo tells how fast the link is."""
+    probe_bytes: int = 0
 
 
 class StandingChanged(_Command, frozen=True, kw_only=True):

@@ -99,11 +99,12 @@ class PeerConnected(_Event, frozen=True, kw_only=True):
 
 
 class PeerHeard(_Event, frozen=True, kw_only=True):
-    """A heartbeat came; ``rtt_s`` when it was the echo of ours."""
+    """A heartbeat came; ``rtt_s`` when it was the echo of ours, which had ``probe_bytes`` behind it."""
 
     node_id: NodeId
     telemetry: Telemetry
     rtt_s: float | None = None
+    probe_bytes: int = 0
 
 
 class PeerDisconnected(_Event, frozen=True, kw_only=True):

@@ -99,6 +99,8 @@ class Link(Struct, kw_only=True):
     """Grows whenever predictions change."""
     measured_s: float = float("-inf")
     """When an exchange was measured last."""
+    probed_s: float = float("-inf")
+    """When a heartbeat with bytes behind it was sent last."""
     exchanges: dict[int, _Exchange] = {}
     """By class of size: each is four times the one below."""
     sizes: list[float] = []

@@ -204,12 +204,19 @@ class MeshView:
                     escalated = answer.degraded or any(later.tier != hop.tier for later in answer.route[position + 1 :])
                     self.learn_escalation(hosted, escalated=escalated, now=now)
 
-    def learn_rtt(self, node_id: NodeId, rtt_s: float | None, now: float) -> None:
-        """Take in a round trip that a heartbeat and its echo measured."""
+    def usable_peers(self) -> Iterator[NodeView]:
+        """Yield the peers to which something may be sent."""
+        return (peer for node_id, peer in self._peers.items() if node_id in self.membership.usable)
+
+    def learn_rtt(self, node_id: NodeId, rtt_s: float | None, now: float, *, probe_bytes: int = 0) -> None:
+        """Take in a round trip that a heartbeat and its echo measured, with so many bytes behind the heartbeat."""
         if rtt_s is not None and node_id in self._peers:
             link = self.link_to(node_id)
             version = link.version
-            link.echoed(rtt_s, now)
+            if probe_bytes:
+                link.measured(probe_bytes, rtt_s, now)
+            else:
+                link.echoed(rtt_s, now)
             if link.version != version:
                 self._noticed.changed()
 

@@ -22,6 +22,7 @@ from meshd.core.explanation import Explanations
 from meshd.core.membership import Change, Standing
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import NodeProfile, Telemetry
+from meshd.core.probing import choose_probe
 from meshd.core.refusal import failure
 from meshd.core.run_queue import RunQueue
 from meshd.core.settings import Settings
@@ -115,7 +116,7 @@ class Scheduler:
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
                 conductor.reports.peer_answered(event, now)
             case events.PeerHeard():
-                self.view.learn_rtt(event.node_id, event.rtt_s, now)
+                self.view.learn_rtt(event.node_id, event.rtt_s, now, probe_bytes=event.probe_bytes)
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
             case events.StageFailed():
                 conductor.reports.stage_failed(event, now)
@@ -159,6 +160,16 @@ class Scheduler:
     def _tell(self, changes: list[Change]) -> None:
         self._commands += [StandingChanged(node_id=change.node_id, standing=change.standing) for change in changes]
 
+    def _announcement(self, now: float) -> Announce:
+        """Return a heartbeat for all, and bytes for one whose link nothing large has passed."""
+        told, peers = self.broad_telemetry(), self.view.usable_peers()
+        chosen = choose_probe(self.view.own, peers, now) if self._settings.probe_links else None
+        if chosen is None:
+            return Announce(telemetry=told)
+        peer, n_bytes = chosen
+        self.view.link_to(peer.profile.node_id).probed_s = now
+        return Announce(telemetry=told, probed=peer.profile.node_id, probe_bytes=n_bytes)
+
     def _make_round(self, now: float) -> None:
         """Look for silence and send a heartbeat, whichever is due."""
         if now >= self.view.membership.next_check_s:
@@ -166,5 +177,5 @@ class Scheduler:
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
             self.view.forget(now)
-            self._commands.append(Announce(telemetry=self.broad_telemetry()))
+            self._commands.append(self._announcement(now))
         self._round_s = min(self._beat_s, self.view.membership.next_check_s)

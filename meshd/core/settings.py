@@ -23,6 +23,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Peers remembered; the longest dead is forgotten first."""
     max_explained: Count = 512
     """Finished requests that ``explain`` still knows."""
+    probe_links: bool = True
+    """Measure links by a few heartbeats of 2 to 64 KiB before anything large has to pass them; slow ones by less."""
     heartbeat_interval_s: Seconds = 1.0
     """Seconds between two life signs to each peer."""
     suspect_after_s: Seconds = 3.0

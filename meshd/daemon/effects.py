@@ -75,6 +75,10 @@ class Effects:
     def _announce(self, command: commands.Announce) -> None:
         self._beats += 1
         self._links.broadcast(Heartbeat(sequence=self._beats, telemetry=command.telemetry))
+        if command.probed is not None:
+            self._beats += 1
+            probe = Heartbeat(sequence=self._beats, telemetry=command.telemetry)
+            self._links.probe(command.probed, probe, command.probe_bytes)
 
     def _standing_changed(self, command: commands.StandingChanged) -> None:
         self._chronicle.standing_changed(command.node_id, command.standing)

@@ -20,7 +20,7 @@ from meshd.daemon.models.catalogue import Catalogue, Place
 from meshd.daemon.vitals import Vitals
 from meshd.errors import ExecutionFailed, MeshError, Overloaded, PeerLost
 from meshd.executor.executor import INLINE_BELOW_S
-from meshd.wire.messages import LEAST_DEADLINE_S, Cancel, Infer, Message, TensorHeader
+from meshd.wire.messages import LEAST_DEADLINE_S, Cancel, Heartbeat, Infer, Message, TensorHeader
 from meshd.wire.tensors import encode_tensors
 from model_registry import codec
 from model_registry.encoding import Encoding
@@ -39,6 +39,10 @@ class Links(Protocol):
 
     def broadcast(self, message: Message) -> None:
         """Send to every peer in session."""
+        ...
+
+    def probe(self, node_id: NodeId, beat: Heartbeat, n_bytes: int) -> None:
+        """Send a heartbeat with bytes behind it, to see how long its echo takes."""
         ...
 
     def drop(self, node_id: NodeId) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 
+from msgspec import Struct
 from msgspec.structs import replace
 from typing_extensions import Buffer
 
@@ -52,6 +54,14 @@ _MAX_ROUTE = 4 * MAX_HOPS
 before a peer's route has to leave the whole short enough for a message."""
 
 
+class _Probe(Struct, frozen=True, kw_only=True):
+    """A heartbeat with bytes behind it, whose echo tells of a link's rate."""
+
+    sequence: int
+    n_bytes: int
+    sent_s: float
+
+
 class Neighbourhood:
     """Serves the sessions to peers. Nothing that a peer sends can raise out of here."""
 
@@ -73,6 +83,7 @@ class Neighbourhood:
         self._feed = feed
         self.superseded = superseded
         self._sessions: dict[NodeId, Session] = {}
+        self._probes: dict[NodeId, _Probe] = {}
         self._announced: dict[NodeId, NodeProfile] = {}
         self.chatter = Chatter(self._told, self._cut_off)
         self._log = log.get_logger()
@@ -99,6 +110,11 @@ class Neighbourhood:
         for session in list(self._sessions.values()):
             session.send(message)
 
+    def probe(self, node_id: NodeId, beat: Heartbeat, n_bytes: int) -> None:
+        """Send a heartbeat with bytes behind it, to see how long its echo takes."""
+        if self.send(node_id, beat, (bytes(n_bytes),)):
+            self._probes[node_id] = _Probe(sequence=beat.sequence, n_bytes=n_bytes, sent_s=monotonic())
+
     def introduce(self) -> None:
         """Tell every peer what this node is and can do by now."""
         self.broadcast(self._capability())
@@ -119,6 +135,7 @@ class Neighbourhood:
         """Tell the scheduler, and drop what only this peer waited for."""
         self._sessions.pop(node_id, None)
         self._announced.pop(node_id, None)
+        self._probes.pop(node_id, None)
         self.chatter.forget(node_id)
         self._exchange.peer_disconnected(node_id)
         left = error is None or isinstance(error, PeerLeft)
@@ -180,8 +197,14 @@ class Neighbourhood:
         if session is not None and not message.echo:
             own = self._scheduler.telemetry()
             session.send(Heartbeat(sequence=message.sequence, telemetry=own, echo=True))
-        rtt_s = session.rtt_s if session is not None and message.echo else None
-        self._feed(PeerHeard(node_id=node_id, telemetry=message.telemetry, rtt_s=rtt_s))
+        probe = self._probes.get(node_id)
+        if probe is not None and message.echo and message.sequence == probe.sequence:
+            del self._probes[node_id]
+            rtt_s, n_bytes = monotonic() - probe.sent_s, probe.n_bytes
+            self._feed(PeerHeard(node_id=node_id, telemetry=message.telemetry, rtt_s=rtt_s, probe_bytes=n_bytes))
+            return
+        trip_s = session.rtt_s if session is not None and message.echo else None
+        self._feed(PeerHeard(node_id=node_id, telemetry=message.telemetry, rtt_s=trip_s))
 
     def _asked(self, node_id: NodeId, infer: Infer, payload: memoryview) -> None:
         session = self._sessions.get(node_id)

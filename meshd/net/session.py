@@ -187,7 +187,7 @@ class Session(asyncio.BufferedProtocol):
             return self._answer(message, payload_parts)
         if type(message) is Infer:
             return self._ask(message, payload_parts)
-        if type(message) is Heartbeat and not message.echo:
+        if type(message) is Heartbeat and not message.echo and not payload_parts:
             self._beat = message.sequence, monotonic()
         return self._write(message, payload_parts)
 

@@ -1,0 +1,143 @@
+"""Links are measured before anything large has to pass them: seldom, little by little, and slow ones hardly at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from meshd.core import events
+from meshd.core.commands import Announce
+from meshd.core.link import Link
+from meshd.core.node import NodeProfile
+from meshd.core.probing import BATTERY_INTERVAL_S, MAINS_INTERVAL_S, MOST_S, STEPS_BYTES
+from meshd.core.scheduler import Scheduler
+from meshd.core.settings import Settings
+from tests.core.builders import power, scheduler, warm
+from tests.core.parts import cut_tier, member
+
+MODEL = cut_tier((0.001,), ())
+BAND, KITCHEN = member("band", MODEL), member("kitchen", MODEL)
+RTT_S = 0.004
+
+
+def shaped(rate_bps: float, *, bucket_bytes: int = 32_768) -> Callable[[int], float]:
+    """A link that lets its first bytes pass at full speed."""
+    return lambda n_bytes: RTT_S + max(0, n_bytes - bucket_bytes) * 8.0 / rate_bps
+
+
+def even(rate_bps: float) -> Callable[[int], float]:
+    return lambda n_bytes: RTT_S + n_bytes * 8.0 / rate_bps
+
+
+def probes(
+    made: Scheduler, takes_s: Callable[[int], float], *, seconds: int, since_s: int = 0, peer: NodeProfile = KITCHEN
+) -> list[tuple[int, int]]:
+    """When heartbeats had how many bytes behind them, where each echo comes as quickly as the link lets it."""
+    found = []
+    for second in range(since_s, since_s + seconds):
+        beat = events.PeerHeard(node_id=peer.node_id, telemetry=warm(peer), rtt_s=RTT_S)
+        for command in made.handle(beat, float(second)):
+            if isinstance(command, Announce) and command.probed is not None:
+                n_bytes = command.probe_bytes
+                found.append((second, n_bytes))
+                echo = events.PeerHeard(
+                    node_id=command.probed, telemetry=warm(peer), rtt_s=takes_s(n_bytes), probe_bytes=n_bytes
+                )
+                made.handle(echo, second + takes_s(n_bytes))
+    return found
+
+
+def link(made: Scheduler) -> Link:
+    return made.view.link_to(KITCHEN.node_id)
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "rate_bps"), [(even(50e6), 50e6), (even(1e9), 1e9), (shaped(20e6), 20e6), (shaped(200e6), 200e6)]
+)
+def test_a_quick_link_is_known_after_a_few_seconds_and_three_small_steps(
+    takes_s: Callable[[int], float], rate_bps: float
+) -> None:
+    made = scheduler(BAND, KITCHEN)
+    assert [n_bytes for _, n_bytes in probes(made, takes_s, seconds=30)] == list(STEPS_BYTES)
+    assert link(made).is_rate_measured
+    assert link(made).transfer_s(600_000) == pytest.approx(takes_s(600_000), rel=0.6)
+    assert rate_bps > 0.0
+
+
+def test_a_slow_radio_is_asked_for_a_packet_or_two_and_stays_assumed() -> None:
+    made = scheduler(BAND, KITCHEN)
+    assert [n_bytes for _, n_bytes in probes(made, even(1e6), seconds=600)] == list(STEPS_BYTES[:1])
+    assert not link(made).is_rate_measured
+
+
+def test_one_whose_class_is_known_to_be_too_slow_for_that_is_left_alone() -> None:
+    slow = replace(KITCHEN, power=replace(KITCHEN.power, radio_bps=1e5))
+    assert probes(scheduler(BAND, slow), even(1e5), seconds=60, peer=slow) == []
+
+
+@pytest.mark.parametrize(("on_battery", "interval_s"), [(False, MAINS_INTERVAL_S), (True, BATTERY_INTERVAL_S)])
+def test_it_is_measured_anew_after_long_silence_and_on_battery_rarely(*, on_battery: bool, interval_s: float) -> None:
+    band = replace(BAND, power=power(on_battery=on_battery))
+    made = scheduler(band, KITCHEN)
+    probes(made, even(50e6), seconds=30)
+    since_s = int(link(made).measured_s)
+    assert probes(made, even(50e6), since_s=since_s + 40, seconds=500) == []
+    again = probes(made, even(50e6), since_s=since_s + int(interval_s) + 1, seconds=20)
+    assert [n_bytes for _, n_bytes in again] == [STEPS_BYTES[-1]]
+
+
+def test_requests_that_have_measured_it_leave_nothing_to_measure() -> None:
+    made = scheduler(BAND, KITCHEN)
+    link(made).measured(100_000, 0.02, 0.0)
+    assert probes(made, even(50e6), seconds=60) == []
+
+
+def test_a_link_in_use_is_left_to_those_who_use_it() -> None:
+    made = scheduler(BAND, KITCHEN)
+    link(made).outstanding = 1
+    assert probes(made, even(50e6), seconds=60) == []
+
+
+def test_an_echo_that_never_comes_is_not_waited_for_and_asks_for_little() -> None:
+    made = scheduler(BAND, KITCHEN)
+    asked = []
+    for second in range(60):
+        beat = events.PeerHeard(node_id=KITCHEN.node_id, telemetry=warm(KITCHEN), rtt_s=RTT_S)
+        told = made.handle(beat, float(second))
+        asked += [c.probe_bytes for c in told if isinstance(c, Announce) and c.probed]
+    assert len(asked) <= 12
+    assert set(asked) == {STEPS_BYTES[0]}
+
+
+def test_who_does_not_want_it_sends_none() -> None:
+    made = scheduler(BAND, KITCHEN, settings=Settings(probe_links=False))
+    assert probes(made, even(50e6), seconds=60) == []
+
+
+def test_one_link_is_measured_at_a_time() -> None:
+    cellar = member("cellar", MODEL)
+    made = scheduler(BAND, KITCHEN, cellar)
+    for peer in (KITCHEN, cellar):
+        made.handle(events.PeerHeard(node_id=peer.node_id, telemetry=warm(peer), rtt_s=RTT_S), 0.0)
+    told = made.handle(events.TimePassed(), 1.0)
+    assert len([command for command in told if isinstance(command, Announce) and command.probed]) == 1
+
+
+@given(st.floats(2e4, 1e10), st.floats(0.0001, 0.5), st.integers(0, 65_536))
+def test_whatever_the_link_a_step_takes_little_of_it(rate_bps: float, rtt_s: float, bucket_bytes: int) -> None:
+    """A bucket hides what is behind it: the last step may meet 64 KiB at the full rate after two that were free."""
+    made, worst_s = scheduler(BAND, KITCHEN), 0.0
+
+    def takes_s(n_bytes: int) -> float:
+        return rtt_s + max(0, n_bytes - bucket_bytes) * 8.0 / rate_bps
+
+    sent = probes(made, takes_s, seconds=60)
+    worst_s = max((takes_s(n_bytes) - rtt_s for _, n_bytes in sent), default=0.0)
+    assert sum(n_bytes for _, n_bytes in sent) <= sum(STEPS_BYTES)
+    assert worst_s <= MOST_S * 1.01 or bucket_bytes >= STEPS_BYTES[0] or sent[-1][1] == STEPS_BYTES[0]
+    assert worst_s < inf
