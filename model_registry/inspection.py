@@ -10,10 +10,12 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from model_registry import manifest as manifests
 from model_registry import manifest_text
 from model_registry.bundle import MANIFEST, open_member
-from model_registry.errors import BundleError, RegistryError, SignatureInvalid
+from model_registry.errors import BundleError, ModelUnreadable, RegistryError, SignatureInvalid
 from model_registry.flaw import Flaw
 from model_registry.manifest import Manifest
 from model_registry.pieces import PieceMap
+from model_registry.runtime.section_file import taken_out
+from model_registry.section import section_of
 from model_registry.tier import Tier, Variant
 from model_registry.trust.signature import verify
 
@@ -62,6 +64,7 @@ def inspect(path: Path) -> Inspection:
     flaws = [(False, flaw) for flaw in _doubts(manifest)]
     if bundle:
         flaws += [(True, flaw) for flaw in _flaws_of_artifacts(bundle, manifest)]
+        flaws += [(False, flaw) for flaw in _doubts_of_splits(bundle, manifest)]
     flaws += [(True, flaw) for flaw in _flaws_of_signature(manifest)]
     findings = tuple(_finding(flaw, text, str(file), fatal=fatal) for fatal, flaw in flaws)
     return Inspection(source=str(file), manifest=manifest, findings=findings)
@@ -90,6 +93,29 @@ def _flaws_of_artifacts(bundle: Path, manifest: Manifest) -> Iterator[Flaw]:
     for t, tier in enumerate(manifest.tiers):
         for v, variant in enumerate(tier.variants):
             yield from (flaw.below("tiers", t, "variants", v) for flaw in flaws_of_artifact(bundle, variant))
+
+
+def _doubts_of_splits(bundle: Path, manifest: Manifest) -> Iterator[Flaw]:
+    for t, tier in enumerate(manifest.tiers):
+        for v, variant in enumerate(tier.variants):
+            if variant.split is not None:
+                flaws = _doubts_of_stages(bundle, manifest, tier, variant)
+                yield from (flaw.below("tiers", t, "variants", v, "split") for flaw in flaws)
+
+
+def _doubts_of_stages(bundle: Path, manifest: Manifest, tier: Tier, variant: Variant) -> Iterator[Flaw]:
+    """Yield the stages that cannot be taken out of a variant's file as its split says; nodes run it whole then."""
+    assert variant.split is not None, "only what can be cut has stages"
+    try:
+        with open_member(bundle, variant.file) as stream:
+            content = stream.read()
+    except BundleError:
+        return  # The file itself is told of.
+    for stage in range(len(variant.split.stages)):
+        try:
+            taken_out(content, section_of(manifest, tier, variant, stage, stage + 1))
+        except ModelUnreadable as error:
+            yield Flaw(("stages", stage), error.message, error.hint)
 
 
 def _flaws_of_signature(manifest: Manifest) -> Iterator[Flaw]:

@@ -14,8 +14,9 @@ from meshd.executor.resident import Resident
 from meshd.executor.tensor_rule import Extents
 from model_registry.errors import ModelUnreadable
 from model_registry.runtime.disagreement import disagreements
+from model_registry.runtime.section_file import taken_out
 from model_registry.runtime.session import Session, open_session
-from model_registry.runtime.stage_session import StageSession, taken_out
+from model_registry.runtime.stage_session import StageSession
 from model_registry.section import Section, section_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from meshd.executor.profile import Profile, grown, measure_row
 from meshd.executor.profile_cache import ProfileCache
 from meshd.host import memory
 from model_registry.errors import ModelUnreadable, Refused
+from model_registry.runtime.section_file import taken_out
 from model_registry.runtime.session import Session
-from model_registry.runtime.stage_session import taken_out
 from model_registry.section import stage_model
 
 

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from meshd.cli.models.exporting import _chosen
-from model_registry.manifest import Manifest, loads
+from model_registry.manifest import Manifest, dumps, loads
 from model_registry.store import ModelStore
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
+from tests.executor.cuttable import cuttable_manifest, cuttable_model
 from tests.registry.manifests import VALID, WATCH_MODEL, sha256, write_bundle
 
 
@@ -46,6 +47,36 @@ def test_a_model_is_told_in_full(meshd: Command, bundle: Path) -> None:
     ):
         assert sentence in told
     assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def lay_cuttable(folder: Path, manifest: Manifest) -> Path:
+    folder.mkdir()
+    (folder / "cuttable.onnx").write_bytes(cuttable_model())
+    (folder / "manifest.toml").write_text(dumps(manifest))
+    return folder
+
+
+def test_where_a_model_may_be_cut_is_told_with_what_crosses_there(meshd: Command, tmp_path: Path) -> None:
+    bundle = lay_cuttable(tmp_path / "cuttable", cuttable_manifest(cuttable_model()))
+    lines = [words_of(line) for line in meshd("models", "show", bundle).out.splitlines()]
+    assert [line for line in lines if "the same bits" in line] == [
+        "fp32 25.0 % 68 B 2 1 the same bits fp16",
+        "fp32 75.0 % 72 B 3 2 the same bits —",
+    ]
+
+
+def test_stages_are_held_against_the_file_and_what_differs_is_a_warning(meshd: Command, tmp_path: Path) -> None:
+    stages = ("0" * 64, "1" * 64, "2" * 64)
+    sound = lay_cuttable(tmp_path / "sound", cuttable_manifest(cuttable_model()))
+    lying = lay_cuttable(tmp_path / "lying", cuttable_manifest(cuttable_model(), stages=stages))
+    assert (meshd("models", "check", sound).code, "warning" in meshd("models", "check", sound).out) == (0, False)
+    ended = meshd("models", "check", lying)
+    assert ended.code == 0, "nodes run it whole"
+    for stage in range(3):
+        assert (
+            f"Stages {stage} to {stage + 1} cannot be run: their bytes are not those that the manifest was made for"
+            in words_of(ended.out)
+        )
 
 
 def test_a_model_as_json_is_its_manifest_and_who_vouches_for_it(meshd: Command, bundle: Path) -> None:

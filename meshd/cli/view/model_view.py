@@ -12,9 +12,10 @@ from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.models_view import vouched as words_for
-from meshd.cli.view.words import duration, energy, percent, short, size
+from meshd.cli.view.words import NOTHING, duration, energy, percent, short, size
 from model_registry.manifest import Lifecycle, Manifest
 from model_registry.measured import Cost, Evaluation
+from model_registry.split import Cut
 from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Alarm, Escalation, Tier, Variant
 
@@ -100,6 +101,7 @@ def _tier(tier: Tier, manifest: Manifest) -> RenderableType:
         Text(),
         _variants(tier),
         *_costs(tier),
+        *_cuts(tier),
         *(Text(sentence) for sentence in _sentences(tier)),
     )
 
@@ -139,6 +141,31 @@ def _cost(cost: Cost) -> tuple[str, ...]:
         size(cost.peak_memory_bytes),
         energy(cost.joules, estimated=True),
         f"{cost.how} on {cost.device}: {cost.source}{when}",
+    )
+
+
+def _cuts(tier: Tier) -> Iterator[RenderableType]:
+    rows = [(variant, cut) for variant in tier.variants if variant.split for cut in variant.split.cuts]
+    if not rows:
+        return
+    table = columns(
+        *("cut", "work before", "crosses", "tensors", "layers", "against the whole", "codecs"),
+        right=("work before", "crosses", "tensors", "layers"),
+    )
+    for variant, cut in rows:
+        table.add_row(variant.name, *_cut(cut))
+    yield Text()
+    yield table
+
+
+def _cut(cut: Cut) -> tuple[str, ...]:
+    return (
+        percent(cut.work),
+        size(cut.item_bytes),
+        str(len(cut.tensors)),
+        str(cut.depth),
+        "the same bits" if not cut.error else f"{cut.error:.0e}, {percent(cut.agreement)} alike",
+        ", ".join(encoding.codec for encoding in cut.encodings) or NOTHING,
     )
 
 

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from model_registry.errors import ModelUnreadable
 from model_registry.manifest import Manifest
 from model_registry.runtime.renamed_session import open_variant
+from model_registry.runtime.section_file import taken_out
 from model_registry.runtime.session import GraphTensor, open_session
-from model_registry.runtime.stage_session import StageSession, taken_out
+from model_registry.runtime.stage_session import StageSession
 from model_registry.section import Section, section_of, stage_model
 from tests.executor.cuttable import SAMPLES, cuttable_manifest, cuttable_model
 from tests.registry.runtime.graphs import Environment
