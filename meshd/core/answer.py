@@ -6,10 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from meshd.core.ids import HumanName, SaidModel, SaidNode, Word
+from meshd.core.ids import SHORT, ModelName, NodeId
 from meshd.core.node import DeviceClass, Seconds
 from meshd.core.plan import RAW, StageNumber
 
+ShortWord = Annotated[str, SHORT]
+"""That it is one line is looked at where a message brings it, for all words of an answer at once."""
 Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """Any finite number."""
 
@@ -17,11 +19,11 @@ Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
 class Hop(Struct, frozen=True, kw_only=True, gc=False):
     """One stage that was run for a request."""
 
-    node_id: SaidNode
-    node: HumanName
+    node_id: Annotated[NodeId, SHORT]
+    node: ShortWord
     """The node's human name."""
     tier: DeviceClass
-    variant: Word
+    variant: ShortWord
     compute_s: Seconds
     """Of the run; it may have held items of others too."""
     items: Annotated[int, Meta(ge=1, le=2**31)] = 1
@@ -30,7 +32,7 @@ class Hop(Struct, frozen=True, kw_only=True, gc=False):
     anomalous: bool | None = None
     stages: tuple[StageNumber, StageNumber] | None = None
     """The half-open range of stages that was run; none: the whole model."""
-    codec: Word = RAW
+    codec: ShortWord = RAW
     """How what it ran on came to its node; a run on what was at hand there already says ``raw``, too."""
 
 
@@ -54,10 +56,10 @@ class Energy(Struct, frozen=True, kw_only=True, gc=False):
 class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """What is said about the output tensors; the tensors travel beside it."""
 
-    model: SaidModel
-    version: Word
+    model: Annotated[ModelName, SHORT]
+    version: ShortWord
     tier: DeviceClass
-    variant: Word
+    variant: ShortWord
     score: Score | None
     anomalous: bool | None
     """Whether the tier raises an alarm, by the threshold in its manifest; none where it has none."""

@@ -21,6 +21,7 @@ from typing_extensions import Buffer
 
 from meshd.errors import InvalidInput, ProtocolError
 from meshd.wire.messages import KINDS, PROTOCOL_VERSION, Document, Fetched, Infer, Install, Message, Result
+from meshd.wire.words import check_words
 
 MAGIC = b"MSHD"
 HEADER = Struct("<4sBBHI")
@@ -196,4 +197,6 @@ def decode(frame: Frame) -> Message:
         message: Message = _DECODERS[frame.kind].decode(frame.metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"metadata of a {KINDS[frame.kind].__name__} frame: {error}") from error
+    if type(message) is Infer or type(message) is Result:
+        check_words(message)
     return message

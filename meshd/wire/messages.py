@@ -40,6 +40,8 @@ MAX_PIECES = MOST_PIECES
 
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+ShortName = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+"""A Name of a message that comes with every request: :mod:`meshd.wire.words` looks at all of its words at once."""
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
 RequestKey = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH + 16)]
 """A client's is a Key; the parts of a request travel under its id with a number behind it."""
@@ -70,7 +72,7 @@ Codec = Literal["raw", encoding.Codec]
 class TensorHeader(Struct, frozen=True, kw_only=True):
     """Name, element type and shape of one tensor; elements are little-endian, C order."""
 
-    name: Name
+    name: ShortName
     dtype: DType
     shape: Annotated[tuple[Dimension, ...], Meta(max_length=MAX_RANK)]
     codec: Codec = RAW
@@ -112,14 +114,15 @@ class Infer(Struct, frozen=True, kw_only=True):
     """A request, from a client or delegated by a peer; the input tensors follow."""
 
     request_id: RequestKey
-    model: Name
+    model: ShortName
     tensors: Tensors
     deadline_s: Seconds
     priority: Priority = Priority.NORMAL
     privacy: Privacy = Privacy.HOUSEHOLD
     min_tier: DeviceClass | None = None
     start_tier: DeviceClass | None = None
-    via: Annotated[tuple[Fingerprint, ...], Meta(max_length=MAX_HOPS)] = ()
+    via: Annotated[tuple[Annotated[str, Meta(min_length=64, max_length=64)], ...], Meta(max_length=MAX_HOPS)] = ()
+    """Fingerprints of the nodes it has been at."""
     may_climb: bool = True
     """False: only the tier that it starts with may answer, also where it asks for a larger one. For peers only."""
     partial: Partial | None = None
