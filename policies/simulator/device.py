@@ -47,12 +47,14 @@ class Device:
         self._frozen: list[Delivery | events.Event] = []
         self._alarm_s = inf
         self._vitals = _NEVER
-        self.mind.skip_rounds(first_s)
+        self.n_taken = 0
+        """Events that its scheduler has taken in."""
+        self.mind.skip_rounds(0, next_s=first_s)
         self.sample(world.now)
 
     @property
-    def makes_rounds(self) -> bool:
-        """Tell whether its scheduler makes every round in time; one that has nothing to do is spared those."""
+    def is_watchful(self) -> bool:
+        """Tell whether its scheduler has something to look after, and is woken for it in time."""
         return self.mind.alive_requests > 0 or self._world.makes_all_rounds
 
     @property
@@ -74,13 +76,14 @@ class Device:
         now = self._world.now
         self.pulse.catch_up(now)
         self.take_in(event, now)
-        if self.makes_rounds:
+        if self.is_watchful:
             self._set_alarm()
-        elif self.is_leaving:
+        if self.is_leaving and not self.mind.alive_requests:
             self._world.agenda.put(self._world.wires.flushed_s(self.place), Leave(place=self.place, life=self.life))
 
     def take_in(self, event: events.Event, at_s: float) -> None:
         """Give an event to the scheduler and do what it commands."""
+        self.n_taken += 1
         for command in self.mind.handle(event, at_s):
             _HANDS[type(command)](self, command)
 
@@ -98,8 +101,14 @@ class Device:
     def ring(self) -> None:
         """Wake the scheduler, if it still has anything to look after."""
         self._alarm_s = inf
-        if self.makes_rounds and not self.is_stalled:
+        if self.is_watchful and not self.is_stalled:
             self.feed(events.TimePassed())
+
+    def look_at_vitals(self) -> None:
+        """Have the next sample taken in time: something waits for what it says."""
+        if self.is_watchful:
+            at_s = self.pulse.next_after(self._world.now)
+            self._world.agenda.put(at_s, Alarm(place=self.place, life=self.life))
 
     def run_ended(self, number: int) -> None:
         """Take in that a run is done."""
@@ -139,7 +148,7 @@ class Device:
         """Go on after a freeze: first the clock is looked at, then all that came meanwhile is taken in."""
         self.stalled_s = inf
         self.take_in(events.TimePassed(), self._world.now)
-        self.mind.skip_rounds(self.pulse.next_after(self._world.now))
+        self.pulse.thawed(self._world.now)
         frozen, self._frozen = self._frozen, []
         for one in frozen:
             if isinstance(one, Delivery):
@@ -157,8 +166,8 @@ class Device:
             return
         mail, body = delivery.mail, self.body
         if isinstance(mail, Met):
+            self.take(events.PeerConnected(profile=mail.profile, telemetry=mail.telemetry))
             self.pulse.met(delivery.sender, self._world.now)
-            self.feed(events.PeerConnected(profile=mail.profile, telemetry=mail.telemetry))
             return
         if not delivery.is_awake and (wake_s := body.wake_radio(delivery.request)):
             self._world.agenda.put(self._world.now + wake_s, replace(delivery, is_awake=True))

@@ -85,7 +85,7 @@ class Engine:
         seconds = median_s(hosting, first, last, item_bytes=asked.input_bytes / asked.batch)
         seconds *= (1.0 + model.further_item * (items - 1)) * self.slowed_by * self._device.body.warmth.slowdown
         if spread := terrain.nodes[place].speed_spread:
-            seconds *= terrain.luck.lognormal(spread, terrain.salts[place], number, tier.tier.rank, first)
+            seconds *= terrain.luck.lognormal(spread, terrain.salts[place], number)
         return seconds
 
     def _take(self, run: Run) -> None:

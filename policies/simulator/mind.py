@@ -8,14 +8,13 @@ from meshd.core.scheduler import Scheduler
 class Mind(Scheduler):
     """A scheduler that may be spared rounds which would find nothing.
 
-    A round looks for silence and sends a heartbeat. While nothing is under way on a node, everybody in session is heard
-    of, and the world knows by itself what the heartbeat would have said, nothing comes of making it.
+    A round looks for silence and sends a heartbeat. While everybody in session is heard of, and the world knows by
+    itself what the heartbeat would have said, nothing comes of making one.
     """
 
-    def skip_rounds(self, next_s: float) -> None:
-        """Make the next round at ``next_s``, as if all before it had been made in time."""
+    def skip_rounds(self, n_rounds: int, *, next_s: float) -> None:
+        """Make the next round at ``next_s``, as if ``n_rounds`` before it had been made in time and found nothing."""
         membership = self.view.membership
-        skipped = round((next_s - membership.next_check_s) / self._settings.heartbeat_interval_s)
         self._beat_s = self._round_s = next_s
         membership._check_s = next_s  # noqa: SLF001 - the core itself has no use for rounds that are not made
-        membership._awareness = max(0, membership._awareness - max(0, skipped))  # noqa: SLF001
+        membership._awareness = max(0, membership._awareness - n_rounds)  # noqa: SLF001

@@ -2,25 +2,27 @@
 
 Every node beats once in an interval, and each beat would reach every peer: among n nodes n * n events, nearly all of
 which are overwritten by the next before anybody looks. So a beat is looked up when something happens to a node that has
-it: the last one that each peer sent and that has come, with what the peer would have said then. That is found without
-having made it, for a peer to which nothing has happened since still is as it was.
+it: the last one that each peer sent and that has come, with what the peer would have said then. That is known without
+having been made, for a peer to which nothing has happened since still is as it was. And a round, in which a scheduler
+beats and looks for silence, is made where somebody may be found silent.
 
-What is the same as with every beat made: what is known at every event, how old it is, and whose silence is noticed when
-(tests compare both). What differs: only beats that are listened to are samples of the round trip, which the scenario
-takes as constant for them.
+What is the same as with every round made, and tested to be: what is known at every event, how old it is, whose silence
+is noticed, and when. What differs: only beats that are listened to are samples of the round trip, which is the same for
+all of them here.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from math import floor, inf
+from math import ceil, floor, inf
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from meshd.core.events import TimePassed
 from meshd.core.node import Telemetry
+from meshd.core.probing import choose_probe
 from policies.simulator.terrain import Way
 
 if TYPE_CHECKING:
@@ -42,8 +44,10 @@ class Pulse:
         self._suspect_after_s = world.terrain.settings.suspect_after_s
         self._said: deque[tuple[float, Telemetry]] = deque(maxlen=_MOST_SAID)
         self._said_s = -inf
-        self._next_s = first_s
-        """When this node beats next."""
+        self._as_of = -1
+        """How many events the device had taken in when it said something last."""
+        self._round_s = first_s - self._interval_s
+        """The last moment at which a round was made, or passed over."""
         self._heard_s: dict[int, float] = {}
         """When each peer in session sent the last word that has come."""
         self._oldest_s = inf
@@ -51,10 +55,20 @@ class Pulse:
         """Before that no beat can come."""
 
     def met(self, peer: int, sent_s: float) -> None:
-        """Take in that a session is open, with what the peer said of itself."""
+        """Take in that a session is open, with what the peer said of itself.
+
+        What a daemon finds out of the link by the bytes behind its first heartbeats is found out at once.
+        """
         self._heard_s[peer] = sent_s
         self._oldest_s = min(self._oldest_s, sent_s)
         self._listen_s = -inf
+        place, now, view = self._device.place, self._world.now, self._device.mind.view
+        node_id, way = self._world.terrain.nodes[peer].node_id, self._world.terrain.ways[place, peer]
+        view.learn_rtt(node_id, way.rtt_s, now)
+        while (known := view.peer(node_id)) is not None and (probed := choose_probe(view.own, (known,), now)):
+            n_bytes = probed[1]
+            rtt_s = way.bandwidth.sent_s(now, n_bytes) - now + way.rtt_s
+            view.learn_rtt(node_id, rtt_s, now, probe_bytes=n_bytes)
 
     def parted(self, peer: int) -> None:
         """Take in that a session is over."""
@@ -66,7 +80,7 @@ class Pulse:
         if at_s <= self._said_s:
             self._said.pop()
         self._said.append((at_s, telemetry))
-        self._said_s = at_s
+        self._said_s, self._as_of = at_s, self._device.n_taken
 
     def announce(self, telemetry: Telemetry) -> None:
         """Say what the scheduler wants said at a round that it made."""
@@ -77,42 +91,59 @@ class Pulse:
         at_s = min(at_s, self._device.stalled_s)
         beat_s = self._beat_before(at_s)
         if beat_s > self._said_s:
-            self._beat(beat_s)
+            if not self._device.is_watchful:
+                self._device.mind.skip_rounds(0, next_s=beat_s + self._interval_s)  # They are looked at in catch_up.
+            self._device.sample(beat_s)
+            self._say(beat_s)
         for said in reversed(self._said):
             if said[0] <= at_s:
                 return said
         return None
 
-    def catch_up(self, now: float) -> None:
-        """Take in and say what there was to hear and to say up to now, before something happens to the node."""
-        if now >= self._listen_s:
-            self._listen(now)
-        if now < self._next_s:
-            return
-        device, beat_s = self._device, self._beat_before(now)
-        self._next_s = beat_s + self._interval_s
-        if device.makes_rounds:
-            device.sample(now)  # The round itself is due, and the scheduler makes it with what happens now.
-        elif now - self._oldest_s < self._suspect_after_s:
-            self._beat(beat_s)
-        else:
-            device.mind.skip_rounds(beat_s)
-            device.sample(beat_s)
-            device.take_in(TimePassed(), beat_s)
-
     def next_after(self, at_s: float) -> float:
         """Return when the first beat behind a time is due."""
         return self._first_s if at_s < self._first_s else self._beat_before(at_s) + self._interval_s
 
-    def _beat(self, beat_s: float) -> None:
-        """Say what a beat says at which nothing happened."""
-        mind = self._device.mind
-        if not self._device.makes_rounds:
-            mind.skip_rounds(beat_s + self._interval_s)
-            self._next_s = beat_s + self._interval_s
-            self._device.sample(beat_s)
+    def catch_up(self, now: float) -> None:
+        """Take in and say what there was to hear and to say up to now, before something happens to the node."""
+        if now >= self._listen_s:
+            self._listen(now)
+        if now < self._round_s + self._interval_s:
+            return
+        beat_s, device = self._beat_before(now), self._device
+        n_rounds = round((beat_s - self._round_s) / self._interval_s)
+        self._round_s = beat_s
+        if beat_s - self._oldest_s >= self._suspect_after_s or self._world.makes_all_rounds:
+            device.mind.skip_rounds(n_rounds - 1, next_s=beat_s)
+            device.sample(beat_s)
+            device.take_in(TimePassed(), beat_s)
+            return
+        device.mind.skip_rounds(n_rounds, next_s=self._first_doubt_s(beat_s))
+        device.mind.view.forget(beat_s)
+        device.sample(beat_s)
+        self._say(beat_s)
+
+    def thawed(self, now: float) -> None:
+        """Take in that the scheduler made its first round after a freeze, late, and makes the next in time."""
+        self._round_s = self._beat_before(now)
+        self._device.mind.skip_rounds(0, next_s=self._round_s + self._interval_s)
+
+    def _first_doubt_s(self, beat_s: float) -> float:
+        """Return the first round behind a beat that may find somebody silent, if nothing more is heard."""
+        if self._oldest_s == inf:
+            return inf
+        n_rounds = max(1, ceil((self._oldest_s + self._suspect_after_s - beat_s) / self._interval_s))
+        return beat_s + n_rounds * self._interval_s
+
+    def _say(self, beat_s: float) -> None:
+        """Say what a beat says, unless that is known."""
+        if beat_s <= self._said_s:
+            return
+        mind, telemetry = self._device.mind, self._said[-1][1] if self._said else None
         awake = not mind.view.radio_wakes(beat_s)
-        self.tell(beat_s, replace(mind.broad_telemetry(), radio_awake=awake))
+        if telemetry is None or self._as_of != self._device.n_taken or telemetry.radio_awake is not awake:
+            telemetry = replace(mind.broad_telemetry(), radio_awake=awake)
+        self.tell(beat_s, telemetry)
 
     def _beat_before(self, at_s: float) -> float:
         if at_s < self._first_s:

@@ -36,7 +36,10 @@ class Terrain:
         """
         self.scenario = scenario
         self.settings = replace(
-            scenario.settings, max_explained=1, max_nodes=max(scenario.settings.max_nodes, len(scenario.nodes))
+            scenario.settings,
+            max_explained=1,
+            max_nodes=max(scenario.settings.max_nodes, len(scenario.nodes)),
+            probe_links=False,
         )
         self.luck: Luck = scenario.luck
         self.nodes: tuple[Node, ...] = scenario.nodes

@@ -97,7 +97,7 @@ class Wires:
             device.body.moved(n_bytes, number, last_byte_s=left_s)
         delay_s = way.delay_s
         if way.jitter:
-            delay_s *= world.terrain.luck.lognormal(way.jitter, way.salt, number, _KINDS[type(mail)])
+            delay_s *= world.terrain.luck.lognormal(way.jitter, way.salt, number * len(_KINDS) + _KINDS[type(mail)])
         came_s = self._came_s[route] = max(left_s + delay_s, self._came_s.get(route, 0.0))
         delivery = Delivery(
             sender=sender, receiver=receiver, session=session, mail=mail, n_bytes=n_bytes, request=number

@@ -121,6 +121,8 @@ class World:
         self.supplies[place].is_charging = is_charging
         if place in self.empty and is_charging:
             self.start(place)
+        elif place in self.devices:
+            self.devices[place].look_at_vitals()
         self.watch_battery(place)
 
     def settle(self) -> None:
