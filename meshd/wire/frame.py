@@ -20,7 +20,17 @@ import numpy as np
 from typing_extensions import Buffer
 
 from meshd.errors import InvalidInput, ProtocolError
-from meshd.wire.messages import KINDS, PROTOCOL_VERSION, Document, Fetched, Infer, Install, Message, Result
+from meshd.wire.messages import (
+    KINDS,
+    PROTOCOL_VERSION,
+    Document,
+    Fetched,
+    Heartbeat,
+    Infer,
+    Install,
+    Message,
+    Result,
+)
 from meshd.wire.words import check_words
 
 MAGIC = b"MSHD"
@@ -159,7 +169,7 @@ _KIND_OF: dict[type[Any], int] = {message: kind for kind, message in KINDS.items
 _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(message) for kind, message in KINDS.items()
 }
-_KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Infer, Result, Document, Fetched, Install))
+_KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Heartbeat, Infer, Result, Document, Fetched, Install))
 
 
 def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[bytes | memoryview]:

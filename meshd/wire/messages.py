@@ -103,7 +103,10 @@ class Capability(Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
-    """Life sign with fresh telemetry. An echo answers at once and is not echoed; it measures the link."""
+    """Life sign with fresh telemetry. An echo answers at once and is not echoed; it measures the link.
+
+    Its payload is padding, by which the link is measured; nobody reads it.
+    """
 
     sequence: Annotated[int, Meta(ge=0, le=2**62)]
     telemetry: Telemetry
