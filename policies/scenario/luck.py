@@ -9,6 +9,7 @@ Source of the mixing: SplitMix64 (Steele, Lea and Flood 2014, OOPSLA).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from math import exp
 from statistics import NormalDist
@@ -21,6 +22,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _STANDARD = NormalDist()
 
 
+@lru_cache(maxsize=1 << 16)
 def salt(name: str) -> int:
     """Return a number in [0, 2**64) for a name; compute it once for what is asked often."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")

@@ -28,8 +28,8 @@ _ECG_LOAD_MS = {"watch": 7.0, "phone": 10.0, "hub": 15.0}
 """The watch's: docs/decisions/0019-stages.md. The others are assumed: their files are three and twenty times larger."""
 
 _ECG_DOUBTFUL = {"watch": 0.12, "phone": 0.04, "hub": 0.0}
-"""Share of normal windows that a tier passes on. The manifest expects 0.206 and 0.039 of all windows to be passed on;
-with one window in ten anomalous, all of which the watch passes on, 0.12 of the normal ones remain."""
+"""Share of windows that a tier is in doubt about. The manifest expects 0.206 and 0.039 of all windows to be passed on;
+with one window in ten anomalous, all of which the watch passes on, 0.12 of the others remain."""
 
 
 class Cut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ class TierFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     expected_rate: float = 0.0
     """Share of answers that escalate, as the manifest announces it; 0 for the last tier."""
     doubtful: float = 0.0
-    """True share of normal inputs that it is in doubt about, in calm times."""
+    """True share of inputs that it is in doubt about, over all moods of a stream."""
     missed: float = 0.0
     """True share of anomalies that it is sure are normal."""
     false_alarms: float = 0.0

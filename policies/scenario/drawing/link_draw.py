@@ -69,7 +69,8 @@ class LinkDraw:
             offset_s = self._dice.share(*names, "offset") * variation.length_s
             starts_s, shares = variation.pieces(offset_s, self._until_s)
             rates_bps = [mean_bps * share for share in shares]
-        starts_s, rates_bps = _without(lost, starts_s, rates_bps)
+        if lost:
+            starts_s, rates_bps = _without(lost, starts_s, rates_bps)
         return Bandwidth.of([*starts_s, self._until_s], [*rates_bps, mean_bps])
 
     def _variation(self, form: LinkForm, *names: str) -> Variation:

@@ -98,10 +98,14 @@ def _read_all(folder: Path) -> list[tuple[Path, Variation]]:
 
 
 def _samples(text: str, file: Path) -> NDArray[np.float64]:
+    if not text.strip():
+        return np.empty((0, 2))
     try:
-        samples = np.array(text.split(), dtype=np.float64).reshape(-1, 2)
+        samples = np.loadtxt(text.splitlines(), ndmin=2)
     except ValueError:
         raise FileUnusable(file, _offending_line(text), "is no sample.", hint=_FORM) from None
+    if samples.shape[1] != 2:
+        raise FileUnusable(file, 1, "is no sample.", hint=_FORM)
     if (np.diff(samples[:, 0]) <= 0.0).any():
         line = int(np.argmax(np.diff(samples[:, 0]) <= 0.0)) + 2
         raise FileUnusable(file, line, "time does not go on.", hint="Each line is later than the one before.")

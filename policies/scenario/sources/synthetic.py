@@ -25,15 +25,17 @@ from numpy.typing import NDArray
 from policies.scenario.family import BandwidthKind
 from policies.scenario.sources.variation import Variation
 
-_PLACES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
-_NORMAL = NormalDist()
+_BELOW = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
+"""Shares of time at which the recordings' distribution was read; the first and the last stand for its ends."""
+_PLACES = [NormalDist().inv_cdf(below) for below in _BELOW]
+"""The same places of a standard normal distribution."""
 
 
 class _Walk(Struct, frozen=True, kw_only=True, gc=False):
     """How bandwidth of a kind varies."""
 
     shares: tuple[float, ...]
-    """Of the mean, at the places of ``_PLACES`` in the distribution."""
+    """Of the mean, at the places of ``_BELOW`` in the distribution."""
     slow_s: float
     """How long the slow part remembers itself."""
     quick_s: float
@@ -77,8 +79,7 @@ def variation(kind: BandwidthKind, length_s: float, rng: np.random.Generator) ->
     walk, steps = _WALKS[kind], max(2, round(length_s))
     numbers = sqrt(walk.slow) * _remembering(walk.slow_s, steps, rng)
     numbers += sqrt(1.0 - walk.slow) * _remembering(walk.quick_s, steps, rng)
-    places = [_NORMAL.cdf(number) for number in numbers.tolist()]
-    shares = np.interp(places, _PLACES, walk.shares) ** rng.uniform(*walk.spread)
+    shares = np.interp(numbers, _PLACES, walk.shares) ** rng.uniform(*walk.spread)
     shares /= shares.mean()
     starts_s = tuple(float(step) for step in range(steps))
     return Variation(name=f"synthetic {kind}", starts_s=starts_s, shares=tuple(shares.tolist()), length_s=float(steps))

@@ -1,0 +1,78 @@
+"""The families that ship, and what is told of a file that is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policies.errors import FileUnusable, UnknownFamily
+from policies.scenario import Split, family, family_names
+
+HOME = Path(__file__).parents[3] / "policies" / "scenario" / "families" / "home.toml"
+
+
+def test_each_family_belongs_to_one_split_and_all_that_were_asked_for_are_there() -> None:
+    by_split = {split: family_names(split) for split in Split}
+    assert sorted(name for names in by_split.values() for name in names) == family_names()
+    assert set(by_split[Split.TRAIN]) >= {"home", "commuting"}
+    assert by_split[Split.VALIDATION]
+    asked_for = {"doorbell", "night", "overloaded_hub", "flaky_radio", "twelve_nodes", "sixty_four_nodes"}
+    assert set(by_split[Split.TEST]) == asked_for
+
+
+@pytest.mark.parametrize("name", family_names())
+def test_a_family_is_called_what_its_file_is_called(name: str) -> None:
+    assert family(name).name == name
+
+
+def test_training_sees_every_kind_of_thing_that_is_tested() -> None:
+    """Other than the wildest links: what nobody trained on is there on purpose."""
+    trained = [family(name) for name in family_names(Split.TRAIN)]
+    tested = [family(name) for name in family_names(Split.TEST)]
+    for part in ("incidents", "links"):
+        kinds = [{one.kind for world in worlds for one in getattr(world, part)} for worlds in (trained, tested)]
+        assert kinds[1] - kinds[0] <= {"wild"}
+    models = [{one.model for world in worlds for one in world.streams} for worlds in (trained, tested)]
+    assert models[0] == models[1]
+
+
+def test_a_family_of_a_persons_own_is_read_from_its_file(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text(HOME.read_text().replace('name = "home"', 'name = "mine"'))
+    assert family(str(own)).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        ("horizon_s = 240", "horizon = 240", "mine.toml:5: unknown key 'horizon'. Did you mean 'horizon_s'?"),
+        ("horizon_s = 240", "horizon_s = 0", "mine.toml:5: horizon_s: expected `float` > 0.0."),
+        ('device_class = "phone"', 'device_class = "fone"', "mine.toml:17: nodes[1].device_class"),
+        (
+            'between = ["watch", "phone"]',
+            'between = ["watch", "fone"]',
+            "mine.toml:32: there is no node 'fone'. Did you mean 'phone'?",
+        ),
+        ('"picture/hub"', '"picture/watch"', "mine.toml:27: 'picture/watch' is no model's tier. Did you mean"),
+        ('model = "memo"', 'model = "memos"', "no node hosts a tier of 'memos'. Did you mean 'memo'?"),
+        ("delay_s = [0.005, 0.03]", "delay_s = [0.03, 0.005]", "mine.toml:35: the range [0.03, 0.005] is upside down."),
+        ("schema = 1", "schema = [", "is not TOML"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_what_was_probably_meant(
+    tmp_path: Path, good: str, bad: str, told: str
+) -> None:
+    own, text = tmp_path / "mine.toml", HOME.read_text()
+    assert good in text
+    own.write_text(text.replace(good, bad, 1))
+    with pytest.raises(FileUnusable) as refused:
+        family(str(own))
+    assert told in str(refused.value)
+
+
+def test_a_file_that_is_not_there_and_a_name_that_nobody_bears_are_told() -> None:
+    with pytest.raises(FileUnusable, match="cannot be read"):
+        family("nowhere.toml")
+    with pytest.raises(UnknownFamily, match="Did you mean 'night'"):
+        family("nigth")
