@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from time import perf_counter
 
@@ -84,31 +84,26 @@ class Intake:
 
     def _open(self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...]) -> None:
         _check_asker(infer, via)
-        decoding_s = self._check_encoded(infer)
+        encoded = [header for header in infer.tensors if header.codec != RAW]
+        outlines = _outlines(infer) if encoded else {}
+        extents = self._extents_of_encoded(infer, encoded, outlines) if encoded else {}
         held_bytes = len(payload) + decoded_bytes(infer.tensors)
         self._ledger.check_room(asker, held_bytes)
-        if decoding_s > INLINE_BELOW_S:
+        if encoded and (decoding_s := _decoding_s(encoded, outlines)) > INLINE_BELOW_S:
             self._check_decoding(asker, decoding_s)
-            entry = self._entry(asker, infer, payload, via, _outlines(infer))
+            entry = self._entry(asker, infer, payload, via, outlines, extents=extents)
             self._decode_beside(entry, infer, held_bytes, (asker.owner, decoding_s))
             return
-        entry = self._entry(asker, infer, payload, via, _decoded(infer, payload))
+        inputs = _decoded(infer, payload)
+        entry = self._entry(asker, infer, payload, via, inputs, extents=self._extents(infer, inputs))
         self._ledger.open(entry, held_bytes)
         self._feed(RequestArrived(request=entry.request))
 
-    def _check_encoded(self, infer: Infer) -> float:
-        """Refuse what will not be what is wanted before it is decoded; return the seconds that decoding will take."""
-        encoded = [header for header in infer.tensors if header.codec != RAW]
-        if not encoded:
-            return 0.0
-        outlines = _outlines(infer)
-        self._extents(infer, outlines)
+    def _extents_of_encoded(self, infer: Infer, encoded: list[TensorHeader], outlines: Tensors) -> Extents:
+        """Refuse by their outlines, before anything is decoded, tensors that will not be what is wanted."""
+        extents = self._extents(infer, outlines)
         self._check_listed(infer, encoded)
-        return sum(
-            codec.seconds(header.codec, max(outlines[header.name].nbytes, header.encoded_bytes or 0), header.shape)
-            for header in infer.tensors
-            if header.codec != RAW
-        )
+        return extents
 
     def _check_decoding(self, asker: Asker, decoding_s: float) -> None:
         """Refuse what would keep the threads of all at work for one: one tensor that takes long is always decoded."""
@@ -118,9 +113,15 @@ class Intake:
             raise Overloaded(told, hint="Wait for some of it, or send it in codecs that are faster.")
 
     def _entry(
-        self, asker: Asker, infer: Infer, payload: memoryview, via: tuple[NodeId, ...], inputs: Tensors
+        self,
+        asker: Asker,
+        infer: Infer,
+        payload: memoryview,
+        via: tuple[NodeId, ...],
+        inputs: Tensors,
+        *,
+        extents: Extents,
     ) -> Entry:
-        extents = self._extents(infer, inputs)
         request = _request_of(infer, inputs, extents, via, link_bytes=len(payload))
         entry = Entry(request, extents, infer.tensors, payload, inputs, [asker])
         if infer.partial is None:
@@ -222,6 +223,15 @@ def _decoded(infer: Infer, payload: memoryview) -> Tensors:
         return decode_tensors(infer.tensors, payload)
     except ProtocolError as error:
         raise InvalidInput(error.message, hint=error.hint) from error
+
+
+def _decoding_s(encoded: Iterable[TensorHeader], outlines: Tensors) -> float:
+    """Return the seconds that decoding will take: by what it gives, or by what it has to read where that is more."""
+    return sum(
+        codec.seconds(header.codec, max(outlines[header.name].nbytes, header.encoded_bytes or 0), header.shape)
+        for header in encoded
+        if header.codec != RAW
+    )
 
 
 def _outlines(infer: Infer) -> Tensors:

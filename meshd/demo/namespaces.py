@@ -80,22 +80,6 @@ class Namespace:
         bucket = ("rate", f"{rate_bps:.0f}", "burst", str(burst_bytes), "limit", str(queue_bytes))
         _run(*self.prefix, "tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", *bucket)
 
-    def take_address(self) -> None:
-        """Leave this machine without an address, as before DHCP has answered."""
-        _ip("-n", self.name, "address", "flush", "dev", "eth0")
-
-    def give_address(self, address: str) -> None:
-        """Give this machine an address."""
-        _ip("-n", self.name, "address", "add", f"{address}/24", "dev", "eth0")
-
-    def unplug(self) -> None:
-        """Cut the cable."""
-        _ip("-n", self.name, "link", "set", "eth0", "down")
-
-    def plug_in(self) -> None:
-        """Mend the cable."""
-        _ip("-n", self.name, "link", "set", "eth0", "up")
-
 
 @contextmanager
 def namespaces(count: int) -> Iterator[list[Namespace]]:

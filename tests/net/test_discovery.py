@@ -22,7 +22,15 @@ from meshd.net.advert import Advert
 from meshd.net.discovery import SERVICE, Discovery
 from meshd.net.identity import Identity
 from meshd.net.trust import TrustStore
-from tests.net.namespaces import Namespace, namespaces, needs_namespaces
+from tests.net.namespaces import (
+    Namespace,
+    give_address,
+    namespaces,
+    needs_namespaces,
+    plug_in,
+    take_address,
+    unplug,
+)
 from tests.net.nodes import Node, discovery_of, pair, until
 
 pytestmark = pytest.mark.slow
@@ -285,11 +293,11 @@ def test_a_machine_that_was_unplugged_for_its_start_is_found_when_it_is_plugged_
     watch, _, hub = machines
     watch.wait_for({"phone", "hub"})
     hub.kill()
-    hub.namespace.unplug()
+    unplug(hub.namespace)
     watch.wait_for({"phone"})
     hub.start()
     hub.wait_for(set())
-    hub.namespace.plug_in()
+    plug_in(hub.namespace)
     hub.wait_for({"watch", "phone"})
     watch.wait_for({"phone", "hub"})
 
@@ -299,9 +307,9 @@ def test_a_machine_that_gets_its_address_late_is_found_under_it(machines: list[M
     watch.wait_for({"phone", "hub"})
     hub.kill()
     watch.wait_for({"phone"})
-    hub.namespace.take_address()
+    take_address(hub.namespace)
     hub.start()
     hub.wait_for(set())
-    hub.namespace.give_address("10.77.0.99")
+    give_address(hub.namespace, "10.77.0.99")
     hub.wait_for({"watch", "phone"})
     watch.wait_for({"phone", "hub"})
