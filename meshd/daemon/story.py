@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from meshd import log
 from meshd.core.answer import Answer, Failure, Hop, Outcome
@@ -57,15 +58,8 @@ def story_of(at: datetime, request: Request, outcome: Outcome, codecs: Sequence[
 def _answered(at: datetime, request: Request, answer: Answer, codecs: Sequence[str]) -> Answered:
     timings, energy = answer.timings, answer.energy
     return Answered(
-        event=log.REQUEST_FINISHED,
+        **_asked(at, request),
         level="info",
-        timestamp=at,
-        request_id=request.request_id,
-        model=request.model,
-        priority=request.priority,
-        privacy=request.privacy,
-        deadline_ms=request.deadline_s * 1e3,
-        delegated=request.delegated,
         outcome="degraded" if answer.degraded else "answered",
         tier=answer.tier,
         anomalous=answer.anomalous,
@@ -82,6 +76,20 @@ def _answered(at: datetime, request: Request, answer: Answer, codecs: Sequence[s
     )
 
 
+def _asked(at: datetime, request: Request) -> dict[str, Any]:
+    """Return what both lines tell of a request, however it ended."""
+    return {
+        "event": log.REQUEST_FINISHED,
+        "timestamp": at,
+        "request_id": request.request_id,
+        "model": request.model,
+        "priority": request.priority,
+        "privacy": request.privacy,
+        "deadline_ms": request.deadline_s * 1e3,
+        "delegated": request.delegated,
+    }
+
+
 def _run(hop: Hop) -> str:
     stages = f":{hop.stages[0]}-{hop.stages[1]}" if hop.stages else ""
     return f"{hop.node}:{hop.tier.value}{stages}"
@@ -89,15 +97,8 @@ def _run(hop: Hop) -> str:
 
 def _failed(at: datetime, request: Request, failure: Failure) -> Failed:
     return Failed(
-        event=log.REQUEST_FINISHED,
+        **_asked(at, request),
         level="warning",
-        timestamp=at,
-        request_id=request.request_id,
-        model=request.model,
-        priority=request.priority,
-        privacy=request.privacy,
-        deadline_ms=request.deadline_s * 1e3,
-        delegated=request.delegated,
         outcome="failed",
         code=failure.code,
         reason=failure.message,

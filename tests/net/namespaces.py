@@ -9,8 +9,14 @@ import pytest
 from meshd.demo.namespaces import Namespace, namespaces, why_no_rate, why_not
 
 __all__ = [
-    *("Namespace", "namespaces", "needs_namespaces", "needs_slow_links"),
-    *("give_address", "plug_in", "take_address", "unplug"),
+    "Namespace",
+    "give_address",
+    "namespaces",
+    "needs_namespaces",
+    "needs_slow_links",
+    "plug_in",
+    "take_address",
+    "unplug",
 ]
 
 
