@@ -35,10 +35,10 @@ class Luck(Struct, frozen=True, gc=False):
 
     def uniform(self, *keys: int) -> float:
         """Return a number in (0, 1)."""
-        state = self.seed & _MASK
+        state = _mixed(self.seed & _MASK)
         for key in keys:
-            state = _mixed(state ^ _mixed(key & _MASK))
-        return ((_mixed(state) >> 12) + 0.5) * 2.0**-52
+            state = _mixed(state ^ (key & _MASK))
+        return ((state >> 12) + 0.5) * 2.0**-52
 
     def normal(self, *keys: int) -> float:
         """Return a draw from a standard normal distribution."""

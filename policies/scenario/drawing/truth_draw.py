@@ -20,7 +20,7 @@ _CALM, _RESTLESS = 0.4, 2.8
 """Mean stays, and by how much the shares of anomalies and doubts are multiplied; over time by 1 in the mean."""
 
 _LEANS_RIGHT = 0.85
-"""Share of doubtful answers on the right side of the alarm's threshold. With it a watch alone misses 4.5 % of
+"""Share of doubtful answers on the right side of the alarm's threshold. With it a watch alone misses about 5 % of
 anomalies; its manifest says 4.3 % (sensitivity 0.957)."""
 
 _ALARMS_FROM = 0.6
