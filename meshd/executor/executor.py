@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -45,6 +46,10 @@ costs everyone else up to this.
 
 Source: docs/decisions/0020-inline.md.
 """
+
+
+_BEGUN = Stage()
+"""One that nobody can call off any more."""
 
 
 class ArtifactSource(Protocol):
@@ -207,16 +212,15 @@ class Executor:
             extents = checked[1] if is_checked and checked else runs.inputs.checked(inputs)
         except (ExecutionFailed, InvalidInput) as error:
             done(error if isinstance(error, ExecutionFailed) else ExecutionFailed(error.message))
-            return Stage()
+            return _BEGUN
         session, work = runs.session, runs.work_of(extents, extents.get(BATCH, 1))
         if session is not None and runs.compute_s * work < self._inline_below_s:
             self._deliver(hosted, runs, work, run_alone(runs, session, inputs, extents), done)
-            return Stage()
-        loop = asyncio.get_running_loop()
+            return _BEGUN
         future = self._pool.submit(self._run_anyhow, hosted, runs, inputs, extents)
-        future.add_done_callback(
-            lambda ended: loop.call_soon_threadsafe(self._deliver, hosted, runs, work, _end_of(ended), done)
-        )
+        deliver = partial(self._deliver, hosted, runs, work)
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda ended: loop.call_soon_threadsafe(deliver, _end_of(ended), done))
         return Stage(future.cancel)
 
     def submit_together(self, key: HostedKey, requests: Sequence[tuple[Mapping[str, Array], Done]]) -> list[Stage]:
