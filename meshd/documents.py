@@ -348,6 +348,8 @@ class ExplainedCandidate(Struct, frozen=True, kw_only=True):
     """Parts of ``predicted_s``: what is left of it is a likely escalation."""
     delay_s: float | None = None
     """By how much it was expected to delay others."""
+    handling_s: float | None = None
+    """What such requests took beyond those parts."""
     codec: str = RAW
     """How the input travels to a peer that runs it whole."""
     legs: tuple[ExplainedLeg, ...] = ()

@@ -88,12 +88,14 @@ class PlannedWay(Struct, frozen=True, kw_only=True):
     transfer_s: float | None
     escalation_s: float | None
     total_s: float | None
-    """The sum of the five above: until the final answer is here."""
+    """The sum of the five above and of handling: until the final answer is here."""
     delay_s: float | None
     """By how much it would delay others, over all of them; the policy weighs it like its own seconds."""
     joules: float | None
     cost: float | None
     """What the policy weighs, on the scale of joules; lower is better."""
+    handling_s: float | None = None
+    """What such requests took beyond their parts, where that was anything."""
     legs: tuple[PlannedLeg, ...] = ()
     shares: tuple[PlannedShare, ...] = ()
 

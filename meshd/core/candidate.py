@@ -64,21 +64,25 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     cost: float
     delay_s: float = 0.0
     """By how much it is expected to delay others, over all of them: its seconds on each node times who is there."""
+    handling_s: float = 0.0
+    """What such requests took beyond their runs and ways."""
 
     @property
     def first_s(self) -> float:
         """Return the expected seconds until the first answer, if it does not escalate."""
-        return self.queue_s + self.load_s + self.compute_s + self.transfer_s
+        return self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.handling_s
 
     @property
     def total_s(self) -> float:
         """Return the expected seconds until the final answer."""
-        return self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.escalation_s
+        until_s = self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.handling_s
+        return until_s + self.escalation_s
 
     @property
     def burden_s(self) -> float:
         """Return the seconds that everybody waits for it together, the asker and those whom it delays."""
-        return self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.escalation_s + self.delay_s
+        until_s = self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.handling_s
+        return until_s + self.escalation_s + self.delay_s
 
 
 NOT_PRICED = Prediction(

@@ -105,6 +105,7 @@ class CostModel:
             load_s=self.load_s(node, hosted),
             compute_s=compute_s,
             transfer_s=transfer_s,
+            handling_s=self._handling_s(node, hosted, is_split=False),
             delay_s=compute_s * self.crowd(node) + line_delay_s,
             variance=variance,
             joules=joules,
@@ -202,6 +203,7 @@ class CostModel:
             load_s=load_s,
             compute_s=compute_s,
             transfer_s=transfer_s,
+            handling_s=self._handling_s(parts[-1].station.node, own.hosted, is_split=len(parts) > 1),
             delay_s=delay_s,
             variance=variance,
             joules=joules,
@@ -231,6 +233,7 @@ class CostModel:
             miss_probability=miss,
             cost=weighted + seconds_cost + settings.miss_price_joules * miss,
             delay_s=course.delay_s,
+            handling_s=course.handling_s,
         )
 
     def input_passage(self, node: NodeView, hosted: HostedTier, items: int) -> Passage:
@@ -247,6 +250,14 @@ class CostModel:
         if not link.outstanding:
             return said_s
         return max(said_s, link.traffic.wait_s(self.now), link.outstanding * item_s / node.profile.slots)
+
+    def _handling_s(self, node: NodeView, hosted: HostedTier, *, is_split: bool) -> float:
+        """Return what requests that end on a node take beyond their parts; what they take here where none has yet."""
+        own = self.view.own.handling
+        if not own and not node.handling:
+            return 0.0
+        known_s = node.handling.seconds(hosted.artifact, is_split=is_split)
+        return known_s if known_s is not None else own.seconds(hosted.artifact, is_split=False) or 0.0
 
     def crowd(self, node: NodeView) -> float:
         """Return by how much each second on a node delays others there: how many there are, for each slot.

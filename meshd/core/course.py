@@ -12,6 +12,8 @@ class Course(Struct, frozen=True, kw_only=True, gc=False):
     load_s: float = 0.0
     compute_s: float = 0.0
     transfer_s: float = 0.0
+    handling_s: float = 0.0
+    """Beyond all of these."""
     delay_s: float = 0.0
     """By how much others are delayed."""
     variance: float = 0.0
@@ -22,4 +24,4 @@ class Course(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def until_s(self) -> float:
         """Return the expected seconds until the answer is here."""
-        return self.queue_s + self.load_s + self.compute_s + self.transfer_s
+        return self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.handling_s

@@ -134,7 +134,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
         predicted = self.candidate.prediction
         if not self.legs:
             return predicted.total_s - predicted.transfer_s
-        waits_s = max(predicted.queue_s, self.line_s) + predicted.load_s + predicted.escalation_s
+        waits_s = max(predicted.queue_s, self.line_s) + predicted.load_s + predicted.escalation_s + predicted.handling_s
         return waits_s + sum(leg.compute_s for leg in self.legs) + sum(leg.transfer_s for leg in self.legs[1:])
 
     @property

@@ -14,6 +14,7 @@ from meshd.core.crossings import Crossings
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.estimate import Estimate
 from meshd.core.events import HostChanged, PeerAnswered
+from meshd.core.handling import LEAST_S as HANDLING_S
 from meshd.core.hosts import Hosts
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import NOTICED, Link
@@ -234,6 +235,16 @@ class MeshView:
         node.times.ran_whole(hosted, item_s, now)
         self._noticed.saw((node_id, hosted.artifact), node.learned[hosted.artifact].mean, least=LEAST_S / growth)
 
+    def learn_handling(
+        self, ended_at: NodeId, hosted: HostedTier, seconds: float, now: float, *, is_split: bool
+    ) -> None:
+        """Take in what a request that ended at a node took beyond its runs and ways."""
+        node = self.own if ended_at == self.own.profile.node_id else self._peers.get(ended_at)
+        if node is not None and (seconds >= HANDLING_S or node.handling):
+            node.handling.learn(hosted.artifact, seconds, now, is_split=is_split)
+            known_s = node.handling.seconds(hosted.artifact, is_split=is_split) or 0.0
+            self._noticed.saw((ended_at, hosted.artifact, is_split), known_s)
+
     def learn_stages(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
         self,
         node_id: NodeId,
@@ -350,7 +361,7 @@ class MeshView:
     def forget(self, now: float) -> None:
         """Let go of times that were learned a while ago; done between requests, so that none waits for it."""
         for node in self.nodes():
-            if node.learned or node.times.is_learned:
+            if node.learned or node.times.is_learned or node.handling:
                 node.forget(now)
                 self._noticed.changed()
 

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
+from meshd.core.handling import Handling
 from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.link import Link
 from meshd.core.node import DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
@@ -51,6 +52,8 @@ class NodeView(Struct, kw_only=True):
     """Seconds for one item of the smallest input, as measured with whatever inputs came."""
     times: StageTimes = field(default_factory=StageTimes)
     """The same for ranges of stages."""
+    handling: Handling = field(default_factory=Handling)
+    """What requests took, that ended there, beyond their runs and ways."""
     links: dict[str, PeerLink] = {}
     """What it tells of its own links, by the beginning of the other's id."""
     warm_ranges: dict[ArtifactHash, frozenset[tuple[int, int]]] | None = None
@@ -119,6 +122,7 @@ class NodeView(Struct, kw_only=True):
 
     def forget(self, now: float) -> None:
         """Let go of what was learned a while ago: the node may have been busy then, and is not used for that."""
+        self.handling.forget(now)
         for hosted in self.profile.hosted:
             if known := self.learned.get(hosted.artifact):
                 self.learned[hosted.artifact] = known.forgotten(now, hosted.compute_s)
@@ -129,6 +133,7 @@ class NodeView(Struct, kw_only=True):
         """Let go of all that was learned of its runs: it started anew, and may have stood still before."""
         self.learned.clear()
         self.times.forget_all()
+        self.handling.forget_all()
 
     def hosts(self, hosted: tuple[HostedTier, ...]) -> None:
         """Take in what it hosts; what was learned of the rest is not worth its memory."""

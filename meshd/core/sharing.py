@@ -109,6 +109,7 @@ class Sharer:
             load_s=last.load_s,
             compute_s=last.compute_s,
             transfer_s=last.transfer_s,
+            handling_s=last.handling_s,
             variance=max(course.variance for course in courses),
             delay_s=sum(course.delay_s for course in courses),
             joules=sum(course.joules for course in courses),

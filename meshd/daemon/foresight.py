@@ -195,6 +195,7 @@ def _way(candidate: Candidate) -> PlannedWay:
         escalation_s=predicted.escalation_s if predicted else None,
         total_s=predicted.total_s if predicted else None,
         delay_s=predicted.delay_s if predicted else None,
+        handling_s=predicted.handling_s if predicted else None,
         joules=predicted.joules if predicted else None,
         cost=predicted.cost if predicted else None,
         legs=tuple(

@@ -86,6 +86,7 @@ def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:
         compute_s=prediction.compute_s if prediction else None,
         transfer_s=prediction.transfer_s if prediction else None,
         delay_s=prediction.delay_s if prediction else None,
+        handling_s=prediction.handling_s if prediction else None,
         codec=candidate.codec,
         legs=tuple(_leg(leg, route) for leg in candidate.legs),
         shares=tuple(

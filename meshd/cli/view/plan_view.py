@@ -85,6 +85,7 @@ _COLUMNS = (
     _Column("load", lambda way: way.load_s),
     _Column("compute", lambda way: way.compute_s, is_always=True),
     _Column("transfer", lambda way: way.transfer_s, is_always=True),
+    _Column("handling", lambda way: way.handling_s),
     _Column("larger tier", lambda way: way.escalation_s),
     _Column("delays others", lambda way: way.delay_s),
 )
