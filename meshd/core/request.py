@@ -18,6 +18,8 @@ class Priority(StrEnum):
     NORMAL = "normal"
     BACKGROUND = "background"
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and offers are looked up by it.
+
 
 class Privacy(StrEnum):
     """How far the input may travel."""
@@ -28,6 +30,8 @@ class Privacy(StrEnum):
     """It reaches paired nodes of this mesh only, and no upstream."""
     PUBLIC = "public"
     """An upstream may see it."""
+
+    __hash__ = str.__hash__
 
 
 class Request(Struct, frozen=True, kw_only=True, gc=False):
