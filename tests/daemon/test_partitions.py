@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from meshd.bench.plans import Comparison
 from meshd.bench.slow_household import slow_household
-from meshd.client import AsyncClient
+from meshd.client import AsyncClient, Result
 from meshd.core.node import DeviceClass
 from meshd.demo import cpu_limit
+from meshd.demo.device import Device
 from meshd.demo.household import Household
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
 from meshd.errors import RequestError
@@ -36,14 +37,14 @@ from tests.net.namespaces import needs_slow_links
 
 seeds = pytest.importorskip("model_registry.convert.benchmarks.seeds", reason="the extra convert is not installed")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 FILES = Path(__file__).parents[3] / "shared" / "data" / "models"
 MODEL = "mobilenet-v2"
 SLOW_BPS, FAST_BPS = 2e6, 200e6
 WEAK = {DeviceClass.WATCH: 0.1}
 POLL_S = 0.02
-ROUNDS = 8
+ROUNDS = 12
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +108,8 @@ async def test_a_device_that_dies_with_a_tail_costs_time_and_no_answer(
         pytest.skip(f"a watch as strong as the others has no reason to split: {reason}")
     lay_private(folder)
     async with mesh(folder / "private", FAST_BPS) as (household, watch):
-        ask = partial(watch.infer, MODEL, picture)
-        decision = await decision_once(is_split, watch, Comparison(watch, MODEL, picture), ask)
-        tail = household.devices[DeviceClass(chosen_way(decision).legs[-1].node)]
         whole = (await watch.infer(MODEL, picture, plan="watch")).outputs
-        os.kill(tail.pid, signal.SIGSTOP)
-        asked = asyncio.create_task(watch.infer(MODEL, picture, request_id="left-alone"))
-        await until_the_tail_is_on_its_way(watch, "left-alone")
+        tail, asked = await left_with_a_tail(household, watch, picture)
         os.kill(tail.pid, signal.SIGKILL)
         answered = await asked
         assert same_bits(answered.outputs, whole)
@@ -159,20 +155,46 @@ def leaves(decision: ExplainedDecision) -> bool:
     return not stays(decision)
 
 
-async def until_the_tail_is_on_its_way(watch: AsyncClient, request_id: str) -> None:
-    """Wait until the watch has decided and computes nothing, and yet has not answered."""
+async def left_with_a_tail(
+    household: Household, watch: AsyncClient, picture: dict[str, NDArray[Any]]
+) -> tuple[Device, asyncio.Task[Result]]:
+    """Return a device that stands still with the tail of a request, and the request.
+
+    What is decided twice in a row need not be the same on a busy machine: then it is tried again.
+    """
+    ask = partial(watch.infer, MODEL, picture)
+    for number in range(ROUNDS):
+        decision = await decision_once(is_split, watch, Comparison(watch, MODEL, picture), ask)
+        assert is_split(decision), f"a watch with a tenth of a core splits nothing: {decision}"
+        tail = household.devices[DeviceClass(chosen_way(decision).legs[-1].node)]
+        os.kill(tail.pid, signal.SIGSTOP)
+        request_id = f"left-alone-{number}"
+        asked = asyncio.create_task(watch.infer(MODEL, picture, request_id=request_id))
+        if await is_out_at(tail.name, watch, request_id):
+            return tail, asked
+        os.kill(tail.pid, signal.SIGCONT)
+        await asked
+    raise AssertionError("a tail was chosen again and again, and never when a request was to be left with it")
+
+
+async def is_out_at(peer: str, watch: AsyncClient, request_id: str) -> bool:
+    """Wait until the watch has decided and computes nothing, or has answered; tell whether a peer has a tail."""
     async with asyncio.timeout(30.0):
-        while not await _awaits_a_peer(watch, request_id):  # noqa: ASYNC110  Another process; it can only be asked.
+        while (story := await _settled(watch, request_id)) is None:  # noqa: ASYNC110  Another process; it can only be asked.
             await asyncio.sleep(POLL_S)
+    way = chosen_way(story.decisions[-1])
+    return story.outcome == "alive" and bool(way.legs) and way.legs[-1].node == peer
 
 
-async def _awaits_a_peer(watch: AsyncClient, request_id: str) -> bool:
+async def _settled(watch: AsyncClient, request_id: str) -> ExplainDocument | None:
+    """Return the story of a request that has ended, or for which the watch has nothing to do."""
     try:
         story = await watch.explain(request_id)
     except RequestError:  # It has not come so far.
-        return False
+        return None
     queue = (await watch.status()).queue
-    return bool(story.decisions) and story.outcome == "alive" and queue.running == queue.queued == 0
+    waits = bool(story.decisions) and queue.running == queue.queued == 0
+    return story if waits or story.outcome != "alive" else None
 
 
 async def infer_by_command(household: Household, folder: Path, picture: dict[str, NDArray[Any]]) -> None:
