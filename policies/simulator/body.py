@@ -31,10 +31,9 @@ class Body:
 
     def vitals(self, at_s: float) -> HostChanged:
         """Return what the device says of itself."""
-        self._world.pass_time(self._place)
         return HostChanged(
             warm=self.memory.warm(at_s),
-            battery_fraction=self._supply.fraction,
+            battery_fraction=self._supply.fraction(at_s),
             charging=self._supply.is_charging,
             free_memory_bytes=self.memory.free_bytes,
         )

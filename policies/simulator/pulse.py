@@ -62,13 +62,13 @@ class Pulse:
         self._heard_s[peer] = sent_s
         self._oldest_s = min(self._oldest_s, sent_s)
         self._listen_s = -inf
-        place, now, view = self._device.place, self._world.now, self._device.mind.view
-        node_id, way = self._world.terrain.nodes[peer].node_id, self._world.terrain.ways[place, peer]
+        terrain, now, view = self._world.terrain, self._world.now, self._device.mind.view
+        node_id, way = terrain.nodes[peer].node_id, terrain.ways[self._device.place, peer]
         view.learn_rtt(node_id, way.rtt_s, now)
-        while (known := view.peer(node_id)) is not None and (probed := choose_probe(view.own, (known,), now)):
-            n_bytes = probed[1]
-            rtt_s = way.bandwidth.sent_s(now, n_bytes) - now + way.rtt_s
-            view.learn_rtt(node_id, rtt_s, now, probe_bytes=n_bytes)
+        known = view.peer(node_id)
+        while terrain.links_are_probed and known is not None and (probed := choose_probe(view.own, (known,), now)):
+            rtt_s = way.bandwidth.sent_s(now, probed[1]) - now + way.rtt_s
+            view.learn_rtt(node_id, rtt_s, now, probe_bytes=probed[1])
 
     def parted(self, peer: int) -> None:
         """Take in that a session is over."""

@@ -23,6 +23,7 @@ from math import inf
 from typing import Self
 
 from meshd.core.events import PlanChosen
+from meshd.core.ids import NodeId
 from policies.scenario import Happening, Kind, Scenario
 from policies.simulator.choice import Choice
 from policies.simulator.copying import copy_of
@@ -98,7 +99,7 @@ class Simulator:
         copied: Self = copy_of(self, shared=(self._terrain,))
         return copied
 
-    def given_joules(self) -> dict[str, float]:
+    def given_joules(self) -> dict[NodeId, float]:
         """Return what batteries and sockets have given each node up to now, by node id: what the ledger sums up to."""
         self._world.settle()
         return {

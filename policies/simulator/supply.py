@@ -40,13 +40,6 @@ class Supply:
         return from_battery + self.socket_joules
 
     @property
-    def fraction(self) -> float | None:
-        """Return how full the battery is, in whole percents as systems tell it; none without one."""
-        if not self._has_battery:
-            return None
-        return min(1.0, max(0.0, round(self._level_joules / self._capacity_joules, 2)))
-
-    @property
     def left_joules(self) -> float:
         """Return what the battery holds; infinity on the mains."""
         return self._level_joules
@@ -56,6 +49,14 @@ class Supply:
         """Return when the battery will be empty if nothing is asked of the node; infinity where it will not."""
         watts = self._demand_watts - (self._charge_watts if self.is_charging else 0.0)
         return self._at_s + max(0.0, self._level_joules) / watts if self._has_battery and watts > 0.0 else inf
+
+    def fraction(self, at_s: float) -> float | None:
+        """Return how full the battery is, in whole percents as systems tell it; none without one."""
+        if not self._has_battery:
+            return None
+        watts = (self._charge_watts if self.is_charging else 0.0) - self._demand_watts
+        level_joules = self._level_joules + watts * (at_s - self._at_s)
+        return min(1.0, max(0.0, round(level_joules / self._capacity_joules, 2)))
 
     def resume(self, now: float) -> None:
         """Pass over the time in which the node was off."""

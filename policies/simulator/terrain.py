@@ -41,6 +41,7 @@ class Terrain:
             max_nodes=max(scenario.settings.max_nodes, len(scenario.nodes)),
             probe_links=False,
         )
+        self.links_are_probed = scenario.settings.probe_links
         self.luck: Luck = scenario.luck
         self.nodes: tuple[Node, ...] = scenario.nodes
         self.places: dict[NodeId, int] = {node.node_id: place for place, node in enumerate(scenario.nodes)}

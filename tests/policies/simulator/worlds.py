@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from meshd.core.ids import RequestId
-from meshd.core.node import NodeProfile
+from meshd.core.node import DeviceClass, HostedStage, HostedTier, NodeProfile
 from meshd.core.settings import Settings
 from policies.scenario import (
     Arrival,
@@ -24,7 +24,7 @@ from policies.scenario import (
     Split,
     Truth,
 )
-from tests.core.builders import ALARM, CALM, DOUBT, ECG, hub, phone, request, watch
+from tests.core.builders import ALARM, CALM, DOUBT, ECG, hub, phone, request, tier, watch
 
 CALM_TRUTH = Truth(scores=(CALM, CALM, CALM, CALM))
 CLIMBS = Truth(scores=(DOUBT, DOUBT, ALARM, ALARM), is_anomaly=True)
@@ -56,6 +56,13 @@ def node(profile: NodeProfile, **changes: Any) -> Node:
         radio=Radio(tail_s=1.0),
     )
     return replace(plain, **changes)
+
+
+def cut(rank: DeviceClass, **changes: Any) -> HostedTier:
+    """A tier in two stages, of which the first takes a fifth of the time and gives a tenth of the input's bytes."""
+    whole = tier(rank, **changes)
+    early = HostedStage(compute_s=0.2 * whole.compute_s, out_bytes=1_000)
+    return replace(whole, stages=(early, HostedStage(compute_s=0.8 * whole.compute_s)))
 
 
 def battery(**changes: Any) -> Battery:
