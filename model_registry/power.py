@@ -31,7 +31,7 @@ class PowerModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def compute_joules(self, macs: int) -> float:
         """Return what `macs` multiply-accumulates cost above idling, in joules."""
-        return self.compute_seconds(macs) * self.active_watts
+        return macs / self.macs_per_s * self.active_watts
 
     def radio_seconds(self, n_bytes: int) -> float:
         """Return how long `n_bytes` are on the air at the link's usual rate, in seconds."""

@@ -14,6 +14,7 @@ from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
+from meshd.core.place import Place
 from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.core.settings import Settings
@@ -76,7 +77,7 @@ class CostModel:
         self._settings = settings
         self._remaining_s = remaining_s
         self._wakes = view.radio_wakes(now)
-        self._own_weight = self.weight(view.own)
+        self._places: dict[NodeId, Place] = {}
 
     def whole(self, node: NodeView, hosted: HostedTier, onward: Onward) -> tuple[Prediction, str]:
         """Return what it takes to start the request with this tier on this node, and the codec of its input."""
@@ -85,28 +86,29 @@ class CostModel:
 
     def whole_course(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Course, str]:
         """Return the course of so many of the request's items that one node runs whole."""
-        power, link = node.profile.power, node.link
-        weight, item_s = self.weight(node), node.item_s(hosted, self.item_bytes)
+        place, link = self.place(node), node.link
+        item_s = node.item_s(hosted, self.item_bytes)
         compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now, self.item_bytes) * items
         transfer_s, line_delay_s, variance, codec = 0.0, 0.0, deviation_s * deviation_s, RAW
-        joules = power.compute_joules(hosted.macs * items)
-        weighted_joules = joules * weight
+        joules = node.profile.power.compute_joules(hosted.macs * items)
+        weighted_joules = joules * place.weight
         if link is not None:
             passage = self.input_passage(node, hosted, items)
             transfer_s, n_bytes, codec = passage.seconds, passage.n_bytes, passage.codec
             behind = link.waiting(self.now) + self.here.bound_for.get(node.profile.node_id, 0)
             line_delay_s = link.crossing_s(n_bytes) * behind if behind else 0.0
             variance += (transfer_s * link.spread(n_bytes, self.now)) ** 2
-            sent_joules, got_joules = self.radio_joules(self.view.own, n_bytes), self.radio_joules(node, n_bytes)
+            own = self.place(self.view.own)
+            sent_joules, got_joules = own.radio_joules(n_bytes), place.radio_joules(n_bytes)
             joules += sent_joules + got_joules
-            weighted_joules += sent_joules * self._own_weight + got_joules * weight
+            weighted_joules += sent_joules * own.weight + got_joules * place.weight
         course = Course(
-            queue_s=self.wait_s(node, item_s),
+            queue_s=place.wait_s(item_s),
             load_s=self.load_s(node, hosted),
             compute_s=compute_s,
             transfer_s=transfer_s,
             handling_s=self._handling_s(node, hosted, is_split=False),
-            delay_s=compute_s * self.crowd(node) + line_delay_s,
+            delay_s=compute_s * place.crowd + line_delay_s,
             variance=variance,
             joules=joules,
             weighted_joules=weighted_joules,
@@ -146,10 +148,31 @@ class CostModel:
             bounds.append(joules + seconds * price_watts)
         return bounds
 
+    def place(self, node: NodeView) -> Place:
+        """Return what anything on a node would meet and cost now."""
+        node_id = node.profile.node_id
+        place = self._places.get(node_id)
+        if place is None:
+            place = self._places[node_id] = self._place(node)
+        return place
+
+    def _place(self, node: NodeView) -> Place:
+        profile = node.profile
+        wakes = self._wakes if node.link is None else not node.telemetry.radio_awake
+        return Place(
+            node=node,
+            said_s=self.wait_s(node, 0.0),
+            outstanding=node.link.outstanding if node.link is not None else 0,
+            slots=profile.slots,
+            crowd=self.crowd(node),
+            weight=self.weight(node),
+            wake_joules=wakes * profile.power.radio_wake_joules,
+            byte_joules=profile.power.radio_joules_per_byte,
+        )
+
     def station(self, node: NodeView, hosted: HostedTier) -> Station:
         """Return a node as a place for stages of a variant that can be cut."""
-        spans, power, items = node.times.spans(hosted, self.item_bytes), node.profile.power, self.request.batch
-        sent = node.link.outstanding / node.profile.slots if node.link is not None else 0.0
+        place, spans, items = self.place(node), node.times.spans(hosted, self.item_bytes), self.request.batch
         head_loads_s, tail_loads_s = node.end_loads_s(hosted)
         return Station(
             node=node,
@@ -157,15 +180,15 @@ class CostModel:
             items=items,
             seconds=spans.seconds,
             work=spans.work,
-            said_s=self.wait_s(node, 0.0),
-            sent_items=sent,
-            crowd=self.crowd(node),
+            said_s=place.said_s,
+            sent_items=place.outstanding / place.slots,
+            crowd=place.crowd,
             head_loads_s=head_loads_s,
             tail_loads_s=tail_loads_s,
-            weight=self.weight(node),
-            work_joules=power.compute_joules(hosted.macs * items),
-            wake_joules=self.radio_joules(node, 0.0),
-            byte_joules=power.radio_joules_per_byte,
+            weight=place.weight,
+            work_joules=node.profile.power.compute_joules(hosted.macs * items),
+            wake_joules=place.wake_joules,
+            byte_joules=place.byte_joules,
         )
 
     def legs(self, parts: Sequence[Part], own: Station, onward: Onward) -> Prediction:
@@ -177,9 +200,11 @@ class CostModel:
         before = own
         for part in parts:
             station, passage, first, last = part.station, part.passage, part.first, part.last
-            queue_s += max(0.0, station.wait_s(first, last) - (queue_s + load_s + compute_s + transfer_s))
+            node, hosted, items, item_s = station.node, station.hosted, station.items, station.seconds[first][last]
+            wait_s = max(station.said_s, station.sent_items * item_s)
+            queue_s += max(0.0, wait_s - (queue_s + load_s + compute_s + transfer_s))
             if passage is not None:
-                link, n_bytes = station.node.link, passage.n_bytes
+                link, n_bytes = node.link, passage.n_bytes
                 spread = link.spread(n_bytes, self.now) if link is not None else 0.0
                 transfer_s += passage.seconds
                 if link is not None and (behind := link.waiting(self.now)):
@@ -188,10 +213,9 @@ class CostModel:
                 sent_joules, got_joules = before.radio_joules(n_bytes), station.radio_joules(n_bytes)
                 joules += sent_joules + got_joules
                 weighted_joules += sent_joules * before.weight + got_joules * station.weight
-            run_s, run_joules = station.run_s(first, last), station.run_joules(first, last)
-            times, hosted = station.node.times, station.hosted
-            deviation_s = times.deviation_s(hosted, first, last, self.now, self.item_bytes) * station.items
-            load_s += station.load_s(first, last)
+            run_s, run_joules = item_s * items, station.run_joules(first, last)
+            deviation_s = node.times.deviation_s(hosted, first, last, self.now, self.item_bytes) * items
+            load_s += node.load_s(hosted, first, last)
             compute_s += run_s
             delay_s += run_s * station.crowd
             variance += deviation_s * deviation_s
@@ -285,11 +309,6 @@ class CostModel:
     def price_watts(self) -> float:
         """Return what a second costs on the scale of joules."""
         return self._settings.latency_price_watts
-
-    def radio_joules(self, node: NodeView, n_bytes: float) -> float:
-        """Return what sending or receiving costs a node."""
-        wakes = self._wakes if node.link is None else not node.telemetry.radio_awake
-        return node.profile.power.radio_joules(int(n_bytes), wakes)
 
 
 _CERTAIN = 8.0
