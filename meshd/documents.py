@@ -14,6 +14,7 @@ from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.plan import RAW
 from meshd.core.request import Priority, Privacy
+from meshd.weighed import Weighed
 from model_registry.power import PowerModel
 
 
@@ -325,31 +326,16 @@ class ExplainedShare(Struct, frozen=True, kw_only=True):
     """None where it did not come to that."""
 
 
-class ExplainedCandidate(Struct, frozen=True, kw_only=True):
+class ExplainedCandidate(Weighed, frozen=True, kw_only=True):
     """A way to run the request that was weighed."""
 
     plan: str
     """For example ``hub tier on kitchen``."""
     node_id: NodeId
-    tier: DeviceClass
     allowed: bool
-    mask: str | None
-    """Name of the rule that forbade it."""
-    reason: str | None
-    """That rule in a sentence."""
     predicted_s: float | None
+    """What waiting, loading, computing, sending and handling leave of it is a likely escalation."""
     predicted_joules: float | None
-    cost: float | None
-    """What the policy weighed, on the scale of joules; lower is better."""
-    queue_s: float | None = None
-    load_s: float | None = None
-    compute_s: float | None = None
-    transfer_s: float | None = None
-    """Parts of ``predicted_s``: what is left of it is a likely escalation."""
-    delay_s: float | None = None
-    """By how much it was expected to delay others."""
-    handling_s: float | None = None
-    """What such requests took beyond those parts."""
     codec: str = RAW
     """How the input travels to a peer that runs it whole."""
     legs: tuple[ExplainedLeg, ...] = ()

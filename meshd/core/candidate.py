@@ -115,6 +115,8 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """Stages over several nodes, in order; empty where one node runs it whole. The node above runs the first."""
     shares: tuple[Share, ...] = ()
     """Items of the batch over several nodes; empty where one node runs them all."""
+    is_assumed: bool = False
+    """Whether it goes over a link whose rate nobody has measured: the time on the way is what classes are known for."""
 
     @property
     def allowed(self) -> bool:

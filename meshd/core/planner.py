@@ -163,6 +163,7 @@ class _Ways:
             prediction=prediction,
             reason=reason,
             codec=codec,
+            is_assumed=node.link is not None and not node.link.is_rate_measured,
         )
 
     def _splits(self, wholes: Sequence[Candidate], here: Sequence[HostedTier]) -> list[Candidate]:

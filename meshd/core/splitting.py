@@ -174,6 +174,7 @@ class Splitter:
             tier=self._own,
             prediction=self._cost.legs(parts, self._here, self._onward),
             legs=tuple(map(_leg, parts)),
+            is_assumed=any(_is_assumed(part) for part in parts),
         )
 
 
@@ -188,6 +189,12 @@ def _leg(part: Part) -> Leg:
         compute_s=part.station.run_s(part.first, part.last),
         transfer_s=seconds_of(passage),
     )
+
+
+def _is_assumed(part: Part) -> bool:
+    """Tell whether a part is reached over a link of this node whose rate was never measured."""
+    link = part.station.node.link
+    return part.passage is not None and link is not None and not link.is_rate_measured
 
 
 def _place(way: Way) -> str:

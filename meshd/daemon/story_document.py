@@ -9,6 +9,7 @@ from meshd.core.answer import Answer, Hop, Outcome
 from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.plan import Leg
+from meshd.daemon.weighing import weighed
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedLeg, ExplainedShare
 
 Route = tuple[Hop, ...]
@@ -70,23 +71,15 @@ def _decision(choice: Choice, route: Route) -> ExplainedDecision:
 
 def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:
     """Tell of a way to run it; ``route`` is what was run in the end where this one was chosen."""
-    reason, prediction = candidate.reason, candidate.price
+    prediction = candidate.price
     return ExplainedCandidate(
+        **weighed(candidate),
         plan=candidate.label,
         node_id=candidate.node_id,
-        tier=candidate.tier.tier,
         allowed=candidate.allowed,
-        mask=reason.mask.value if reason else None,
-        reason=reason.sentence if reason else None,
         predicted_s=prediction.total_s if prediction else None,
         predicted_joules=prediction.joules if prediction else None,
-        cost=prediction.cost if prediction else None,
-        queue_s=prediction.queue_s if prediction else None,
-        load_s=prediction.load_s if prediction else None,
-        compute_s=prediction.compute_s if prediction else None,
-        transfer_s=prediction.transfer_s if prediction else None,
-        delay_s=prediction.delay_s if prediction else None,
-        handling_s=prediction.handling_s if prediction else None,
+        rate_assumed=candidate.is_assumed,
         codec=candidate.codec,
         legs=tuple(_leg(leg, route) for leg in candidate.legs),
         shares=tuple(

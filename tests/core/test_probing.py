@@ -17,7 +17,7 @@ from meshd.core.probing import BATTERY_INTERVAL_S, MAINS_INTERVAL_S, MOST_S, STE
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
 from tests.core.builders import power, scheduler, warm
-from tests.core.parts import cut_tier, member
+from tests.core.parts import cut_tier, member, seen
 
 MODEL = cut_tier((0.001,), ())
 BAND, KITCHEN = member("band", MODEL), member("kitchen", MODEL)
@@ -144,3 +144,14 @@ def test_whatever_the_link_a_step_takes_little_of_it(rate_bps: float, rtt_s: flo
     sent = [n_bytes for _, n_bytes in probes(made, takes_s, seconds=60, rtt_s=rtt_s)]
     assert sum(sent) <= sum(STEPS_BYTES)
     assert all(takes_s(n_bytes) - rtt_s <= MOST_S * 1.01 for n_bytes in sent[1:])
+
+
+def test_a_candidate_says_whether_the_rate_of_its_link_is_measured_or_assumed() -> None:
+    made = scheduler(BAND, KITCHEN)
+
+    def assumed() -> dict[str, bool]:
+        return {c.place: c.is_assumed for c in seen(made.view).candidates}
+
+    assert assumed() == {"band": False, "kitchen": True}
+    probes(made, even(50e6), seconds=30)
+    assert assumed() == {"band": False, "kitchen": False}

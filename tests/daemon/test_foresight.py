@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from meshd.core.ids import ModelName
 from meshd.errors import UnknownQuery
 from meshd.plan_document import PlanDocument, PlanQuestion
+from model_registry.tensor import Axis
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Asker, Member
 from tests.daemon.toys import CALM, MODEL, window
@@ -67,9 +69,32 @@ async def test_a_batch_is_weighed_as_one(household: Trio) -> None:
     assert four.input_bytes == 4 * one.input_bytes
 
 
+async def test_a_question_may_say_how_long_an_item_is(member: MakeMember) -> None:
+    watch = member("watch")
+    form = watch.keeper.catalogue.manifest(ModelName(MODEL))
+    assert form is not None
+    (window_tensor,) = form.inputs
+    long = replace(window_tensor, shape=("batch", "samples"))
+    axes = form.axes | {"samples": Axis(min=10, max=1_000)}
+    watch.keeper.catalogue.learn(replace(form, inputs=(long,), axes=axes, version="9.9.9"))
+    client = watch.client()
+    shortest, longer = await planned(client, batch=2), await planned(client, batch=2, length=500)
+    assert (shortest.extents, shortest.input_bytes) == ({"samples": 10}, 2 * 10 * 4)
+    assert (longer.extents, longer.input_bytes) == ({"samples": 500}, 2 * 500 * 4)
+    with pytest.raises(UnknownQuery, match="takes 10 to 1000 elements along 'samples', and 1001 were asked for"):
+        await planned(client, length=1_001)
+
+
+async def test_a_question_may_forbid_codecs_that_lose_anything(household: Trio) -> None:
+    watch, _, _ = household
+    documents = [await planned(watch.client(), lossless=lossless) for lossless in (False, True)]
+    assert [document.lossless for document in documents] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        ({"length": 5}, "inputs of toy are all of one length"),
         ({"model": ModelName("nothing")}, "this node has no model 'nothing'"),
         ({"node": "attic"}, "this node has met no node called 'attic'"),
         ({"batch": 10_000_000}, "takes batches of at most"),

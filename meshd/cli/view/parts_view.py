@@ -21,7 +21,8 @@ def sent_as(codec: str) -> str:
 def sum_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
     """Yield what the predicted time of a plan is the sum of, where that is more than one thing."""
     named = {"waiting": chosen.queue_s, "loading": chosen.load_s, "computing": chosen.compute_s}
-    named |= {"on the way": chosen.transfer_s, "handling it": chosen.handling_s}
+    way = "on the way, at a rate assumed from its class" if chosen.rate_assumed else "on the way"
+    named |= {way: chosen.transfer_s, "handling it": chosen.handling_s}
     larger_s = (chosen.predicted_s or 0.0) - sum(seconds or 0.0 for seconds in named.values())
     if larger_s > _ROUNDING_S:
         named |= {"for a larger tier": larger_s}
