@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from policies.errors import PoliciesError
@@ -65,9 +66,14 @@ def compare(traces: Traces = None, arrivals: Arrivals = None) -> None:
     console.print(table)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line; what is wrong with a person's files ends in two lines and status 1."""
     try:
-        app(standalone_mode=False)
+        app()
     except PoliciesError as error:
-        console.print(f"[red]{error.message}[/]\n{error.hint}", soft_wrap=True)
+        Console(stderr=True).print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}", soft_wrap=True)
         raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -54,7 +54,7 @@ def test_a_family_of_a_persons_own_is_read_from_its_file(tmp_path: Path) -> None
             'between = ["watch", "fone"]',
             "mine.toml:32: there is no node 'fone'. Did you mean 'phone'?",
         ),
-        ('"picture/hub"', '"picture/watch"', "mine.toml:27: 'picture/watch' is no model's tier. Did you mean"),
+        ('"picture/hub"', '"picture/watch"', "mine.toml:19: 'picture/watch' is no model's tier. Did you mean"),
         ('model = "memo"', 'model = "memos"', "no node hosts a tier of 'memos'. Did you mean 'memo'?"),
         ("delay_s = [0.005, 0.03]", "delay_s = [0.03, 0.005]", "mine.toml:35: the range [0.03, 0.005] is upside down."),
         ("schema = 1", "schema = [", "is not TOML"),

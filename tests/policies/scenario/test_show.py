@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from policies.scenario import family_names
-from policies.scenario.__main__ import app
+from policies.scenario.__main__ import app, main
 
 
 def test_the_families_are_listed() -> None:
@@ -25,3 +25,13 @@ def test_a_world_is_printed_and_drawn(tmp_path: Path, name: str) -> None:
     assert shown.exit_code == 0, shown.output
     assert f"{name} 1" in shown.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_mistake_ends_in_two_lines_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["scenario", "show", "hone"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.splitlines() == ["There is no family 'hone'.", "Did you mean 'home'?"]
