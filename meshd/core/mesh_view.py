@@ -243,7 +243,7 @@ class MeshView:
         if node is not None and (seconds >= HANDLING_S or node.handling):
             node.handling.learn(hosted.artifact, seconds, now, is_split=is_split)
             known_s = node.handling.seconds(hosted.artifact, is_split=is_split) or 0.0
-            self._noticed.saw((ended_at, hosted.artifact, is_split), known_s)
+            self._noticed.saw((ended_at, hosted.artifact, is_split), known_s, least=HANDLING_S)
 
     def learn_stages(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
         self,
