@@ -336,6 +336,8 @@ class ExplainedCandidate(Weighed, frozen=True, kw_only=True):
     predicted_s: float | None
     """What waiting, loading, computing, sending and handling leave of it is a likely escalation."""
     predicted_joules: float | None
+    rate_assumed: bool = False
+    """Whether nobody has measured the rate of a link that it goes over: ``transfer_s`` is what classes are known for."""
     codec: str = RAW
     """How the input travels to a peer that runs it whole."""
     legs: tuple[ExplainedLeg, ...] = ()

@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from meshd.core.ids import ModelName, NodeId
-from meshd.core.node import DeviceClass, NodeProfile
+from meshd.core.node import NodeProfile
 from meshd.core.request import Priority, Privacy
 from meshd.core.settings import Settings
+from meshd.weighed import Weighed
 
 _RATES = "rates_bps"
 
@@ -70,32 +71,19 @@ class PlannedShare(Struct, frozen=True, kw_only=True):
     """From now until its outputs are here."""
 
 
-class PlannedWay(Struct, frozen=True, kw_only=True):
-    """One candidate. Figures are none where a rule forbade it before anybody asked what it would take."""
+class PlannedWay(Weighed, frozen=True, kw_only=True):
+    """One way that a request could take."""
 
     place: str
     """What ``meshd infer --plan`` takes: ``kitchen``; ``band 0-2, kitchen 2-4`` for stages."""
-    tier: DeviceClass
     kind: str
     """For example ``whole here``, ``whole there, jpeg``, ``split at 2``."""
     codec: str
     """How the input, or what crosses to the second node, travels."""
-    mask: str | None
-    reason: str | None
-    queue_s: float | None
-    load_s: float | None
-    compute_s: float | None
-    transfer_s: float | None
     escalation_s: float | None
     total_s: float | None
-    """The sum of the five above and of handling: until the final answer is here."""
-    delay_s: float | None
-    """By how much it would delay others, over all of them; the policy weighs it like its own seconds."""
+    """Until the final answer is here: waiting, loading, computing, sending, handling, and a likely escalation."""
     joules: float | None
-    cost: float | None
-    """What the policy weighs, on the scale of joules; lower is better."""
-    handling_s: float | None = None
-    """What such requests took beyond their parts, where that was anything."""
     legs: tuple[PlannedLeg, ...] = ()
     shares: tuple[PlannedShare, ...] = ()
 

@@ -17,6 +17,7 @@ from meshd.core.policy import Policy
 from meshd.core.request import Priority, Request
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
+from meshd.daemon.weighing import weighed
 from meshd.errors import UnknownQuery
 from meshd.executor.input_contract import BATCH
 from meshd.plan_document import KnownLink, PlanDocument, PlannedLeg, PlannedLook, PlannedShare, PlannedWay, PlanQuestion
@@ -180,24 +181,15 @@ def _link(node: NodeView, *, is_own: bool) -> KnownLink:
 
 
 def _way(candidate: Candidate) -> PlannedWay:
-    reason, predicted, kind = candidate.reason, candidate.price, Kind.of(candidate)
+    predicted, kind = candidate.price, Kind.of(candidate)
     return PlannedWay(
+        **weighed(candidate),
         place=candidate.place,
-        tier=candidate.tier.tier,
         kind=kind.label,
         codec=kind.codec,
-        mask=reason.mask.value if reason else None,
-        reason=reason.sentence if reason else None,
-        queue_s=predicted.queue_s if predicted else None,
-        load_s=predicted.load_s if predicted else None,
-        compute_s=predicted.compute_s if predicted else None,
-        transfer_s=predicted.transfer_s if predicted else None,
         escalation_s=predicted.escalation_s if predicted else None,
         total_s=predicted.total_s if predicted else None,
-        delay_s=predicted.delay_s if predicted else None,
-        handling_s=predicted.handling_s if predicted else None,
         joules=predicted.joules if predicted else None,
-        cost=predicted.cost if predicted else None,
         legs=tuple(
             PlannedLeg(
                 node=leg.node,
