@@ -337,7 +337,7 @@ class ExplainedCandidate(Weighed, frozen=True, kw_only=True):
     """What waiting, loading, computing, sending and handling leave of it is a likely escalation."""
     predicted_joules: float | None
     rate_assumed: bool = False
-    """Whether nobody has measured the rate of a link that it goes over: ``transfer_s`` is what classes are known for."""
+    """Whether a link that it goes over was never measured: ``transfer_s`` is what classes are known for."""
     codec: str = RAW
     """How the input travels to a peer that runs it whole."""
     legs: tuple[ExplainedLeg, ...] = ()
