@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import ModelsDocument, Problem, Unserved
+from meshd.documents import Excess, ModelsDocument, Problem, Unserved
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
@@ -46,6 +46,13 @@ def test_status_tells_who_how_and_what_is_wrong(meshd: Command, daemon: FakeDaem
         "mqtt      lost mqtt://hub:1883: connection refused",
         "! The broker is away. Inference goes on.",
     ]
+
+
+def test_status_tells_what_was_too_much_where_anything_was(meshd: Command, daemon: FakeDaemon) -> None:
+    excess = Excess(messages_left_out=120, peers_cut_off=1, slow_readers_cut_off=2)
+    daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, excess=excess)
+    told = " ".join(meshd("status").out.split())
+    assert "too much 120 heartbeats and capabilities of peers left out · 1 of them and 2 slow readers cut off" in told
 
 
 def test_status_of_an_unhealthy_daemon_ends_with_code_4(meshd: Command, daemon: FakeDaemon) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from meshd.cli.view.arrivals_view import arrival_lines
 from meshd.cli.view.words import duration, energy, percent, short, size
-from meshd.documents import BatteryState, MqttState, Problem, StatusDocument
+from meshd.documents import BatteryState, Excess, MqttState, Problem, StatusDocument
 
 
 def status_view(status: StatusDocument) -> RenderableType:
@@ -42,6 +42,13 @@ def _figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
     yield "battery", _battery(status.battery)
     yield "policy", status.policy
     yield "mqtt", _mqtt(status.mqtt)
+    if status.excess != Excess():
+        yield "too much", _excess(status.excess)
+
+
+def _excess(excess: Excess) -> str:
+    ended = f"{excess.peers_cut_off} of them and {excess.slow_readers_cut_off} slow readers cut off"
+    return f"{excess.messages_left_out} heartbeats and capabilities of peers left out · {ended}"
 
 
 def _battery(battery: BatteryState | None) -> str:
