@@ -65,6 +65,7 @@ class ArrivalTrace:
         return times_s[kept] / speed, ranks[kept]
 
 
+@cache
 def arrivals_of(file: Path, split: Split) -> ArrivalTrace:
     """Return what of a recording belongs to a split.
 

@@ -37,7 +37,8 @@ _FEWEST_SAMPLES = 20
 _FORM = "Each line is: seconds, a blank, megabits per second."
 
 
-def variations(folder: Path, split: Split, kind: BandwidthKind) -> list[Variation]:
+@cache
+def variations(folder: Path, split: Split, kind: BandwidthKind) -> tuple[Variation, ...]:
     """Return the traces below a folder that belong to a split and vary as a kind does; all of the split if none does.
 
     Raises:
@@ -49,7 +50,8 @@ def variations(folder: Path, split: Split, kind: BandwidthKind) -> list[Variatio
         hint = f"Give a folder with more files, or one with folders named {', '.join(_SPLIT_OF_FOLDER)}."
         raise FileUnusable(folder, None, f"holds no bandwidth trace for {split} worlds.", hint=hint)
     low, high = _SPREADS[kind]
-    return [trace for spread, trace in mine if low <= spread < high] or [trace for _, trace in mine]
+    alike = tuple(trace for spread, trace in mine if low <= spread < high)
+    return alike or tuple(trace for _, trace in mine)
 
 
 def split_of(file: Path) -> Split:
