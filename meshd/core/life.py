@@ -171,6 +171,8 @@ class Life(Struct, kw_only=True):
     arrived_s: float
     itinerary: Itinerary
     story: Explanation
+    deadline_s: float = inf
+    """The point in this node's time by which the answer is due; from the request and its arrival."""
     state: State = State.NEW
     decision: int = 0
     """Number of the latest plan asked for, never used twice on a node; an answer to an older one is stale."""
@@ -208,6 +210,10 @@ class Life(Struct, kw_only=True):
     last_failure: Failure | None = None
     """Why the latest lost attempt was lost; told if there is no other way."""
 
+    def __post_init__(self) -> None:
+        """Add up the deadline once: it is asked for at every step."""
+        self.deadline_s = self.arrived_s + self.request.deadline_s
+
     def advance(self, step: Step) -> None:
         """Take a step of the table; AssertionError on any other, for that is a defect of core itself."""
         following = TRANSITIONS[self.state].get(step)
@@ -230,11 +236,6 @@ class Life(Struct, kw_only=True):
         if request.partial is None or self.reached is None:
             return per_item
         return self.reached.tier.input_behind(request.partial.legs[0].first, per_item)
-
-    @property
-    def deadline_s(self) -> float:
-        """Return the point in this node's time by which the answer is due."""
-        return self.arrived_s + self.request.deadline_s
 
     @property
     def may_climb(self) -> bool:

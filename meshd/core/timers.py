@@ -31,7 +31,8 @@ class Timers:
         """Return when the next one is due; infinity when nothing waits."""
         while self._heap and not self._counts(self._heap[0]):
             heappop(self._heap)
-        return self._look()
+        self.first_s = self._heap[0][0] if self._heap else inf
+        return self.first_s
 
     def arm(self, at_s: float, life: Life) -> None:
         """Look at a request again then, or sooner if that was said before."""
@@ -48,15 +49,11 @@ class Timers:
         """Yield each live request whose time has come; it has no timer then."""
         while self._heap and self._heap[0][0] <= now:
             timer = heappop(self._heap)
-            self._look()
+            self.first_s = self._heap[0][0] if self._heap else inf
             if self._counts(timer):
                 life = self._lives[timer[1]]
                 life.armed_s = inf
                 yield life
-
-    def _look(self) -> float:
-        self.first_s = self._heap[0][0] if self._heap else inf
-        return self.first_s
 
     def _counts(self, timer: tuple[float, RequestId]) -> bool:
         at_s, request_id = timer
