@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from itertools import count
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -83,9 +82,6 @@ GRACE_S = 1.0
 that waits in vain has lost its daemon."""
 
 
-_CHANCE = token_hex(8)
-_NUMBERS = count()
-"""Drawn once and counted on: to ask the system for chance every time takes 3 us of a request."""
 _PUNCTUAL_S = 0.001
 """A wait that a deadline is not shortened for."""
 
@@ -138,8 +134,8 @@ def checked_options(
 
 
 def new_request_id() -> RequestId:
-    """Return an id that no other client chooses, nor a child of this process."""
-    return RequestId(f"{_CHANCE}{os.getpid():08x}{next(_NUMBERS):08x}")
+    """Return an id that no other client chooses."""
+    return RequestId(token_hex(16))
 
 
 def hello(name: str, endpoint: Endpoint) -> Hello:
