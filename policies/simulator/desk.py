@@ -14,6 +14,7 @@ from meshd.core import commands, events
 from meshd.core.answer import Answer, Failure, Outcome
 from meshd.core.ids import RequestId
 from meshd.core.node import Way
+from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.errors import DuplicateRequest, PeerLost
 from policies.simulator.held import CLIENT, Held
@@ -142,11 +143,15 @@ class Desk:
 
     def _way_of(self, command: commands.Dispatch, entry: Held) -> Way:
         """Return how what is sent is encoded, as the tiers that are hosted here say it."""
-        if command.codec == "raw":
+        if command.codec == RAW:
             return _RAW
-        stage = command.partial.legs[0].first if command.partial is not None else 0
-        tiers = [hosted for hosted in self._device.profile.hosted if hosted.model == entry.request.model]
-        ways = [way for hosted in tiers for way in (hosted.stages[stage - 1].ways if stage else hosted.ways)]
+        partial, model = command.partial, entry.request.model
+        tiers = [hosted for hosted in self._device.profile.hosted if hosted.model == model]
+        if partial is not None and (stage := partial.legs[0].first):
+            alike = [hosted for hosted in tiers if hosted.artifact == partial.artifact]
+            ways = [way for hosted in alike for way in hosted.stages[stage - 1].ways]
+        else:
+            ways = [way for hosted in tiers for way in hosted.ways]
         return next((way for way in ways if way.codec == command.codec), _RAW)
 
     # -- ends --------------------------------------------------------------------------------------------------------
@@ -186,4 +191,4 @@ class Desk:
         return self._world.terrain.model(request.model).result_bytes * request.batch
 
 
-_RAW = Way(codec="raw", ratio=1.0)
+_RAW = Way(codec=RAW, ratio=1.0)

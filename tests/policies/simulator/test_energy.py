@@ -58,7 +58,7 @@ def test_an_empty_battery_takes_its_node_away_and_its_clients_ask_in_vain() -> N
     ends = list(simulator.costs.ends)
     assert [ended.code for ended in ends] == ["", "battery_empty"]
     assert ends[1].cost == pytest.approx(1.0 + 2.0)
-    assert simulator.given_joules()["watch"] == pytest.approx(0.05)
+    assert simulator.given_joules()[WATCH.node_id] == pytest.approx(0.05)
 
 
 def test_work_empties_a_battery_sooner() -> None:
@@ -84,7 +84,7 @@ def test_a_charger_gives_no_more_than_is_drawn_once_the_battery_is_full() -> Non
     full = node(WATCH, battery=battery(capacity_joules=10.0, fraction=0.9, demand_watts=0.1, is_charging=True))
     simulator = Simulator(scenario(nodes=(full,), links=()))
     play(simulator)
-    assert simulator.given_joules()["watch"] == pytest.approx(0.1 * 10.0)
+    assert simulator.given_joules()[WATCH.node_id] == pytest.approx(0.1 * 10.0)
 
 
 def test_a_run_that_its_node_does_not_live_to_end_takes_the_joules_of_what_it_had() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass, HostedStage, HostedTier, NodeProfile
 from meshd.core.settings import Settings
 from policies.scenario import (
@@ -120,10 +119,7 @@ def scenario(*arrivals: Arrival, nodes: tuple[Node, ...] | None = None, **change
     return replace(plain, **changes)
 
 
-def numbered(*arrivals: Arrival) -> tuple[Arrival, ...]:
-    """In the order of time, with their numbers as ids."""
-    ordered = sorted(arrivals, key=lambda arrival: arrival.at_s)
-    return tuple(
-        replace(one, request=replace(one.request, request_id=RequestId(str(number))))
-        for number, one in enumerate(ordered)
-    )
+def first_minute(whole: Scenario) -> Scenario:
+    """A world that ends early."""
+    arrivals = tuple(one for one in whole.arrivals if one.at_s < 60.0)
+    return replace(whole, horizon_s=60.0, arrivals=arrivals)

@@ -1,0 +1,176 @@
+"""What devices and links are beside their schedulers."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from policies.scenario import Bandwidth, Happening, Kind, Thermal
+from policies.simulator import Simulator, Use
+from policies.simulator.warmth import Warmth
+from tests.core.builders import HUB_TIER, WATCH_TIER, tier, watch
+from tests.policies.simulator.playing import on, play
+from tests.policies.simulator.worlds import RESULT_BYTES, TRIO, arrival, links, node, scenario
+
+WATCH, PHONE, HUB = TRIO
+WAY_S = 2 * 0.005 + (10_000 + RESULT_BYTES) * 8 / 1e7
+"""There and back, with the default input and answer."""
+
+
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cold_model_is_loaded_once_and_whoever_comes_meanwhile_waits_for_the_rest() -> None:
+    cold = node(watch(slots=2), warm=())
+    asking = [arrival(0, 1.0), arrival(1, 1.02), arrival(2, 3.0)]
+    simulator = Simulator(scenario(*asking, nodes=(cold,), links=()))
+    play(simulator)
+    assert [ended.at_s for ended in simulator.costs.ends] == pytest.approx([1.052, 1.052, 3.002])
+    assert simulator.costs.joules(WATCH.node_id)[Use.LOAD] == pytest.approx(0.1 * (0.05 + 0.03))
+
+
+def test_the_model_that_was_used_longest_ago_makes_room() -> None:
+    both = watch(tier(WATCH_TIER), tier(HUB_TIER))
+    small = node(both, memory_bytes=1_500_000, warm=("artifact-watch",))
+    wants = ("watch tier", "hub tier", "hub tier", "watch tier")
+    asking = [
+        arrival(number, 1.0 + number, both, min_tier=HUB_TIER if "hub" in want else None)
+        for number, want in enumerate(wants)
+    ]
+    simulator = Simulator(scenario(*asking, nodes=(small,), links=()))
+    play(simulator, lambda observation: 0)
+    loaded = [charge.request for charge in simulator.costs.charges if charge.use is Use.LOAD]
+    assert loaded == [1, 3]
+
+
+def test_what_is_warm_is_told_with_the_next_sample_and_not_before() -> None:
+    cold = node(WATCH, warm=())
+    asking = [arrival(0, 1.0), arrival(1, 4.0)]
+    asked = play(Simulator(scenario(*asking, nodes=(cold, node(PHONE), node(HUB)))), on("watch"))
+    loads_s = [
+        choice.observation.candidates[0].prediction.load_s for choice in asked if choice.observation.above is None
+    ]
+    assert loads_s == [0.05, 0.0]
+
+
+# -- warmth ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_device_that_works_throttles_and_recovers_once_it_has_rested() -> None:
+    warmth = Warmth(Thermal(time_constant_s=10.0, throttles_at=0.6, recovers_at=0.3, slowdown=2.0), 0.0)
+    warmth.pass_time(0.0, busy=1.0)
+    slowdowns = []
+    for now, busy in ((9.0, 1.0), (9.5, 0.0), (14.0, 0.0), (18.0, 0.0)):
+        warmth.pass_time(now, busy)
+        slowdowns.append(warmth.slowdown)
+    # 1 - exp(-0.9) = 0.593 is below the bound and 1 - exp(-0.95) = 0.613 above it; 0.613 exp(-0.45) = 0.39 is too warm.
+    assert slowdowns == [1.0, 2.0, 2.0, 1.0]
+
+
+def test_a_throttled_device_takes_longer_and_more_joules() -> None:
+    hot = Thermal(time_constant_s=1e6, throttles_at=0.6, recovers_at=0.3, slowdown=3.0, heat=0.9)
+    simulator = Simulator(scenario(arrival(0, 1.0), nodes=(node(WATCH, thermal=hot),), links=()))
+    play(simulator)
+    assert [ended.seconds for ended in simulator.costs.ends] == pytest.approx([0.006])
+    assert [charge.joules for charge in simulator.costs.charges] == pytest.approx([0.0006])
+
+
+# -- links -----------------------------------------------------------------------------------------------------------
+
+
+def test_bytes_of_two_requests_pass_a_link_one_after_the_other() -> None:
+    asking = [arrival(0, 1.0), arrival(1, 1.0)]
+    simulator = Simulator(scenario(*asking, nodes=(node(WATCH), node(replace(HUB, slots=2)))))
+    play(simulator, on("hub"))
+    first, second = (ended.seconds for ended in simulator.costs.ends)
+    assert first == pytest.approx(WAY_S + 0.008)
+    assert second - first == pytest.approx(10_000 * 8 / 1e7)
+
+
+def test_what_is_under_way_waits_while_a_link_is_lost() -> None:
+    lost = Bandwidth.of([0.0, 1.004, 1.5], [1e7, 0.0, 1e7])
+    world = scenario(arrival(0, 1.0, deadline_s=3.0), nodes=(node(WATCH), node(HUB)))
+    simulator = Simulator(replace(world, links=links(WATCH, HUB, bandwidth=lost)))
+    asked = []
+    while (choice := simulator.next_choice()) is not None:
+        asked.append(choice)
+        simulator.choose(on("hub")(choice.observation))
+    assert asked[0].now == 1.0
+    (ended,) = simulator.costs.ends
+    assert ended.at_s > 1.25  # Patience ends before the link is back: the request is tried here as well.
+
+
+def test_each_message_is_late_by_its_own_luck_and_none_overtakes_another() -> None:
+    jittery = replace(
+        scenario(*(arrival(number, 1.0 + 0.001 * number) for number in range(8))), nodes=(node(WATCH), node(HUB))
+    )
+    jittery = replace(jittery, links=links(WATCH, HUB, jitter=1.0))
+    runs = []
+    for _ in range(2):
+        simulator = Simulator(jittery)
+        play(simulator, on("hub"))
+        runs.append(simulator.costs.since())
+    assert runs[0] == runs[1]
+
+
+# -- what befalls nodes ----------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_leaves_answers_what_it_has_and_takes_nothing_new() -> None:
+    leaves = Happening(at_s=1.015, kind=Kind.LEAVES, node_id=HUB.node_id)
+    joins = Happening(at_s=3.0, kind=Kind.JOINS, node_id=HUB.node_id)
+    asking = [arrival(0, 1.0), arrival(1, 2.0), arrival(2, 2.0, HUB), arrival(3, 4.0)]
+    simulator = Simulator(scenario(*asking, happenings=(leaves, joins)))
+    play(simulator, on("hub"))
+    tiers = {ended.request: ended.tier for ended in simulator.costs.ends}
+    assert tiers == {0: HUB_TIER, 1: WATCH_TIER, 3: HUB_TIER}
+
+
+def test_what_a_node_that_dies_had_is_done_elsewhere() -> None:
+    dies = Happening(at_s=1.012, kind=Kind.DIES, node_id=HUB.node_id)
+    simulator = Simulator(scenario(arrival(0, 1.0), happenings=(dies,)))
+    play(simulator, on("hub"))
+    (ended,) = simulator.costs.ends
+    assert (ended.is_missed, ended.tier) == (False, WATCH_TIER)
+
+
+def test_what_parts_two_nodes_ends_what_is_under_way_between_them_until_they_meet_again() -> None:
+    befalls = (
+        Happening(at_s=1.002, kind=Kind.PARTS, node_id=WATCH.node_id, peer_id=HUB.node_id),
+        Happening(at_s=3.0, kind=Kind.MEETS, node_id=WATCH.node_id, peer_id=HUB.node_id),
+    )
+    simulator = Simulator(scenario(arrival(0, 1.0), arrival(1, 4.0), happenings=befalls))
+    play(simulator, on("hub"))
+    assert [ended.tier for ended in simulator.costs.ends] == [WATCH_TIER, HUB_TIER]
+
+
+def test_a_stalled_node_finds_all_that_was_sent_to_it_when_it_resumes() -> None:
+    befalls = (
+        Happening(at_s=1.001, kind=Kind.STALLS, node_id=HUB.node_id),
+        Happening(at_s=1.101, kind=Kind.RESUMES, node_id=HUB.node_id),
+    )
+    simulator = Simulator(scenario(arrival(0, 1.0), happenings=befalls))
+    play(simulator, on("hub"))
+    (ended,) = simulator.costs.ends
+    assert ended.tier is HUB_TIER
+    assert ended.at_s == pytest.approx(1.101 + 0.008 + 0.005 + RESULT_BYTES * 8 / 1e7)
+
+
+def test_clients_of_a_node_that_is_away_or_stalled_do_not_ask() -> None:
+    away = node(PHONE, is_present=False)
+    stalls = Happening(at_s=0.5, kind=Kind.STALLS, node_id=HUB.node_id)
+    asking = [arrival(0, 1.0, PHONE), arrival(1, 1.0, HUB), arrival(2, 1.0, WATCH)]
+    simulator = Simulator(scenario(*asking, nodes=(node(WATCH), away, node(HUB)), happenings=(stalls,)))
+    play(simulator)
+    assert [ended.request for ended in simulator.costs.ends] == [2]
+
+
+def test_a_node_that_is_slowed_takes_as_many_times_as_long_until_it_is_said_otherwise() -> None:
+    befalls = tuple(
+        Happening(at_s=at_s, kind=Kind.SLOWS, node_id=WATCH.node_id, factor=factor)
+        for at_s, factor in ((0.5, 4.0), (2.5, 1.0))
+    )
+    asking = [arrival(0, 1.0), arrival(1, 3.0)]
+    simulator = Simulator(scenario(*asking, nodes=(node(WATCH),), links=(), happenings=befalls))
+    play(simulator)
+    assert [ended.seconds for ended in simulator.costs.ends] == pytest.approx([0.008, 0.002])
