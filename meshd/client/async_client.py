@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from asyncio import Future
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
@@ -21,7 +20,6 @@ from meshd.client.conversation import (
     Question,
     checked_options,
     hello,
-    hurried,
     infer_message,
     install_message,
     new_request_id,
@@ -32,6 +30,7 @@ from meshd.client.conversation import (
     understand,
     unreachable,
 )
+from meshd.client.credit import afforded
 from meshd.client.endpoint import Endpoint
 from meshd.client.result import Result
 from meshd.core.ids import RequestId
@@ -312,7 +311,7 @@ class AsyncClient:
         self._pending[message.request_id] = session, answer
         try:
             if isinstance(message, Infer):
-                message = await _afforded(session, message, sum(memoryview(part).nbytes for part in parts))
+                message = await afforded(session, message, sum(memoryview(part).nbytes for part in parts))
             if not session.send(message, parts):
                 raise PeerLost("the connection was closed.")
             return await answer
@@ -384,15 +383,6 @@ class AsyncClient:
         for asked, answer in self._pending.values():
             if asked is session and not answer.done():
                 answer.set_exception(lost)
-
-
-async def _afforded(session: Session, infer: Infer, payload_bytes: int) -> Infer:
-    """Wait until the daemon gives credit for a request, while its deadline runs."""
-    if session.affords(payload_bytes):
-        return infer
-    began_s = time.monotonic()
-    await session.afforded(payload_bytes)
-    return hurried(infer, infer.deadline_s - (time.monotonic() - began_s))
 
 
 async def _greeted(session: Session) -> None:
