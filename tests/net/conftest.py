@@ -7,7 +7,7 @@ import pytest
 
 from meshd.daemon.event_loop import new_event_loop
 
-ON_BOTH = {"test_session.py", "test_tls.py", "test_peering.py", "test_endpoint.py"}
+ON_BOTH = {"test_session.py", "test_tls.py", "test_peering.py", "test_endpoint.py", "test_unread.py"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -33,6 +33,11 @@ async def until(condition: Callable[[], object], what: str = "the expected state
         raise AssertionError(f"{what} did not come about within {PATIENCE_S:g} s") from None
 
 
+async def tells(node: Node, words: str) -> None:
+    """Wait until a node says this of its only peer; on a busy machine a first dial may fail of something else."""
+    await until(lambda: words in (node.peering.peers()[0].last_error or ""), words)
+
+
 @dataclass
 class RecordedEvents:
     """Everything that a peering said, in order."""

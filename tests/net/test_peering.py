@@ -19,7 +19,7 @@ from meshd.net.link import LinkState
 from meshd.net.rivalry import SIMULTANEOUS_S, newcomer_wins
 from meshd.net.session import Session
 from meshd.wire.messages import Cancel, Document, Heartbeat, Hello
-from tests.net.nodes import Node, pair, until
+from tests.net.nodes import Node, pair, tells, until
 
 MakeNode = Callable[[str], Node]
 
@@ -131,8 +131,7 @@ async def test_a_node_of_another_class_than_it_was_paired_as_is_not_let_in(make_
     one, two = await started(make_node, "one", "two")
     one.trust.pin(two.id, device_class=DeviceClass.UPSTREAM)
     two.peering.add_static(one.id, one.address)
-    await until(lambda: two.peering.peers()[0].last_error)
-    assert "was paired as upstream and says that it is hub" in str(two.peering.peers()[0].last_error)
+    await tells(two, "was paired as upstream and says that it is hub")
     assert one.events.connected == []
 
 
@@ -238,8 +237,7 @@ async def test_a_peer_that_does_not_trust_us_is_named_as_the_likely_reason(make_
     await one.start()
     await two.start()
     one.peering.add_static(two.id, two.address)
-    await until(lambda: one.peering.peers()[0].last_error)
-    assert "is not trusted there" in (one.peering.peers()[0].last_error or "")
+    await tells(one, "is not trusted there")
     (stranger,) = two.peering.peers()
     assert (stranger.state, stranger.node_id) == (LinkState.UNPAIRED, one.id)
 
@@ -251,8 +249,7 @@ async def test_an_address_where_nobody_listens_says_so(make_node: MakeNode) -> N
     with listening_socket(Address("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     one.peering.add_static(nobody, Address("127.0.0.1", port))
-    await until(lambda: one.peering.peers()[0].last_error)
-    assert f"no connection with 127.0.0.1:{port}" in (one.peering.peers()[0].last_error or "")
+    await tells(one, f"no connection with 127.0.0.1:{port}")
     await until(lambda: one.peering.peers()[0].state is LinkState.WAITING)
 
 
@@ -322,8 +319,7 @@ async def test_a_peer_refuses_the_older_of_two_daemons_with_one_identity_and_its
     new.peering.add_static(hub.id, hub.address)
     await until(lambda: hub.events.connected == [new.id])
     old.peering.add_static(hub.id, hub.address)
-    await until(lambda: old.peering.peers()[0].last_error)
-    assert "the same identity started later" in (old.peering.peers()[0].last_error or "")
+    await tells(old, "the same identity started later")
     assert hub.events.open_sessions == 1
     await until(lambda: old.peering.contested)
     assert old.events.supersessions == []

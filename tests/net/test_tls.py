@@ -18,7 +18,7 @@ from meshd.net.link import LinkState
 from meshd.net.tls import client_context
 from meshd.wire.frame import encode
 from meshd.wire.messages import Hello
-from tests.net.nodes import Node, pair, until
+from tests.net.nodes import Node, pair, tells, until
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_a_client_that_speaks_at_most_tls_1_2_gets_no_connection(node: Nod
     context.load_cert_chain(stranger.secret_path)
     assert await asyncio.to_thread(read_everything, node.peering.port, context) == b""
     await until(node.peering.peers)
-    assert "no TLS 1.3 with 127.0.0.1" in (node.peering.peers()[0].last_error or "")
+    await tells(node, "no TLS 1.3 with 127.0.0.1")
 
 
 @pytest.mark.parametrize("garbage", [hello_frame(), b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 600, b"\x16\x03\x01"])
@@ -156,9 +156,8 @@ async def test_a_dialler_sends_nothing_to_a_server_that_is_not_the_one_it_means(
         server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
         await node.start()
         node.peering.add_static(friend.id, node.address._replace(port=server.sockets[0].getsockname()[1]))
-        await until(lambda: node.peering.peers()[0].last_error)
+        await tells(node, "is not the one that was dialled")
         assert received == b""
-        assert "is not the one that was dialled" in (node.peering.peers()[0].last_error or "")
         await node.stop()
         server.close()
         await server.wait_closed()
