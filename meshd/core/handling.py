@@ -14,7 +14,7 @@ LEAST_S = 0.001
 """Less decides nothing: it is about the same for all ways, and most requests need not be looked at for it."""
 
 _MOST_OF_ONE = 3.0
-"""Times what was known that one request counts for."""
+"""Times what was known that one request counts for: one that met a pause of its process must not drive all away."""
 
 _Way = tuple[ArtifactHash, bool]
 
@@ -33,10 +33,10 @@ class Handling:
     def learn(self, artifact: ArtifactHash, seconds: float, now: float, *, is_split: bool) -> None:
         """Take in what one request took beyond its parts."""
         known = self._known.get((artifact, is_split))
-        if known is not None:
-            self._known[artifact, is_split] = known.updated(seconds, now, at_most=_MOST_OF_ONE)
-        elif seconds >= LEAST_S:
-            self._known[artifact, is_split] = Estimate.prior(seconds, now)
+        if known is None and seconds < LEAST_S:
+            return
+        known = known or Estimate.prior(LEAST_S, now)
+        self._known[artifact, is_split] = known.updated(seconds, now, at_most=_MOST_OF_ONE)
 
     def forget(self, now: float) -> None:
         """Let go of what was learned a while ago."""

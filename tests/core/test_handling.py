@@ -39,10 +39,19 @@ def test_a_millisecond_is_not_worth_remembering_and_what_was_remembered_may_beco
 
 def test_it_is_known_of_each_model_whole_and_split() -> None:
     handling = Handling()
-    handling.learn(A, 0.010, 0.0, is_split=False)
-    handling.learn(A, 0.020, 0.0, is_split=True)
-    assert [handling.seconds(A, is_split=split) for split in (False, True)] == [0.010, 0.020]
+    for second in range(20):
+        handling.learn(A, 0.010, float(second), is_split=False)
+        handling.learn(A, 0.020, float(second), is_split=True)
+    assert [handling.seconds(A, is_split=split) for split in (False, True)] == pytest.approx([0.010, 0.020], rel=0.05)
     assert handling.seconds(B, is_split=False) is None
+
+
+def test_one_request_that_met_a_pause_drives_nobody_away() -> None:
+    handling = Handling()
+    handling.learn(A, 5.0, 0.0, is_split=False)
+    assert handling.seconds(A, is_split=False) == pytest.approx(0.002)
+    handling.learn(A, 0.0, 1.0, is_split=False)
+    assert handling.seconds(A, is_split=False) == pytest.approx(0.002, rel=0.5)
 
 
 def test_it_is_forgotten_where_nothing_confirms_it() -> None:
@@ -58,7 +67,7 @@ def test_what_a_request_took_beyond_its_run_is_expected_of_the_next_one_and_of_w
     for number in range(1, 21):
         ran_here(made, until_s=0.055, number=number, began_s=float(number))
     told = weighed(made.view)
-    assert {round(handling_s, 4) for handling_s, _ in told.values()} == {0.015}
+    assert {round(handling_s, 3) for handling_s, _ in told.values()} == {0.015}
     assert told["band"][1] == pytest.approx(0.055, rel=0.01)
 
 
@@ -84,10 +93,10 @@ def test_it_decides_between_a_run_here_and_a_split_that_is_sooner_by_its_parts_a
     view = mesh(BAND, KITCHEN, bps=1e9)
     before = best(seen(view, request(input_bytes=4_000_000, deadline_s=60.0)))
     assert before.place == "band 0-1, kitchen 1-2"
-    for second in range(5):
+    for second in range(20):
         view.learn_handling(KITCHEN.node_id, MODEL, 0.030, float(second), is_split=True)
         view.learn_handling(BAND.node_id, MODEL, 0.002, float(second), is_split=False)
         view.learn_handling(KITCHEN.node_id, MODEL, 0.030, float(second), is_split=False)
     after = best(seen(view, request(input_bytes=4_000_000, deadline_s=60.0)))
     assert after.place == "band"
-    assert after.prediction.handling_s == pytest.approx(0.002)
+    assert after.prediction.handling_s == pytest.approx(0.002, rel=0.05)
