@@ -18,15 +18,16 @@ class Accounts:
 
     def __init__(self, window_bytes: int, *, tell: Callable[[Message], object]) -> None:
         self._loan = Loan(window_bytes)
-        self._allowance = Allowance()
+        self.allowance = Allowance()
+        """What this side may send."""
         self._tell = tell
         self._oversteps = 0
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._is_closed = False
 
-    def open(self) -> None:
-        """Tell the other side what it may send."""
+    def tell_grant(self) -> None:
+        """Tell the other side what it may send in total by now."""
         self._tell(Credit(payload_bytes=self._loan.granted_bytes))
 
     def close(self) -> None:
@@ -44,36 +45,26 @@ class Accounts:
             case Infer():
                 return self._loan.take(message.request_id, payload_bytes) or self._overstepped(message)
             case Cancel():
-                self._settle(message.request_id)
+                if self._loan.settle(message.request_id):
+                    self.tell_grant()
             case Credit():
-                self._allowance.grant(message.payload_bytes)
+                self.allowance.grant(message.payload_bytes)
                 self._changed.set()
                 return False
         return True
 
     def answered(self, answer: Result | Refusal) -> None:
         """Give back what the request cost; what is refused because its id is in use ends no more than itself."""
-        is_duplicate = isinstance(answer, Refusal) and answer.code == DuplicateRequest.code
-        self._settle(answer.request_id, only_last=is_duplicate)
-
-    def _settle(self, request_id: str, *, only_last: bool = False) -> None:
-        if self._loan.settle(request_id, only_last=only_last):
-            self._tell(Credit(payload_bytes=self._loan.granted_bytes))
-
-    def affords(self, payload_bytes: int) -> bool:
-        """Tell whether this side may send a request now."""
-        return self._allowance.covers(payload_bytes)
-
-    def take(self, payload_bytes: int) -> bool:
-        """Charge a request that is about to be sent, if there is credit for it; tell whether there is."""
-        return self._allowance.take(payload_bytes)
+        is_duplicate = type(answer) is Refusal and answer.code == DuplicateRequest.code
+        if self._loan.settle(answer.request_id, only_last=is_duplicate):
+            self.tell_grant()
 
     async def afforded(self, payload_bytes: int) -> None:
         """Wait, behind those who wait already, until this side may send a request or the session has ended."""
-        if self._allowance.covers(payload_bytes) and not self._turn.locked():
+        if self.allowance.covers(payload_bytes) and not self._turn.locked():
             return
         async with self._turn:
-            while not (self._is_closed or self._allowance.covers(payload_bytes)):
+            while not (self._is_closed or self.allowance.covers(payload_bytes)):
                 self._changed.clear()
                 await self._changed.wait()
 

@@ -20,13 +20,14 @@ class Loan:
         self.granted_bytes = window_bytes
         """In total since the session opened, as the other side was told last."""
         self._window_bytes = window_bytes
+        self._most_cost_bytes = _most_cost_bytes(window_bytes)
         self._taken_bytes = 0
         self._settled_bytes = 0
         self._out: dict[str, tuple[int, ...]] = {}
 
     def take(self, request_id: str, payload_bytes: int) -> bool:
         """Charge a request that has come; tell whether it was covered. One that was not is not charged."""
-        cost = _cost_bytes(payload_bytes, self._window_bytes)
+        cost = min(max(payload_bytes, LEAST_COST_BYTES), self._most_cost_bytes)
         if self._taken_bytes + cost > self.granted_bytes:
             return False
         self._taken_bytes += cost
@@ -53,28 +54,30 @@ class Allowance:
     """What the other side grants this one; nothing until it has said so."""
 
     def __init__(self) -> None:
-        self._window_bytes = 0
+        self._most_cost_bytes = LEAST_COST_BYTES
         self._granted_bytes = 0
         self._spent_bytes = 0
 
     def grant(self, total_bytes: int) -> None:
         """Take note of the total that was told; the first one is the window."""
-        self._window_bytes = self._window_bytes or total_bytes
+        if not self._granted_bytes:
+            self._most_cost_bytes = _most_cost_bytes(total_bytes)
         self._granted_bytes = max(self._granted_bytes, total_bytes)
 
     def covers(self, payload_bytes: int) -> bool:
         """Tell whether a request may be sent now."""
-        return self._spent_bytes + _cost_bytes(payload_bytes, self._window_bytes) <= self._granted_bytes
+        cost = min(max(payload_bytes, LEAST_COST_BYTES), self._most_cost_bytes)
+        return self._spent_bytes + cost <= self._granted_bytes
 
     def take(self, payload_bytes: int) -> bool:
         """Charge a request that is about to be sent, if it may be; tell whether it may."""
-        spent_bytes = self._spent_bytes + _cost_bytes(payload_bytes, self._window_bytes)
+        spent_bytes = self._spent_bytes + min(max(payload_bytes, LEAST_COST_BYTES), self._most_cost_bytes)
         if spent_bytes > self._granted_bytes:
             return False
         self._spent_bytes = spent_bytes
         return True
 
 
-def _cost_bytes(payload_bytes: int, window_bytes: int) -> int:
-    """Return what a request costs: at most what is always left, once all have ended, before a new total is told."""
-    return max(LEAST_COST_BYTES, min(payload_bytes, window_bytes // 4 * 3))
+def _most_cost_bytes(window_bytes: int) -> int:
+    """Return what a request costs at most: what is always left, once all have ended, before a new total is told."""
+    return max(LEAST_COST_BYTES, window_bytes // 4 * 3)

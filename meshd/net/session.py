@@ -165,7 +165,7 @@ class Session(asyncio.BufferedProtocol):
 
     def affords(self, payload_bytes: int) -> bool:
         """Tell whether the other side's credit covers a request with so much payload now."""
-        return self.state is State.OPEN and self._accounts.affords(payload_bytes)
+        return self.state is State.OPEN and self._accounts.allowance.covers(payload_bytes)
 
     async def afforded(self, payload_bytes: int) -> None:
         """Wait, behind those who wait already, until a request may be sent, or the session has ended."""
@@ -306,9 +306,9 @@ class Session(asyncio.BufferedProtocol):
             payload_bytes += memoryview(part).nbytes
         # Charged last: what is too large to be sent costs nothing.
         return (
-            self._accounts.affords(payload_bytes)
+            self._accounts.allowance.covers(payload_bytes)
             and self._write(infer, payload_parts)
-            and self._accounts.take(payload_bytes)
+            and self._accounts.allowance.take(payload_bytes)
         )
 
     def _answer(self, answer: Result | Refusal, payload_parts: Sequence[Buffer]) -> bool:
@@ -332,7 +332,7 @@ class Session(asyncio.BufferedProtocol):
         self._reader.max_payload_bytes = self._limits.max_payload_bytes
         if not self._greeted.done():
             self._greeted.set_result(None)
-        self._accounts.open()
+        self._accounts.tell_grant()
         self.on_open(self)
 
     def _refuse(self, error: LinkError) -> None:

@@ -321,7 +321,7 @@ async def test_who_waits_for_credit_is_let_go_when_the_session_ends() -> None:
 async def test_who_oversteps_is_refused_and_after_a_few_times_cut_off() -> None:
     one, two, taken = await lent(window_bytes=4 * LEAST_COST_BYTES)
     refused, _ = record(one)
-    one._accounts._allowance.grant(2**40)  # A side that helps itself.
+    one._accounts.allowance.grant(2**40)  # A side that helps itself.
     for number in range(4 + MOST_OVERSTEPS):
         assert one.send(*question(str(number), 0))
     await until(lambda: len(refused) == MOST_OVERSTEPS)
