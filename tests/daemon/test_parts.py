@@ -249,6 +249,25 @@ async def test_tensors_are_encoded_for_a_slow_link(member: MakeMember, tmp_path:
     check_answer(result, 8)
 
 
+async def test_who_forbids_codecs_that_lose_anything_has_tensors_travel_raw_over_the_slowest_link(
+    member: MakeMember, tmp_path: Path
+) -> None:
+    form = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
+    band, kitchen = part_member(member, tmp_path, "band", form=form, policy=Splits()), PartPuppet("kitchen")
+    await with_stages(band)
+    await kitchen.meet(band, kitchen.on_a_slow_link())
+    await until(lambda: band.knows(kitchen.id))
+    client = band.client()
+    await client.send(question(8), model=CUTTABLE, request_id="r1", lossless=True)
+    asked = await kitchen.next_request()
+    assert asked.lossless
+    assert {header.codec for header in asked.tensors} == {"raw"}
+    kitchen.say(Refusal(request_id="r1", code="overloaded", message="later"))
+    result = await client.outcome("r1")
+    assert isinstance(result, Result)
+    check_answer(result, 8)
+
+
 async def test_what_a_codec_cannot_hold_travels_raw_and_is_told_so(member: MakeMember, tmp_path: Path) -> None:
     form = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
     band, kitchen = part_member(member, tmp_path, "band", form=form, policy=Splits()), PartPuppet("kitchen")
