@@ -83,11 +83,10 @@ async def test_what_happened_can_be_explained(household: Household) -> None:
 
 async def test_counters_tell_how_requests_ended(household: Household) -> None:
     client = household[0].client()
-    for mean in (CALM, ODD, GRAVE):
-        await client.infer(window(mean))
+    climbed = [(await client.infer(window(mean))).escalations > 0 for mean in (CALM, ODD, GRAVE)]
     with pytest.raises(NoCandidate):
         await client.infer(window(CALM), min_tier="upstream")
     status = await client.query("status")
     assert status["requests"] == {
-        "submitted": 4, "completed": 3, "failed": 1, "degraded": 0, "escalated": 2, "alive": 0,
+        "submitted": 4, "completed": 3, "failed": 1, "degraded": 0, "escalated": sum(climbed), "alive": 0,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from meshd.client.result import Result
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.daemon.models.scrubber import Scrubber, ScrubEnded
 from meshd.documents import Taken, VerifyDocument
-from meshd.errors import UnknownModel
+from meshd.errors import MeshError, UnknownModel
 from meshd.executor.hosted_model import HostedModel
 from meshd.wire.messages import EVERY_MODEL, Fetch, Fetched
 from model_registry.admission.admitted import Golden, digest_of
@@ -82,7 +82,7 @@ def tiers_known_of(member: Member, *, to: Member) -> set[str]:
 
 
 class Stream:
-    """A client that asks without a pause, and keeps what it got."""
+    """A client that asks its node alone without a pause, and keeps what it got."""
 
     def __init__(self, member: Member) -> None:
         self._client = member.client()
@@ -92,7 +92,7 @@ class Stream:
     async def _ask(self) -> list[Result]:
         results = []
         while self._going:
-            results.append(await self._client.infer(window(CALM), model="news"))
+            results.append(await self._client.infer(window(CALM), model="news", privacy="device"))
             await asyncio.sleep(0)
         return results
 
@@ -127,7 +127,7 @@ async def test_what_is_not_in_memory_is_mended_before_it_is_loaded_again(
     phone.executor.cool(ArtifactHash(made.artifact("phone")))
     damage(phone, made, "phone", 0)
     await verified(phone)
-    result = await phone.client().infer(window(CALM), model="news")
+    result = await phone.client().infer(window(CALM), model="news", privacy="device")
     assert [hop.tier for hop in result.route] == ["phone"]
 
 
@@ -137,8 +137,8 @@ async def test_what_cannot_be_loaded_when_it_is_needed_is_looked_at_without_wait
     phone, _ = await with_peer(member, publisher, made)
     phone.executor.cool(ArtifactHash(made.artifact("phone")))
     damage(phone, made, "phone", 7)
-    result = await phone.client().infer(window(CALM), model="news")
-    assert [hop.tier for hop in result.route] == ["hub"]  # Here it failed to load; the other node answered.
+    with pytest.raises(MeshError):
+        await phone.client().infer(window(CALM), model="news", privacy="device")
     await until(lambda: phone.findings, "the healing")
     assert [event["outcome"] for event in phone.findings] == ["mended"]
 

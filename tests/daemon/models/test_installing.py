@@ -90,7 +90,7 @@ async def test_a_model_that_is_added_runs_at_once_and_travels_on(
     )
     await until(lambda: hosts(watch, made, "watch"), "the model on the watch")
     result = await watch.client().infer(window(GRAVE), model="news")
-    assert [hop.node for hop in result.route] == ["watch", "hub"]
+    assert result.route[-1].node == "hub"
 
 
 async def test_a_model_can_be_added_over_tcp(member: MakeMember, publisher: SigningKey, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meshd.core.request import Privacy
 from model_registry.trust.signing_key import SigningKey
 from tests.daemon.models.family import Family, family
 from tests.daemon.processes import Device, Household
@@ -65,5 +66,5 @@ def test_a_flipped_byte_is_mended_from_the_other_daemon_and_heavy_damage_is_told
         "Model news/phone/toy-fp32 is in quarantine"
     ]
     with phone.client() as client:
-        assert [hop.tier for hop in client.infer("news", window(CALM)).route] == ["watch"]
+        assert [hop.tier for hop in client.infer("news", window(CALM), privacy=Privacy.DEVICE).route] == ["watch"]
     assert [line["outcome"] for line in phone.events("model.damaged")][-1] == "quarantined"
