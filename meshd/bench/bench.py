@@ -26,6 +26,7 @@ from meshd.core.node import DeviceClass
 from meshd.demo.household import Household
 from meshd.demo.player import DEADLINE_S, INPUT, MODEL
 from meshd.demo.stream import Stream
+from model_registry.extra import installing
 
 if TYPE_CHECKING:
     from meshd.bench.partitions import Partitions
@@ -126,7 +127,7 @@ class Bench:
 
     def _convert(self) -> Conversion | None:
         if find_spec("onnx") is None:
-            progress("conversion is not measured: pip install 'meshd[convert]'")
+            progress(f"conversion is not measured: {installing('convert')}")
             return None
         from meshd.bench.conversion import measure_conversion  # noqa: PLC0415 - an extra.
 
@@ -134,7 +135,7 @@ class Bench:
 
     async def _partition(self) -> Partitions | None:
         if find_spec("onnx") is None:
-            progress("plans are not compared: pip install 'meshd[convert]'")
+            progress(f"plans are not compared: {installing('convert')}")
             return None
         from meshd.bench.partitions import PartitionsEffort, measure_partitions  # noqa: PLC0415 - an extra.
 

@@ -62,7 +62,7 @@ def _partitions(vision: Path | None, *, quick: bool) -> tuple[Partitions, Render
     import asyncio
 
     from meshd.bench.plans_view import plans_view
-    from model_registry.convert.errors import needing
+    from model_registry.extra import needing
 
     with needing("convert", "Comparing plans"):
         from meshd.bench.partitions import PartitionsEffort, measure_partitions
@@ -74,7 +74,7 @@ def _partitions(vision: Path | None, *, quick: bool) -> tuple[Partitions, Render
 def _draw_maps(folder: Path, vision: Path | None) -> None:
     import asyncio
 
-    from model_registry.convert.errors import needing
+    from model_registry.extra import needing
 
     with needing("convert", "Drawing maps"):
         from meshd.bench.plan_maps import draw_maps

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from meshd import log
 from meshd.errors import AddressInUse, SetupError
+from model_registry.extra import installing
 
 LOOPBACK = "127.0.0.1"
 START_S = 10.0
@@ -116,7 +117,7 @@ def _iotcore() -> Any:
     except ImportError as error:
         raise SetupError(
             "the embedded broker needs the iotcore package, which is not installed.",
-            hint="Install meshd with the `hub` extra, or set mqtt.url to a broker of your own.",
+            hint=f"Set mqtt.url to a broker of your own, or run: {installing('hub')}",
         ) from error
     return Broker
 

@@ -18,6 +18,7 @@ from model_registry.codec.grid import Grid, grid_of, numbers_on, packed, unpacke
 from model_registry.codec.jpeg_header import check_jpeg
 from model_registry.encoding import Encoding
 from model_registry.errors import CodecMissing, Undecodable
+from model_registry.extra import installing
 
 _LENGTH = struct.Struct("<I")
 _COLOURS = {1: ("GRAY", "Gray"), 3: ("RGB", "444")}
@@ -147,5 +148,7 @@ def _library() -> Any:
     try:
         import simplejpeg  # noqa: PLC0415 - an optional extra that loads a library.
     except ImportError as error:
-        raise CodecMissing("JPEG needs simplejpeg, which is not installed.", hint="Install meshd[codecs].") from error
+        raise CodecMissing(
+            "JPEG needs simplejpeg, which is not installed.", hint=f"Run: {installing('codecs')}"
+        ) from error
     return simplejpeg

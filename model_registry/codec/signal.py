@@ -18,6 +18,7 @@ from model_registry.codec.encoded import REAL, Array, Encoded, same_bits, within
 from model_registry.codec.flac_frames import are_all
 from model_registry.encoding import Encoding
 from model_registry.errors import CodecMissing, Undecodable
+from model_registry.extra import installing
 
 _SCALE = struct.Struct("<d")
 _MAGIC = b"fLaC"
@@ -172,5 +173,7 @@ def _library() -> Any:
     try:
         import soundfile  # noqa: PLC0415 - an optional extra that loads a library.
     except (ImportError, OSError) as error:  # OSError: the library behind it is missing.
-        raise CodecMissing("FLAC needs soundfile, which is not installed.", hint="Install meshd[codecs].") from error
+        raise CodecMissing(
+            "FLAC needs soundfile, which is not installed.", hint=f"Run: {installing('codecs')}"
+        ) from error
     return soundfile

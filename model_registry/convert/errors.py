@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from model_registry.errors import RegistryError
 
 
@@ -16,28 +13,8 @@ class SamplesRefused(RegistryError):
     """Calibration data or labels are not what the model takes; the user corrects the file or the option."""
 
 
-class ExtraMissing(RegistryError):
-    """A library that this kind of model needs is not installed."""
-
-
 class NotApplicable(RegistryError):
     """A variant makes no sense for this model; the sweep goes on without it and says why."""
-
-
-@contextmanager
-def needing(extra: str, what: str) -> Iterator[None]:
-    """Turn a failed import inside into a sentence that says what to install.
-
-    Raises:
-        ExtraMissing: a library is missing.
-
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ExtraMissing(
-            f"{what} needs '{error.name}', which is not installed.", hint=f"Run: pip install 'meshd[{extra}]'"
-        ) from error
 
 
 def first_line(error: BaseException, *, limit: int = 300) -> str:

@@ -15,11 +15,12 @@ from model_registry import manifest as manifests
 from model_registry.advice.recommendation import Advice
 from model_registry.bundle import MANIFEST
 from model_registry.convert.drafting import Wishes, draft, model_name
-from model_registry.convert.errors import ModelRefused, NotApplicable, needing
+from model_registry.convert.errors import ModelRefused, NotApplicable
 from model_registry.convert.progress import Progress
 from model_registry.convert.quiet import quiet
 from model_registry.convert.sweep import Sweep
 from model_registry.convert.tiering import advice_for, tiers_of
+from model_registry.extra import needing
 from model_registry.manifest import Manifest
 from model_registry.trust.signature import signed
 from model_registry.trust.signing_key import SigningKey

@@ -7,20 +7,24 @@ import re
 import sys
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from model_registry.distill import examples
-from model_registry.distill.distillation import Distilled, Wish, distil
 from model_registry.distill.errors import DistillError
-from model_registry.distill.lesson import Progress, Recipe
-from model_registry.distill.summary import Candidate, Summary
-from model_registry.distill.teacher import Teacher
-from model_registry.distill.thinning import thinned
 from model_registry.errors import RegistryError
+from model_registry.extra import program_needing
+
+with program_needing("torch", "Distilling"):
+    import torch
+
+    from model_registry.distill import examples
+    from model_registry.distill.distillation import Distilled, Wish, distil
+    from model_registry.distill.lesson import Progress, Recipe
+    from model_registry.distill.summary import Candidate, Summary
+    from model_registry.distill.teacher import Teacher
+    from model_registry.distill.thinning import thinned
 
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "KIB": 1024, "MIB": 1024**2}
 

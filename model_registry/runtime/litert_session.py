@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_registry.errors import ModelUnreadable, RunFailed
+from model_registry.extra import installing
 from model_registry.runtime.reason import reason
 from model_registry.runtime.session import GraphTensor
 
@@ -143,7 +144,7 @@ def _litert() -> ModuleType:
         from ai_edge_litert import interpreter  # noqa: PLC0415 - an optional extra.
     except ImportError as error:
         raise ModelUnreadable(
-            "LiteRT, which runs .tflite models, is not installed here.", hint="Install it: pip install 'meshd[litert]'."
+            "LiteRT, which runs .tflite models, is not installed here.", hint=f"Run: {installing('litert')}"
         ) from error
     module: ModuleType = interpreter
     return module

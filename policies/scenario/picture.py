@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from meshd.core.ids import NodeId
 from meshd.core.request import Priority
+from model_registry.extra import installing
 from policies.errors import PoliciesError
 from policies.scenario.arrival import Arrival
 from policies.scenario.happening import Happening, Kind
@@ -66,7 +67,7 @@ def draw_picture(scenario: Scenario, path: Path) -> None:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - whoever draws no pictures needs no matplotlib
     except ModuleNotFoundError as error:
-        hint = "Run: pip install 'meshd[train]'"
+        hint = f"Run: {installing('train')}"
         raise PoliciesError(f"A picture needs '{error.name}', which is not installed.", hint=hint) from error
     rows = {node.node_id: row for row, node in enumerate(reversed(_shown(scenario)))}
     figure = Figure(figsize=(13, 8 + 0.15 * len(rows)), layout="constrained")

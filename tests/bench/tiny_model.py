@@ -6,6 +6,7 @@ because nothing in meshd imports onnx.
 Run: ``python -m tests.bench.tiny_model`` writes the bundle that is committed.
 """
 
+import argparse
 import hashlib
 
 import numpy as np
@@ -77,6 +78,7 @@ def tiny_manifest(content: bytes) -> Manifest:
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m tests.bench.tiny_model", description=__doc__).parse_args()
     content = tiny_model()
     (FOLDER / FILE).write_bytes(content)
     (FOLDER / MANIFEST).write_text(dumps(tiny_manifest(content)))

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("onnx", reason="needs the convert extra")
 
 from model_registry import manifest as manifests
+from model_registry.extra import installing
 from tests.cli.conftest import Command
 from tests.registry.convert.models import built, classifier, saved
 
@@ -135,5 +136,5 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.splitlines() == [
         "meshd: Importing a model needs 'onnxslim', which is not installed.",
-        "Run: pip install 'meshd[convert]'",
+        f"Run: {installing('convert')}",
     ]

@@ -1,6 +1,7 @@
 """`meshd models split`: what it prints, where, and how it ends."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("onnx", reason="needs the convert extra")
 
 from model_registry import manifest as manifests
+from model_registry.extra import installing
 from tests.cli.conftest import Command
 from tests.registry.partition.bundles import write
 from tests.registry.partition.test_bundle_splitting import net, one_node
@@ -80,3 +82,18 @@ def test_a_void_signature_is_told_with_what_to_do(meshd: Command, bundle: Path) 
 
 def test_no_bundle_there_is_told(meshd: Command, tmp_path: Path) -> None:
     assert meshd("models", "split", tmp_path / "nothing").code == 1
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    meshd: Command, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [
+        name for name in sys.modules if name.startswith(("model_registry.partition", "meshd.cli.view.split"))
+    ]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "onnx", None)  # What Python does for a module that is not there.
+    ended = meshd("models", "split", bundle)
+    assert ended.err.splitlines() == [
+        "meshd: Splitting a model needs 'onnx', which is not installed.",
+        f"Run: {installing('convert')}",
+    ]

@@ -11,6 +11,7 @@ from meshd.cli.view.plan_scene import scene_of
 from meshd.core.plan_map import Mark
 from meshd.core.request import Priority
 from meshd.plan_document import PlanDocument, PlanQuestion
+from model_registry.extra import installing
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
 from tests.cli.plan_samples import PLAN
@@ -135,7 +136,7 @@ def test_without_matplotlib_the_map_says_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     ended = meshd("plan", ECG, "--map", tmp_path / "map.svg")
     assert ended.code == 1
-    assert "Run: pip install 'meshd[convert]'" in ended.err
+    assert f"Run: {installing('convert')}" in ended.err
 
 
 def test_a_node_that_does_not_host_the_model_has_no_map(meshd: Command, daemon: FakeDaemon, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def export(
     `meshd models import` gets the artifact back from it bit for bit, and its signature still holds.
     """
     from meshd.net.files import write_atomically
-    from model_registry.convert.errors import needing
+    from model_registry.extra import needing
 
     with needing("convert", "Writing a manifest into an ONNX file"):
         from model_registry.convert.metadata import embed

@@ -24,7 +24,7 @@ def sign(
 ) -> None:
     """Vouch for a bundle: hash all its artifacts and sign its manifest, in place."""
     from meshd.cli.output import progress
-    from model_registry.convert.errors import needing
+    from model_registry.extra import needing
 
     if unsigned and key:
         raise typer.BadParameter("nobody signs an unsigned bundle.", param_hint="--key")

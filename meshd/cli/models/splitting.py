@@ -53,10 +53,10 @@ def split(
     """
     from meshd.cli.output import progress, show, show_json
     from meshd.cli.view.progress_bar import progress_bar
-    from meshd.cli.view.split_view import split_view
-    from model_registry.convert.errors import needing
+    from model_registry.extra import needing
 
     with needing("convert", "Splitting a model"):
+        from meshd.cli.view.split_view import split_view
         from model_registry.partition.bundle_splitting import SplitOrder, split_bundle
         from model_registry.partition.effects import Bounds
     _check(bundle)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshd.errors import SetupError
+from model_registry.extra import installing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +36,7 @@ def styled(own: dict[str, Any], *, what: str = "drawing", without: str = "") -> 
     try:
         import matplotlib as mpl
     except ModuleNotFoundError as error:
-        hint = f"Run: pip install 'meshd[convert]'{without}"
+        hint = f"Run: {installing('convert')}{without}"
         raise SetupError(f"{what} needs '{error.name}', which is not installed.", hint=hint) from error
     with mpl.rc_context({**_STYLE, **own}):
         yield

@@ -11,6 +11,7 @@ from typing_extensions import override
 from meshd.core.ids import ArtifactHash, ModelName
 from meshd.core.node import DeviceClass
 from meshd.executor.hosted_model import HostedKey
+from model_registry.extra import installing
 from model_registry.manifest import Manifest
 from model_registry.tier import Tier, Variant
 
@@ -44,7 +45,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         if "cpu" not in variant.hardware:
             return f"{self} is made for {', '.join(variant.hardware)}, and this node runs models on its processor."
         if variant.format == "tflite" and find_spec(_LITERT) is None:
-            return f"{self} is a LiteRT model, and LiteRT is not installed here: pip install 'meshd[litert]'."
+            return f"{self} is a LiteRT model, and LiteRT is not installed here: {installing('litert')}."
         if variant.size_bytes > memory_bytes:
             return f"{self} is larger than this node's memory for models, {memory_bytes / 1e6:.0f} MB."
         if variant.size_bytes > disk_bytes:

@@ -7,12 +7,13 @@ from typing import Any
 
 from model_registry.bundle import path_flaw
 from model_registry.convert.digest import digest
-from model_registry.convert.errors import ModelRefused, first_line, needing
+from model_registry.convert.errors import ModelRefused, first_line
 from model_registry.convert.graph_walk import tensors
 from model_registry.convert.imported import Imported
 from model_registry.convert.limits import LIMITS
 from model_registry.convert.readers.reading_options import ReadingOptions
 from model_registry.convert.source_kind import SourceKind
+from model_registry.extra import needing
 
 _AGAIN = "Export the model again, with all files in one folder."
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from model_registry.convert import source_kind as kinds
 from model_registry.convert.digest import digest
-from model_registry.convert.errors import ModelRefused, first_line, needing
+from model_registry.convert.errors import ModelRefused, first_line
 from model_registry.convert.imported import Imported
 from model_registry.convert.readers.reading_options import ReadingOptions
 from model_registry.convert.source_kind import SourceKind
+from model_registry.extra import needing
 
 OPSET = 17
 """What every runtime of the last years reads; classical models need nothing newer."""

@@ -9,12 +9,13 @@ import numpy as np
 
 from model_registry.convert import source_kind as kinds
 from model_registry.convert.digest import digest
-from model_registry.convert.errors import ModelRefused, first_line, needing
+from model_registry.convert.errors import ModelRefused, first_line
 from model_registry.convert.imported import Imported
 from model_registry.convert.quiet import quiet
 from model_registry.convert.readers.onnx_reader import embedded
 from model_registry.convert.readers.reading_options import ReadingOptions
 from model_registry.convert.source_kind import SourceKind
+from model_registry.extra import needing
 
 OPSET = 18
 """The oldest that torch's new exporter writes by itself."""

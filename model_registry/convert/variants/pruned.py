@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from model_registry.convert.errors import NotApplicable
 from model_registry.convert.variants.recipe import Parent, require_floats
+from model_registry.extra import installing
 from model_registry.tier import Precision
 
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -33,6 +34,6 @@ class Pruned:
             raise NotApplicable("The graph has no chain of convolutions or matrix products to take channels from.")
         raise NotApplicable(
             "Removing channels loses accuracy that only training brings back.",
-            hint="Run: pip install 'meshd[torch]', then: "
+            hint=f"Run: {installing('torch')}, then: "
             "python -m model_registry.distill --teacher MODEL.onnx --data FILE.npz --prune 0.5",
         )

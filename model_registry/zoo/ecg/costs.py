@@ -19,14 +19,17 @@ from model_registry.advice.device import computes_in_integers
 from model_registry.convert.limits import LIMITS
 from model_registry.convert.processor import processor_name
 from model_registry.convert.trial import Inputs, Latency, Trial, side_by_side
-from model_registry.convert.yardstick import Arithmetic, yardstick
 from model_registry.errors import RegistryError
+from model_registry.extra import program_needing
 from model_registry.manifest import Manifest
 from model_registry.measured import Cost
 from model_registry.tensor import Tensor
 from model_registry.tier import Tier, Variant
 from model_registry.zoo.ecg.demo_stream import DemoStream
 from model_registry.zoo.ecg.family import SHIPPED
+
+with program_needing("convert", "Measuring costs"):
+    from model_registry.convert.yardstick import Arithmetic, yardstick
 
 SECONDS_EACH = 3.0
 SOURCE = "python -m model_registry.zoo.ecg.costs: one window, one thread, all variants in turn"

@@ -8,19 +8,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_registry.zoo.ecg.dataset import Dataset
+from model_registry.extra import program_needing
 from model_registry.zoo.ecg.errors import EcgError
 from model_registry.zoo.ecg.evaluate import extended
 from model_registry.zoo.ecg.family import Family
-from model_registry.zoo.ecg.learning import Recipe
 from model_registry.zoo.ecg.opinions import TIERS, Opinions
 from model_registry.zoo.ecg.patients import FOLDS, fold
-from model_registry.zoo.ecg.plots import draw_roc
 from model_registry.zoo.ecg.report import Figures
 from model_registry.zoo.ecg.statistics import auroc
 from model_registry.zoo.ecg.tables import show
-from model_registry.zoo.ecg.train import learn
-from model_registry.zoo.ecg.weights import restored, save
+
+with program_needing("train", "Cross-validating"):
+    from model_registry.zoo.ecg.dataset import Dataset
+    from model_registry.zoo.ecg.learning import Recipe
+    from model_registry.zoo.ecg.plots import draw_roc
+    from model_registry.zoo.ecg.train import learn
+    from model_registry.zoo.ecg.weights import restored, save
 
 
 def examine(dataset: Dataset, index: int, recipe: Recipe, scratch: Path) -> tuple[Opinions, Family]:

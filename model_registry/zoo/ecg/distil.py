@@ -11,32 +11,36 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import torch
 from msgspec import Struct
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from model_registry.distill.artifact import stirred
-from model_registry.distill.distillation import SLACK_BYTES
-from model_registry.distill.fitting import widest
-from model_registry.distill.latency import Latency, in_turns, opened
 from model_registry.errors import RegistryError
-from model_registry.zoo.ecg import export
-from model_registry.zoo.ecg.apprentice import Apprentice, Recipe
-from model_registry.zoo.ecg.build import RANGE_WINDOWS, TIERS, logits
-from model_registry.zoo.ecg.dataset import Dataset
+from model_registry.extra import program_needing
 from model_registry.zoo.ecg.errors import EcgError
 from model_registry.zoo.ecg.examination import Interval, Mark, judged_by_others, loss_interval, mark
 from model_registry.zoo.ecg.family import SHIPPED, Family
-from model_registry.zoo.ecg.network import Committee, FrameNet, student_shape
 from model_registry.zoo.ecg.patients import Split, shipped
-from model_registry.zoo.ecg.plots import draw_sizes
-from model_registry.zoo.ecg.pool import BATCH, Pool
 from model_registry.zoo.ecg.recording import Recording, Windows
 from model_registry.zoo.ecg.sigmoid import fit
-from model_registry.zoo.ecg.train import THREADS
-from model_registry.zoo.ecg.weights import restored, restored_student, save_student
+
+with program_needing("train", "Distilling the hub"):
+    import torch
+
+    from model_registry.distill.artifact import stirred
+    from model_registry.distill.distillation import SLACK_BYTES
+    from model_registry.distill.fitting import widest
+    from model_registry.distill.latency import Latency, in_turns, opened
+    from model_registry.zoo.ecg import export
+    from model_registry.zoo.ecg.apprentice import Apprentice, Recipe
+    from model_registry.zoo.ecg.build import RANGE_WINDOWS, TIERS, logits
+    from model_registry.zoo.ecg.dataset import Dataset
+    from model_registry.zoo.ecg.network import Committee, FrameNet, student_shape
+    from model_registry.zoo.ecg.plots import draw_sizes
+    from model_registry.zoo.ecg.pool import BATCH, Pool
+    from model_registry.zoo.ecg.train import THREADS
+    from model_registry.zoo.ecg.weights import restored, restored_student, save_student
 
 SIZES = (11_900, 18_000, 24_500, 49_000)
 """The first is 2 % of the hub's file; the third is about that of the watch, which learned beside the hub."""

@@ -10,14 +10,17 @@ import argparse
 import sys
 from pathlib import Path
 
-import neurokit2
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.extra import program_needing
 from model_registry.zoo.ecg.demo_stream import ATTRIBUTION, SHIPPED, DemoStream
 from model_registry.zoo.ecg.errors import EcgError, RecordingError
 from model_registry.zoo.ecg.patients import DEMO_PATIENT
 from model_registry.zoo.ecg.recording import COUNTS_PER_MILLIVOLT, SAMPLE_RATE_HZ, WINDOW_SAMPLES, Recording, load_npz
+
+with program_needing("train", "Making the demo's stream"):
+    import neurokit2
 
 EXCERPT_START = 422_820
 """Where SciPy's samples stand in the record: 19:34.5, half a second before what its docstring says; checked below."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.extra import installing
 from model_registry.zoo.ecg.annotation import FLUTTER_WAVE, Beats
 from model_registry.zoo.ecg.errors import RecordingError
 from model_registry.zoo.ecg.recording import (
@@ -138,7 +139,5 @@ def _library() -> Any:
     try:
         import wfdb  # noqa: PLC0415  # Optional: only whoever reads WFDB carries it.
     except ImportError as cause:
-        raise RecordingError(
-            "reading WFDB needs the wfdb package: pip install 'meshd[wfdb]', or pip install -e '.[wfdb]' in a checkout"
-        ) from cause
+        raise RecordingError(f"reading WFDB needs the wfdb package: {installing('wfdb')}") from cause
     return wfdb

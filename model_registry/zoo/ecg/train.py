@@ -6,16 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from model_registry.zoo.ecg.dataset import Dataset
+from model_registry.extra import program_needing
 from model_registry.zoo.ecg.errors import EcgError
-from model_registry.zoo.ecg.learning import Lesson, Recipe
-from model_registry.zoo.ecg.network import FrameNet
 from model_registry.zoo.ecg.patients import Split, shipped
-from model_registry.zoo.ecg.weights import restored, restored_student, save
+
+with program_needing("train", "Training"):
+    import torch
+
+    from model_registry.zoo.ecg.dataset import Dataset
+    from model_registry.zoo.ecg.learning import Lesson, Recipe
+    from model_registry.zoo.ecg.network import FrameNet
+    from model_registry.zoo.ecg.weights import restored, restored_student, save
 
 THREADS = 1
 """What the shipped weights were made with: another number rounds otherwise. It is slower on an idle machine."""

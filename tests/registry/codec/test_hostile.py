@@ -17,8 +17,8 @@ from model_registry.encoding import Encoding
 from model_registry.errors import Undecodable
 from tests.registry.codec.pictures import IMAGENET, normalised, picture, signal
 
-pytest.importorskip("simplejpeg", reason="JPEG is in the extra meshd[codecs]")
-pytest.importorskip("soundfile", reason="FLAC is in the extra meshd[codecs]")
+pytest.importorskip("simplejpeg", reason="JPEG is in the extra `codecs`")
+pytest.importorskip("soundfile", reason="FLAC is in the extra `codecs`")
 
 from tests.registry.codec.hostile import Hostile, all_hostile, honest
 

@@ -8,7 +8,7 @@ from model_registry.codec.codecs import encode
 from model_registry.encoding import Encoding
 from tests.registry.codec.pictures import IMAGENET, Array, crossed, normalised, picture
 
-pytest.importorskip("simplejpeg", reason="JPEG is in the extra meshd[codecs]")
+pytest.importorskip("simplejpeg", reason="JPEG is in the extra `codecs`")
 
 PLAIN = Encoding(codec="jpeg", ratio=0.1, quality=95)
 SEEN = picture()

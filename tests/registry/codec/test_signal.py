@@ -7,7 +7,7 @@ from model_registry.codec.codecs import encode
 from model_registry.encoding import Encoding
 from tests.registry.codec.pictures import Array, crossed, signal
 
-pytest.importorskip("soundfile", reason="FLAC is in the extra meshd[codecs]")
+pytest.importorskip("soundfile", reason="FLAC is in the extra `codecs`")
 
 PLAIN = Encoding(codec="flac", ratio=0.4)
 MILLIVOLT = Encoding(codec="flac", ratio=0.2, scale=(1 / 200,))

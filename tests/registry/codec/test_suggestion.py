@@ -8,8 +8,8 @@ from model_registry.codec.suggestion import suggest
 from model_registry.tensor import DType, Tensor
 from tests.registry.codec.pictures import DEVIATION, MEAN, Array, normalised, picture, signal
 
-pytest.importorskip("simplejpeg", reason="JPEG is in the extra meshd[codecs]")
-pytest.importorskip("soundfile", reason="FLAC is in the extra meshd[codecs]")
+pytest.importorskip("simplejpeg", reason="JPEG is in the extra `codecs`")
+pytest.importorskip("soundfile", reason="FLAC is in the extra `codecs`")
 
 SEEN = [picture(), 255 - picture(), picture()[::-1]]
 

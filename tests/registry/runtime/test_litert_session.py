@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model_registry.errors import ModelUnreadable, RunFailed
+from model_registry.extra import installing
 from model_registry.runtime import litert_session
 from model_registry.runtime.disagreement import disagreements
 from model_registry.runtime.session import GraphTensor, Session, open_session
@@ -98,7 +99,7 @@ def test_without_the_extra_the_refusal_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     with pytest.raises(ModelUnreadable) as refused:
         open_session(b"", "tflite")
-    assert refused.value.hint == "Install it: pip install 'meshd[litert]'."
+    assert refused.value.hint == f"Run: {installing('litert')}"
 
 
 @pytest.mark.slow
