@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from meshd.core.events import HostChanged
@@ -12,6 +13,9 @@ from policies.simulator.warmth import Warmth
 
 if TYPE_CHECKING:
     from policies.simulator.world import World
+
+_NOTHING = HostChanged(warm=(), battery_fraction=-1.0, charging=False, free_memory_bytes=None)
+"""What no device says."""
 
 
 class Body:
@@ -28,15 +32,29 @@ class Body:
         self._supply = world.supplies[place]
         self._antenna = Antenna(node.radio)
         self._mains_weight = world.terrain.settings.mains_joule_weight
+        self._horizon_s = world.terrain.scenario.horizon_s
+        self.steady_until_s = -inf
+        """Until when it says the same of itself, if nothing happens."""
+        self._told = _NOTHING
 
     def vitals(self, at_s: float) -> HostChanged:
-        """Return what the device says of itself."""
-        return HostChanged(
-            warm=self.memory.warm(at_s),
-            battery_fraction=self._supply.fraction(at_s),
-            charging=self._supply.is_charging,
-            free_memory_bytes=self.memory.free_bytes,
-        )
+        """Return what the device says of itself; the same object while that is the same."""
+        if at_s >= self.steady_until_s:
+            told = HostChanged(
+                warm=self.memory.warm(at_s),
+                battery_fraction=self._supply.fraction(at_s),
+                charging=self._supply.is_charging,
+                free_memory_bytes=self.memory.free_bytes,
+            )
+            if told != self._told:
+                self._told = told
+            loaded_s = self.memory.loaded_s if at_s < self.memory.loaded_s else inf
+            self.steady_until_s = min(loaded_s, self._supply.fraction_until_s(at_s))
+        return self._told
+
+    def unsettle(self) -> None:
+        """Look again at what to say next time."""
+        self.steady_until_s = -inf
 
     def spend(self, use: Use, joules: float, number: int) -> None:
         """Take joules for an arrival, now."""
@@ -48,7 +66,9 @@ class Body:
         self._world.costs.charge(
             Charge(at_s=at_s, node_id=self._node_id, use=use, joules=joules, cost=cost, request=number)
         )
-        self._world.watch_battery(self._place)
+        self.unsettle()
+        if self._supply.empty_s < self._horizon_s:
+            self._world.watch_battery(self._place)
 
     def compute(self, seconds: float, number: int) -> None:
         """Take what a busy slot takes."""

@@ -23,8 +23,6 @@ from policies.simulator.pulse import Pulse
 if TYPE_CHECKING:
     from policies.simulator.world import World
 
-_NEVER = events.HostChanged(warm=(), battery_fraction=-1.0, charging=False, free_memory_bytes=None)
-
 
 class Device:
     """One life of a node, from its start until it leaves or dies."""
@@ -32,6 +30,7 @@ class Device:
     def __init__(self, world: World, place: int, life: int) -> None:
         node = world.terrain.nodes[place]
         self.place = place
+        self.node_id = node.node_id
         self.life = life
         self.profile: NodeProfile = replace(node.profile, incarnation=node.profile.incarnation + life)
         self.stalled_s = inf
@@ -46,7 +45,7 @@ class Device:
         self.desk: Desk = Desk(world, self)
         self._frozen: list[Delivery | events.Event] = []
         self._alarm_s = inf
-        self._vitals = _NEVER
+        self._vitals: events.HostChanged | None = None
         self.n_taken = 0
         """Events that its scheduler has taken in."""
         self.mind.skip_rounds(0, next_s=first_s)
@@ -94,7 +93,7 @@ class Device:
     def sample(self, at_s: float) -> None:
         """Tell the scheduler how the device is, where that has changed."""
         vitals = self.body.vitals(at_s)
-        if vitals != self._vitals:
+        if vitals is not self._vitals:
             self._vitals = vitals
             self.take_in(vitals, at_s)
 
@@ -112,6 +111,7 @@ class Device:
 
     def run_ended(self, number: int) -> None:
         """Take in that a run is done."""
+        self.pulse.catch_up(self._world.now)
         self._world.n_running -= 1
         for finished in self.engine.ended(number, self.desk.held):
             self.feed(finished)
@@ -165,6 +165,7 @@ class Device:
             self._frozen.append(delivery)
             return
         mail, body = delivery.mail, self.body
+        self.pulse.catch_up(self._world.now)
         if isinstance(mail, Met):
             self.take(events.PeerConnected(profile=mail.profile, telemetry=mail.telemetry))
             self.pulse.met(delivery.sender, self._world.now)

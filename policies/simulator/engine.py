@@ -61,6 +61,7 @@ class Engine:
         body, now, number = self._device.body, self._world.now, number_of(members[0][0])
         hosting = self._world.terrain.hosting(self._device.place, tier)
         load_s = body.memory.use(hosting, now, load_s=hosting.load_s * self.slowed_by)
+        body.unsettle()
         self._n_runs += 1
         run = self._runs[self._n_runs] = Run(
             members=members,

@@ -14,7 +14,7 @@ class Memory:
         self._bytes: dict[ArtifactHash, int] = {}
         self._ready_s: dict[ArtifactHash, float] = {}
         """When each is, or was, loaded; used longest ago first."""
-        self._loaded_s = now
+        self.loaded_s = now
         """When the last of them is, or was."""
         self._warm: tuple[ArtifactHash, ...] | None = None
         """What is loaded, once that is all of them."""
@@ -33,7 +33,7 @@ class Memory:
         if self._warm is not None:
             return self._warm
         warm = tuple(sorted([artifact for artifact, ready_s in self._ready_s.items() if ready_s <= now]))
-        if now >= self._loaded_s:
+        if now >= self.loaded_s:
             self._warm = warm
         return warm
 
@@ -52,7 +52,7 @@ class Memory:
     def _take_in(self, hosting: Hosting, ready_s: float) -> None:
         self._ready_s[hosting.announced.artifact] = ready_s
         self._bytes[hosting.announced.artifact] = hosting.memory_bytes
-        self._loaded_s, self._warm = max(self._loaded_s, ready_s), None
+        self.loaded_s, self._warm = max(self.loaded_s, ready_s), None
 
     def _make_room(self, n_bytes: int) -> None:
         while self._bytes and sum(self._bytes.values()) + n_bytes > self._limit_bytes:

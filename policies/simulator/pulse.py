@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _MOST_SAID = 4
 """Beats of one node that may still be under way to somebody."""
 
+_KNOWN = 1e-6
+"""A round trip that differs by a smaller share from what is believed teaches nothing."""
+
 
 class Pulse:
     """What one node says at its beats, and which beats of others it has heard."""
@@ -88,12 +91,13 @@ class Pulse:
 
     def said_by(self, at_s: float) -> tuple[float, Telemetry] | None:
         """Return the last beat at or before a time; none where that is too long ago to be known."""
-        at_s = min(at_s, self._device.stalled_s)
+        device = self._device
+        at_s = min(at_s, device.stalled_s)
         beat_s = self._beat_before(at_s)
         if beat_s > self._said_s:
-            if not self._device.is_watchful:
-                self._device.mind.skip_rounds(0, next_s=beat_s + self._interval_s)  # They are looked at in catch_up.
-            self._device.sample(beat_s)
+            if not device.is_watchful and not self._is_unchanged(beat_s):
+                device.mind.skip_rounds(0, next_s=beat_s + self._interval_s)  # They are looked at in catch_up.
+            device.sample(beat_s)
             self._say(beat_s)
         for said in reversed(self._said):
             if said[0] <= at_s:
@@ -135,14 +139,22 @@ class Pulse:
         n_rounds = max(1, ceil((self._oldest_s + self._suspect_after_s - beat_s) / self._interval_s))
         return beat_s + n_rounds * self._interval_s
 
+    def _is_unchanged(self, beat_s: float) -> bool:
+        """Tell whether a beat says what the one before it did."""
+        device = self._device
+        if self._as_of != device.n_taken or beat_s >= device.body.steady_until_s:
+            return False
+        return not self._said[-1][1].radio_awake
+
     def _say(self, beat_s: float) -> None:
         """Say what a beat says, unless that is known."""
         if beat_s <= self._said_s:
             return
-        mind, telemetry = self._device.mind, self._said[-1][1] if self._said else None
-        awake = not mind.view.radio_wakes(beat_s)
-        if telemetry is None or self._as_of != self._device.n_taken or telemetry.radio_awake is not awake:
-            telemetry = replace(mind.broad_telemetry(), radio_awake=awake)
+        if self._is_unchanged(beat_s):
+            telemetry = self._said[-1][1]
+        else:
+            mind = self._device.mind
+            telemetry = replace(mind.broad_telemetry(), radio_awake=not mind.view.radio_wakes(beat_s))
         self.tell(beat_s, telemetry)
 
     def _beat_before(self, at_s: float) -> float:
@@ -152,30 +164,33 @@ class Pulse:
 
     def _listen(self, now: float) -> None:
         """Hear the last beat of every peer that has come and was not heard yet."""
-        place, ways, devices = self._device.place, self._world.terrain.ways, self._world.devices
+        place, ways, devices, heard_s = self._device.place, self._world.terrain.ways, self._world.devices, self._heard_s
         listen_s = inf
-        for peer in self._heard_s:
+        for peer in heard_s:
             way, other = ways[peer, place], devices.get(peer)
             if other is None:
                 continue
-            said = other.pulse.said_by(_left_by(way, now - way.delay_s))
-            if said is not None and said[0] > self._heard_s[peer]:
-                self._heard_s[peer] = said[0]
+            left_s = now - way.delay_s
+            said = other.pulse.said_by(_left_by(way, left_s) if way.may_be_lost else left_s)
+            if said is not None and said[0] > heard_s[peer]:
+                heard_s[peer] = said[0]
                 self._hear(other, said[1], said[0] + way.delay_s, way.rtt_s)
-            listen_s = min(listen_s, other.pulse.next_after(self._heard_s[peer]) + way.delay_s)
-        self._oldest_s = min(self._heard_s.values(), default=inf)
+            next_s = other.pulse.next_after(heard_s[peer]) + way.delay_s
+            listen_s = min(listen_s, next_s)
+        self._oldest_s = min(heard_s.values(), default=inf)
         self._listen_s = listen_s
 
     def _hear(self, other: Device, telemetry: Telemetry, at_s: float, rtt_s: float) -> None:
         """Tell the view what a heartbeat tells it; an event of the core does no more while nothing else is due."""
-        node_id, view = other.profile.node_id, self._device.mind.view
-        view.learn_rtt(node_id, rtt_s, at_s)
+        node_id, view = other.node_id, self._device.mind.view
+        if abs(view.link_to(node_id).rtt_s.mean - rtt_s) > _KNOWN * rtt_s:
+            view.learn_rtt(node_id, rtt_s, at_s)
         view.heard(node_id, telemetry, at_s)
 
 
 def _left_by(way: Way, at_s: float) -> float:
     """Return before when a beat must have been sent to have left by then: what is sent while a link is lost waits."""
-    if not way.may_be_lost or at_s <= 0.0:
+    if at_s <= 0.0:
         return at_s
     starts_s, rates_bps = way.bandwidth.starts_s, way.bandwidth.rates_bps
     piece = bisect_right(starts_s, at_s) - 1

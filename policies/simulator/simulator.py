@@ -19,12 +19,13 @@ node, so that two policies meet the same luck wherever they decide alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import Self
 
 from meshd.core.events import PlanChosen
 from meshd.core.ids import NodeId
-from policies.scenario import Happening, Kind, Scenario
+from policies.scenario import Arrival, Happening, Kind, Scenario
 from policies.simulator.choice import Choice
 from policies.simulator.copying import copy_of
 from policies.simulator.costs import Costs
@@ -45,7 +46,9 @@ class Simulator:
         self._terrain = Terrain(scenario)
         self._world = World(self._terrain, replies_tell=replies_tell, makes_all_rounds=makes_all_rounds)
         self._asked: Choice | None = None
+        self._horizon_s = scenario.horizon_s
         self._n_arrived = self._n_happened = 0
+        self._arrives_s, self._happens_s = _time_of(scenario.arrivals, 0), _time_of(scenario.happenings, 0)
         for place, node in enumerate(scenario.nodes):
             if node.is_present:
                 self._world.start(place)
@@ -109,23 +112,24 @@ class Simulator:
 
     def _go_on(self) -> bool:
         """Let the next thing happen: what befalls nodes first, then what was begun, then who asks."""
-        scenario, agenda = self._terrain.scenario, self._world.agenda
-        happening = scenario.happenings[self._n_happened] if self._n_happened < len(scenario.happenings) else None
-        arrival = scenario.arrivals[self._n_arrived] if self._n_arrived < len(scenario.arrivals) else None
-        happens_s = happening.at_s if happening is not None else inf
-        arrives_s = arrival.at_s if arrival is not None else inf
-        next_s = min(happens_s, arrives_s, agenda.next_s)
-        if next_s >= scenario.horizon_s and (self._world.is_quiet or next_s == inf):
-            agenda.now = max(agenda.now, scenario.horizon_s)
+        world, agenda, happens_s, arrives_s = self._world, self._world.agenda, self._happens_s, self._arrives_s
+        due_s = agenda.next_s
+        next_s = min(happens_s, arrives_s, due_s)
+        if next_s >= self._horizon_s and (world.is_quiet or next_s == inf):
+            agenda.now = max(agenda.now, self._horizon_s)
             return False
-        if happening is not None and happens_s <= next_s:
-            agenda.now, self._n_happened = happens_s, self._n_happened + 1
-            self._befall(happening)
-        elif arrival is None or agenda.next_s <= arrives_s:
-            self._world.perform(agenda.take())
+        if happens_s <= next_s:
+            agenda.now = happens_s
+            self._befall(self.scenario.happenings[self._n_happened])
+            self._n_happened += 1
+            self._happens_s = _time_of(self.scenario.happenings, self._n_happened)
+        elif due_s <= next_s:
+            world.perform(agenda.take())
         else:
-            agenda.now, self._n_arrived = arrives_s, self._n_arrived + 1
-            self._world.arrive(self._n_arrived - 1, arrival)
+            agenda.now = arrives_s
+            world.arrive(self._n_arrived, self.scenario.arrivals[self._n_arrived])
+            self._n_arrived += 1
+            self._arrives_s = _time_of(self.scenario.arrivals, self._n_arrived)
         return True
 
     def _befall(self, happening: Happening) -> None:
@@ -145,3 +149,8 @@ class Simulator:
                 world.wires.rejoin(place, peer)
             case _ if device is not None:
                 device.befall(happening.kind, happening.factor)
+
+
+def _time_of(row: Sequence[Happening] | Sequence[Arrival], number: int) -> float:
+    """Return when the one with this number comes; infinity behind the last."""
+    return row[number].at_s if number < len(row) else inf

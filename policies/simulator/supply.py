@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import copysign, inf
 
 from policies.scenario import Node
 
@@ -29,11 +29,6 @@ class Supply:
         return self.is_charging or not self._has_battery
 
     @property
-    def is_empty(self) -> bool:
-        """Tell whether there is nothing left."""
-        return self._level_joules <= 0.0
-
-    @property
     def given_joules(self) -> float:
         """Return what battery and socket have given so far."""
         from_battery = self._begun_joules - self._level_joules if self._has_battery else 0.0
@@ -47,16 +42,27 @@ class Supply:
     @property
     def empty_s(self) -> float:
         """Return when the battery will be empty if nothing is asked of the node; infinity where it will not."""
-        watts = self._demand_watts - (self._charge_watts if self.is_charging else 0.0)
+        watts = self._drain_watts
         return self._at_s + max(0.0, self._level_joules) / watts if self._has_battery and watts > 0.0 else inf
+
+    @property
+    def _drain_watts(self) -> float:
+        return self._demand_watts - (self._charge_watts if self.is_charging else 0.0)
 
     def fraction(self, at_s: float) -> float | None:
         """Return how full the battery is, in whole percents as systems tell it; none without one."""
         if not self._has_battery:
             return None
-        watts = (self._charge_watts if self.is_charging else 0.0) - self._demand_watts
-        level_joules = self._level_joules + watts * (at_s - self._at_s)
+        level_joules = self._level_joules - self._drain_watts * (at_s - self._at_s)
         return min(1.0, max(0.0, round(level_joules / self._capacity_joules, 2)))
+
+    def fraction_until_s(self, at_s: float) -> float:
+        """Return until when :meth:`fraction` stays as it is then, if nothing is asked of the node."""
+        fraction, drain_watts = self.fraction(at_s), self._drain_watts
+        if fraction is None or drain_watts == 0.0 or (fraction == 1.0 and drain_watts < 0.0):
+            return inf
+        bound = fraction - copysign(0.005, drain_watts)
+        return self._at_s + (self._level_joules - bound * self._capacity_joules) / drain_watts
 
     def resume(self, now: float) -> None:
         """Pass over the time in which the node was off."""

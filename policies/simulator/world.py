@@ -122,6 +122,7 @@ class World:
         if place in self.empty and is_charging:
             self.start(place)
         elif place in self.devices:
+            self.devices[place].body.unsettle()
             self.devices[place].look_at_vitals()
         self.watch_battery(place)
 
