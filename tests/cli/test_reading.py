@@ -129,6 +129,16 @@ def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDa
     assert daemon.asked[0].arguments == {"request_id": "r1"}  # type: ignore[union-attr]
 
 
+def test_a_decision_that_took_up_what_was_weighed_before_says_how_long_before(
+    meshd: Command, daemon: FakeDaemon
+) -> None:
+    (decided,) = samples.EXPLAIN.decisions
+    decided = msgspec.structs.replace(decided, weighed_ago_s=0.25)
+    daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, decisions=(decided,))
+    title = next(line for line in meshd("explain").out.splitlines() if line.startswith("decision"))
+    assert title == "decision 1 by least-expected-cost, 500 ms left, as weighed 250 ms before"
+
+
 def test_a_decision_says_what_came_of_it_when_another_followed(meshd: Command, daemon: FakeDaemon) -> None:
     (asked,) = samples.EXPLAIN.decisions
     failed, hub = asked.candidates[0], asked.candidates[1]
