@@ -22,7 +22,7 @@ from model_registry.errors import ModelUnknown, ModelUnreadable, RunFailed
 from model_registry.inspection import flaws_of_artifact
 from model_registry.manifest import Manifest
 from model_registry.partition.cutting import DEFAULT_CUTS, Order, Parts, cut
-from model_registry.partition.effects import USUAL_BOUNDS, Bounds, Model, encodings_at, input_encodings
+from model_registry.partition.effects import USUAL_BOUNDS, Bounds, Model, encodings_at, input_encodings, unvarying
 from model_registry.partition.errors import NotCuttable
 from model_registry.partition.rewriting import rewritten
 from model_registry.partition.trace import usual_extents
@@ -75,6 +75,8 @@ class Outcome:
     lost_signature: bool
     recalibrate: tuple[str, ...]
     """Tiers whose escalation rule no longer belongs to their file."""
+    unvarying: tuple[str, ...] = ()
+    """Inputs that are the same in all samples, so that they prove nothing of codecs."""
 
 
 def split_bundle(order: SplitOrder, progress: Progress) -> Outcome:
@@ -112,6 +114,7 @@ def split_bundle(order: SplitOrder, progress: Progress) -> Outcome:
             for tier, old in zip(manifest.tiers, before.tiers, strict=True)
             if old.calibrated and not tier.calibrated
         ),
+        unvarying=splitting.unvarying(),
     )
 
 
@@ -173,6 +176,10 @@ class _Splitting:
             if variant.format == "onnx"
         ]
         return replace(tensor, encodings=input_encodings(tensor, models, self._trials({}), self.order.bounds))
+
+    def unvarying(self) -> tuple[str, ...]:
+        """Return the inputs of which the samples tell nothing."""
+        return unvarying(self._trials({}).items()) if self.samples else ()
 
     def _order(self, tier: Tier, variant: Variant, content: bytes) -> Order:
         return Order(

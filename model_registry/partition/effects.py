@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -31,9 +32,13 @@ class Bounds(NamedTuple):
     least_agreement: float = LEAST_AGREEMENT
 
     def allow(self, encoding: Encoding) -> bool:
-        """Tell whether an encoding keeps to them, and is worth it."""
+        """Tell whether an encoding keeps to them, and is worth it.
+
+        Where nothing may change only what gives every bit back will do: another sample may show what these did not.
+        """
         is_borne = encoding.error <= self.most_error and encoding.agreement >= self.least_agreement
-        return is_borne and encoding.ratio <= _WORTH
+        is_safe = encoding.is_exact or self.most_error > 0
+        return is_borne and is_safe and encoding.ratio <= _WORTH
 
 
 USUAL_BOUNDS = Bounds()
@@ -53,6 +58,8 @@ def encodings_at(proof: Proof, index: int, bounds: Bounds) -> tuple[Encoding, ..
         return ()
     tail = proof.tail(place)
     samples = [_only(proof.before(place, inputs), crossing) for inputs in proof.trials.items()]
+    if unvarying(samples):
+        return ()
 
     def run(given: Mapping[str, Array]) -> Mapping[str, Array]:
         return _only({**given, **_ran(tail, given)}, proof.outputs)
@@ -67,9 +74,26 @@ def encodings_at(proof: Proof, index: int, bounds: Bounds) -> tuple[Encoding, ..
 def input_encodings(tensor: Tensor, models: Sequence[Model], trials: Trials, bounds: Bounds) -> tuple[Encoding, ...]:
     """Return the codecs that every one of several models bears for an input, at their worst."""
     samples = trials.items()
+    if tensor.name in unvarying(samples):
+        return ()
     proposals = suggest(tensor, [each[tensor.name] for each in samples])
     worst = (_worst([_measured(each, tensor.name, model, trials) for model in models]) for each in proposals)
     return tuple(encoding for encoding in worst if bounds.allow(encoding))
+
+
+def unvarying(samples: Sequence[Mapping[str, Array]]) -> tuple[str, ...]:
+    """Return the tensors that are the same in every sample: what a codec does to them there proves nothing.
+
+    Of a single sample those that hold one number only.
+    """
+    return tuple(name for name in samples[0] if not _varies([sample[name] for sample in samples]))
+
+
+def _varies(arrays: Sequence[Array]) -> bool:
+    first, *others = arrays
+    if not others:
+        return bool((first != first.flat[0]).any()) if first.size else False
+    return not all(np.array_equal(first, each) for each in others)
 
 
 def _measured(encoding: Encoding, name: str, model: Model, trials: Trials) -> Encoding:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from meshd.cli.view.split_view import split_view
+from model_registry.encoding import Encoding
 from model_registry.partition.bundle_splitting import Outcome
 from model_registry.partition.proof import Timed
 from tests.registry.partition.bundles import split, write
@@ -90,3 +91,13 @@ def test_a_tenth_less_than_the_input_is_not_enough(outcome: Outcome) -> None:
 
 def test_it_is_said_where_a_model_is_too_small(outcome: Outcome) -> None:
     assert "Both parts take 1.8 times what the whole takes" in shown(outcome, both_ms=18)
+
+
+def test_lossless_is_said_of_codecs_that_give_every_bit_back_and_of_no_others(outcome: Outcome) -> None:
+    found = (
+        Encoding(codec="uint8", ratio=0.25, scale=(0.1,)),
+        Encoding(codec="fp16", ratio=0.5),
+        Encoding(codec="int8", ratio=0.26, error=0.004),
+    )
+    told = "uint8 0.25 (lossless), fp16 0.50 (no answer changed here), int8 0.26 (4e-03)"
+    assert told in " ".join(shown(outcome, both_ms=10, encodings=found).split())

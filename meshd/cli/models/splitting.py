@@ -101,6 +101,10 @@ def _remarks(outcome: Outcome, bundle: Path) -> list[str]:
         f"Calibrate the escalation of tier {tier} again: its new file does not answer bit for bit as the old one did."
         for tier in outcome.recalibrate
     ]
+    said += [
+        f"Input {name} is the same in every sample, which proves nothing: it gets no codecs. Give it as it is in use."
+        for name in outcome.unvarying
+    ]
     if outcome.lost_signature:
         said.append(f"The signature is void and was dropped. Sign it again: meshd models sign {bundle}")
     else:
@@ -114,6 +118,7 @@ def _document(outcome: Outcome) -> dict[str, object]:
         "variants": [_variant(each) for each in outcome.divided],
         "whole": outcome.whole,
         "inputs": outcome.manifest.inputs,
+        "unvarying": outcome.unvarying,
         "lost_signature": outcome.lost_signature,
         "recalibrate": outcome.recalibrate,
     }

@@ -77,7 +77,8 @@ def _row(cut: Cut, timed: Timed, crossing_bytes: int) -> tuple[str, ...]:
 
 
 def _codec(encoding: Encoding) -> str:
-    loss = "lossless" if not encoding.error else f"{encoding.error:.0e}"
+    changed = f"{encoding.error:.0e}" if encoding.error else "no answer changed here"
+    loss = "lossless" if encoding.is_exact else changed
     return f"{encoding.codec} {encoding.ratio:.2f} ({loss})"
 
 

@@ -17,10 +17,11 @@ from model_registry import manifest as manifests
 from model_registry.admission.admit import admit
 from model_registry.convert.errors import SamplesRefused
 from model_registry.convert.limits import LIMITS
+from model_registry.encoding import Encoding
 from model_registry.errors import ModelUnknown
 from model_registry.inspection import inspect
 from model_registry.manifest import Manifest
-from model_registry.partition.effects import Bounds
+from model_registry.partition.effects import Bounds, unvarying
 from model_registry.partition.errors import NotCuttable
 from model_registry.runtime.session import open_session
 from model_registry.runtime.stage_file import stage_bytes
@@ -29,7 +30,7 @@ from model_registry.tensor import Tensor
 from model_registry.tier import Bound, Escalation
 from model_registry.trust.signing import sign_bundle
 from model_registry.trust.signing_key import SigningKey
-from tests.registry.partition.bundles import OUTPUT, split, variant, write
+from tests.registry.partition.bundles import INPUT, OUTPUT, split, variant, write
 from tests.registry.partition.graphs import NARROW, WIDE, WIDTH, layers, model, node
 
 
@@ -296,3 +297,36 @@ def test_outputs_of_the_graph_that_the_manifest_does_not_have_never_cross(tmp_pa
     cuts = only(split(tmp_path / "net").manifest).split.cuts
 
     assert all(len(cut.tensors) == 1 for cut in cuts)
+
+
+def test_a_codec_that_loses_something_is_never_let_through_as_changing_nothing() -> None:
+    half = Encoding(codec="fp16", ratio=0.5, error=0.0, agreement=1.0)
+    grid = Encoding(codec="uint8", ratio=0.25, scale=(0.1,))
+    assert [Bounds().allow(each) for each in (half, grid)] == [True, True]
+    assert [Bounds(most_error=0.0, least_agreement=1.0).allow(each) for each in (half, grid)] == [False, True]
+
+
+def test_an_input_that_is_the_same_in_every_sample_proves_nothing_and_gets_no_codecs(tmp_path: Path) -> None:
+    made = model(
+        [*layers("x", "a"), node("Add", "a s", "b"), *layers("b", "y", name="r")],
+        inputs={"x": ("batch", WIDTH), "s": ("batch", WIDTH)},
+        outputs={"y": ("batch", WIDTH)},
+    )
+    state = Tensor(name="s", dtype="float32", shape=("batch", WIDTH))
+    write(tmp_path / "net", {"one": bytes(made.SerializeToString())}, inputs=(INPUT, state))
+    usual = np.random.default_rng(0).standard_normal((12, WIDTH)).astype(np.float32)
+    np.savez(tmp_path / "usual.npz", x=usual, s=np.zeros_like(usual))
+
+    outcome = split(tmp_path / "net", samples=tmp_path / "usual.npz")
+
+    assert outcome.unvarying == ("s",)
+    found = {tensor.name: bool(tensor.encodings) for tensor in outcome.manifest.inputs}
+    assert found == {"x": True, "s": False}
+    crossing = {bool(cut.encodings): {t.name for t in cut.tensors} for cut in only(outcome.manifest).split.cuts}
+    assert "s" not in crossing.get(True, set())
+
+
+def test_one_sample_proves_something_unless_it_holds_one_number_only() -> None:
+    ramp, flat = np.arange(4, dtype=np.float32), np.zeros(4, np.float32)
+    assert unvarying([{"ramp": ramp, "flat": flat}]) == ("flat",)
+    assert unvarying([{"ramp": ramp, "flat": flat}, {"ramp": ramp, "flat": ramp}]) == ("ramp",)
