@@ -82,9 +82,10 @@ def tiers_known_of(member: Member, *, to: Member) -> set[str]:
 
 
 class Stream:
-    """A client that asks its node alone without a pause, and keeps what it got."""
+    """A client that asks without a pause, and keeps what it got; ``privacy="device"`` asks its node alone."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, *, privacy: str = "household") -> None:
+        self._privacy = privacy
         self._client = member.client()
         self._going = True
         self._task = asyncio.create_task(self._ask())
@@ -92,7 +93,7 @@ class Stream:
     async def _ask(self) -> list[Result]:
         results = []
         while self._going:
-            results.append(await self._client.infer(window(CALM), model="news", privacy="device"))
+            results.append(await self._client.infer(window(CALM), model="news", privacy=self._privacy))
             await asyncio.sleep(0)
         return results
 
@@ -106,7 +107,7 @@ async def test_one_flipped_byte_is_found_and_mended_from_a_peer_while_requests_a
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
     phone, _ = await with_peer(member, publisher, made)
-    stream = Stream(phone)
+    stream = Stream(phone, privacy="device")
     damage(phone, made, "phone", 7)
     document = await verified(phone)
     assert [(f.outcome, f.tier, f.damaged_pieces, f.pieces) for f in document.findings] == [
@@ -147,7 +148,7 @@ async def test_heavy_damage_is_quarantined_and_the_smaller_tier_serves_until_pee
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
     phone, hub = await with_peer(member, publisher, made)
-    stream = Stream(phone)
+    stream = Stream(phone, privacy="device")
     damage(phone, made, "phone", *range(20))
     [finding] = (await verified(phone)).findings
     assert (finding.outcome, finding.damaged_pieces, finding.serving) == ("quarantined", 20, ("watch/toy-fp32",))
@@ -169,7 +170,7 @@ async def test_what_nobody_has_is_quarantined_and_the_smaller_tier_serves(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
     phone = await alone(member, publisher, made)
-    stream = Stream(phone)
+    stream = Stream(phone, privacy="device")
     damage(phone, made, "phone", 7)
     [finding] = (await verified(phone)).findings
     assert (finding.outcome, finding.serving) == ("quarantined", ("watch/toy-fp32",))
