@@ -135,14 +135,16 @@ class IncidentForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Kinds that it is parted from."""
     chance: Share = 1.0
     """That it befalls a node at all."""
-    first_s: Range
+    first: Range
     """When it begins first, as a share of the horizon."""
-    lasts_s: Range
+    lasts: Range
     """As a share of the horizon."""
-    every_s: Range | None = None
+    every: Range | None = None
     """Mean time from an end to the next begin, as a share of the horizon; none: it happens once."""
     factor: Range = (1.5, 4.0)
     """Of slowness."""
+    together: Name | None = None
+    """Incidents of one such name, with the same figures, befall all of their nodes at the same moments."""
 
 
 class PriceForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

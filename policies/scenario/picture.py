@@ -19,7 +19,7 @@ from policies.scenario.table import names_of
 
 _MOST_NODES = 14
 """Rows that a person can tell apart."""
-_MOST_LINKS = 6
+_MOST_LINKS = 8
 _LOST_MEGABITS = 1e-3
 """Where a lost link is drawn: the axis is logarithmic."""
 
@@ -58,14 +58,15 @@ class Spell(NamedTuple):
 
 
 def draw_picture(scenario: Scenario, path: Path) -> None:
-    """Write a picture of a world; the path's ending says in which format.
+    """Write a picture of a world; the path's ending says in which format. The same world gives the same bytes.
 
     Raises:
         PoliciesError: matplotlib is not installed, or the file cannot be written.
 
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - whoever draws no pictures needs no matplotlib
+        from matplotlib import rc_context  # noqa: PLC0415 - whoever draws no pictures needs no matplotlib
+        from matplotlib.figure import Figure  # noqa: PLC0415
     except ModuleNotFoundError as error:
         hint = f"Run: {installing('train')}"
         raise PoliciesError(f"A picture needs '{error.name}', which is not installed.", hint=hint) from error
@@ -80,7 +81,8 @@ def draw_picture(scenario: Scenario, path: Path) -> None:
     axes[-1].set(xlim=(0.0, scenario.horizon_s), xlabel="seconds")
     figure.suptitle(f"{scenario.name} ({scenario.split}): {len(scenario.arrivals)} requests")
     try:
-        figure.savefig(path, dpi=110)
+        with rc_context({"svg.hashsalt": "meshd"}):
+            figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
     except (OSError, ValueError) as error:
         raise PoliciesError(
             f"{path} cannot be written: {error}.", hint="Give another path, of .png or .svg."

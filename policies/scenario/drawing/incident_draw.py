@@ -38,21 +38,22 @@ class IncidentDraw:
         for position, form in enumerate(self._forms):
             if form.node != member.form.name:
                 continue
+            names = (form.together,) if form.together else (member.node.profile.name, f"incident {position}")
             if form.kind == "newcomer":
                 yield from self._coming(form, member, away)
-            elif self._dice.happens(form.chance, member.node.profile.name, f"incident {position}"):
-                yield from self._incidents(form, member, members, away, f"incident {position}")
+            elif self._dice.happens(form.chance, *names):
+                yield from self._incidents(form, member, members, away, *names)
 
     def _coming(self, form: IncidentForm, member: Member, away: list[tuple[float, float]]) -> Iterator[Happening]:
         if not member.node.is_present:
-            share = self._dice.between(form.first_s, member.node.profile.name, "coming")
+            share = self._dice.between(form.first, member.node.profile.name, "coming")
             away.append((0.0, share * self._horizon_s))
             yield Happening(at_s=share * self._horizon_s, kind=Kind.JOINS, node_id=member.node.node_id)
 
     def _incidents(
-        self, form: IncidentForm, member: Member, members: list[Member], away: list[tuple[float, float]], place: str
+        self, form: IncidentForm, member: Member, members: list[Member], away: list[tuple[float, float]], *names: str
     ) -> Iterator[Happening]:
-        for since_s, until_s in self._spells(form, member.node.profile.name, place):
+        for since_s, until_s in self._spells(form, *names):
             if form.kind in _TAKES_AWAY:
                 if any(since_s <= end_s and begin_s <= until_s for begin_s, end_s in away):
                     continue
@@ -62,13 +63,13 @@ class IncidentDraw:
     def _spells(self, form: IncidentForm, *names: str) -> Iterator[tuple[float, float]]:
         """Yield the half-open spells of an incident in seconds; they begin before the horizon."""
         rng = self._dice.stream(*names, "spells")
-        at_s = rng.uniform(*form.first_s) * self._horizon_s
+        at_s = rng.uniform(*form.first) * self._horizon_s
         while at_s < self._horizon_s:
-            until_s = at_s + max(1e-3, rng.uniform(*form.lasts_s) * self._horizon_s)
+            until_s = at_s + max(1e-3, rng.uniform(*form.lasts) * self._horizon_s)
             yield at_s, until_s
-            if form.every_s is None:
+            if form.every is None:
                 return
-            at_s = until_s + rng.exponential(rng.uniform(*form.every_s) * self._horizon_s)
+            at_s = until_s + rng.exponential(rng.uniform(*form.every) * self._horizon_s)
 
     def _ends(
         self, form: IncidentForm, member: Member, members: list[Member], since_s: float, until_s: float

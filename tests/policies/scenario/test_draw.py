@@ -131,6 +131,17 @@ def test_what_befalls_a_node_ends_and_nobody_is_struck_while_away(name: str) -> 
         assert sorted(map(str, met)) == sorted(map(str, parted))
 
 
+def test_who_is_away_together_parts_and_meets_at_the_same_moments() -> None:
+    for seed in range(5):
+        world = draw("errand", seed)
+        moments = [
+            [(one.at_s, one.kind) for one in happenings_of(world, node.node_id) if one.peer_id is not None]
+            for node in world.nodes
+            if node.battery is not None
+        ]
+        assert moments[0] == moments[1] != []
+
+
 def test_answers_escalate_about_as_often_as_the_manifest_expects_and_the_share_drifts() -> None:
     worlds = [draw(name, seed) for name in ("home", "afternoon") for seed in range(12)]
     for tier, expected in ((DeviceClass.WATCH, 0.206), (DeviceClass.PHONE, 0.039)):
