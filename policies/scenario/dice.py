@@ -11,8 +11,13 @@ from msgspec import Meta, Struct
 
 from policies.scenario.luck import Luck, salt
 
-Range = tuple[float, float]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Range = tuple[NotNegative, NotNegative]
 """The lowest and the highest value. Drawn evenly in the logarithm where both are above 0, else evenly."""
+Positive = Annotated[float, Meta(gt=0.0)]
+PositiveRange = tuple[Positive, Positive]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+ShareRange = tuple[Share, Share]
 CountRange = tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
 """The lowest and the highest number, both included."""
 

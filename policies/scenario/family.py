@@ -13,14 +13,14 @@ from msgspec import Meta, Struct
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from model_registry.flaw import Flaw, closest, repeated
-from policies.scenario.dice import CountRange, Range
+from policies.scenario.dice import CountRange, PositiveRange, Range, Share, ShareRange
 from policies.scenario.scenario import Split
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,30}\Z", description="a short name in small letters")]
 HostedName = Annotated[
     str, Meta(pattern=r"^[a-z0-9-]+/(watch|phone|hub|upstream)\Z", description="a model and its tier: 'model/tier'")
 ]
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Charge = Annotated[float, Meta(gt=0.0, le=1.0)]
 BandwidthKind = Literal["constant", "steady", "mobile", "wild"]
 """How a rate varies: not at all, as at home, as on the way, or as it may at worst (see ``synthetic.py``)."""
 
@@ -31,24 +31,24 @@ class BatteryForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     How large the miniature is, and so how many hours an episode stands for, follows from these.
     """
 
-    fraction: Range
-    """Charge at the start."""
-    needed: Range
+    fraction: tuple[Charge, Charge]
+    """Charge at the start, up to 1."""
+    needed: PositiveRange
     """When it is put on a charger for good, as a multiple of the horizon."""
-    reach: Range
+    reach: PositiveRange
     """How long the charge would last without the mesh, as a multiple of how long it is needed. At 1.2 a sixth of it may
     be spent on inference."""
     other_watts: Range
     """Beside idling: screen, sensors, the owner's own programs."""
-    charge_watts: Range = (1.0, 2.0)
+    charge_watts: PositiveRange = (1.0, 2.0)
 
 
 class ThermalForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a device warms; see :class:`policies.scenario.node.Thermal`."""
 
-    time_constant_s: Range = (30.0, 120.0)
-    throttles_at: Range = (0.35, 0.7)
-    slowdown: Range = (1.3, 2.5)
+    time_constant_s: PositiveRange = (30.0, 120.0)
+    throttles_at: ShareRange = (0.35, 0.7)
+    slowdown: PositiveRange = (1.3, 2.5)
 
 
 class NodeForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ class NodeForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hosts: tuple[HostedName, ...] = ()
     count: CountRange = (1, 1)
     slots: CountRange = (1, 1)
-    warm_share: Range = (0.5, 0.9)
+    warm_share: ShareRange = (0.5, 0.9)
     """Memory for warm models, of what all that it hosts would take; never less than the largest."""
     battery: BatteryForm | None = None
     """None: on the mains."""
@@ -72,9 +72,9 @@ class NodeForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class LossForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Spells in which nothing passes a link."""
 
-    every_s: Range
+    every_s: PositiveRange
     """Mean time from the end of one to the next."""
-    lasts_s: Range
+    lasts_s: PositiveRange
 
 
 class LinkForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,9 +82,9 @@ class LinkForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     between: tuple[Name, Name]
     kind: BandwidthKind
-    rate_bps: Range
+    rate_bps: PositiveRange
     """Mean over a trace, before losses."""
-    back: Range = (0.6, 1.4)
+    back: PositiveRange = (0.6, 1.4)
     """Rate from the second to the first, as a share of the other direction's."""
     delay_s: Range
     jitter: Range = (0.05, 0.3)
@@ -111,18 +111,18 @@ class StreamForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: Name
     pattern: Literal["periodic", "bursty"]
     """``bursty``: as in an arrivals file, or the built-in process that was fitted to one."""
-    rate_per_s: Range
+    rate_per_s: PositiveRange
     """Mean requests a second of each node."""
-    deadline_s: Range
+    deadline_s: PositiveRange
     """Each stream's own; an emergency has a quarter of it, background work ``background_deadline_s``."""
-    background_deadline_s: Range = (60.0, 180.0)
+    background_deadline_s: PositiveRange = (60.0, 180.0)
     items: CountRange = (1, 1)
     """Items of a request."""
     priorities: PriorityShares = PriorityShares()
     privacy: Privacy = Privacy.HOUSEHOLD
     largest_tier_share: Share = 0.0
     """Share of requests that ask for the model's largest tier, whatever a smaller one would say."""
-    anomaly_share: Range = (0.02, 0.15)
+    anomaly_share: ShareRange = (0.02, 0.15)
     """Share of inputs that hold an anomaly, over the whole episode; of models that raise alarms."""
 
 
@@ -137,11 +137,11 @@ class IncidentForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """That it befalls a node at all."""
     first: Range
     """When it begins first, as a share of the horizon."""
-    lasts: Range
-    """As a share of the horizon."""
-    every: Range | None = None
+    lasts: PositiveRange = (1.0, 1.0)
+    """As a share of the horizon; whoever comes late stays."""
+    every: PositiveRange | None = None
     """Mean time from an end to the next begin, as a share of the horizon; none: it happens once."""
-    factor: Range = (1.5, 4.0)
+    factor: PositiveRange = (1.5, 4.0)
     """Of slowness."""
     together: Name | None = None
     """Incidents of one such name, with the same figures, befall all of their nodes at the same moments."""

@@ -47,6 +47,8 @@ def test_a_family_of_a_persons_own_is_read_from_its_file(tmp_path: Path) -> None
     ("good", "bad", "told"),
     [
         ("horizon_s = 240", "horizon = 240", "unknown key 'horizon'. Did you mean 'horizon_s'?"),
+        ("rate_bps = [0.4e6, 3e6]", "rate_bps = [0, 3e6]", "links[0].rate_bps[0]: expected `float` > 0.0."),
+        ("fraction = [0.2, 0.95]", "fraction = [0.2, 95]", "nodes[0].battery.fraction"),
         ("horizon_s = 240", "horizon_s = 0", "horizon_s: expected `float` > 0.0."),
         ('device_class = "phone"', 'device_class = "fone"', "nodes[1].device_class"),
         (
