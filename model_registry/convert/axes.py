@@ -63,9 +63,9 @@ def bounded(inputs: Mapping[str, tuple[int | str, ...]], given: Mapping[str, Axi
 
 
 def trials(axes: Mapping[str, Axis]) -> Iterator[dict[str, int]]:
-    """Yield three small choices of extents, in which no two axes have the same one where their bounds allow it."""
+    """Yield three small choices of extents: each axis changes if it can, and no two alike if they can."""
     for step in range(3):
-        yield {name: min(axis.min + 1 + index + 3 * step, axis.max) for index, (name, axis) in enumerate(axes.items())}
+        yield {name: _extent_at(axis, index, step) for index, (name, axis) in enumerate(axes.items())}
 
 
 def item_extents(axes: Mapping[str, Axis]) -> dict[str, int]:
@@ -77,6 +77,12 @@ def plain(word: str) -> str:
     """Return a name as a manifest can carry it for an axis."""
     cleaned = re.sub(r"[^a-z0-9_]+", "_", word.lower()).strip("_")
     return (cleaned if cleaned[:1].isalpha() else f"axis_{cleaned}")[:_LONGEST].rstrip("_")
+
+
+def _extent_at(axis: Axis, index: int, step: int) -> int:
+    count = axis.max - axis.min + 1
+    stride = 3 if count % 3 else 4  # A stride that shares a factor with the count would come back to where it was.
+    return axis.min + (1 + index + stride * step) % count
 
 
 def _extent(tensor: GraphTensor, index: int, given: set[str]) -> int | str:

@@ -173,12 +173,17 @@ class Sweeping:
 
 
 def _check_worth(made: Path, parent: Path) -> None:
-    """Refuse a variant that is hardly smaller than what it was made of.
+    """Refuse a variant that is hardly smaller than what it was made of, or larger.
 
     Raises:
-        NotApplicable: it saves next to nothing.
+        NotApplicable: it saves nothing, or next to nothing.
 
     """
     size_bytes, parent_bytes = made.stat().st_size, parent.stat().st_size
     if size_bytes > WORTH * parent_bytes:
-        raise NotApplicable(f"It would save next to nothing: {size_bytes:,} bytes instead of {parent_bytes:,}.")
+        what = (
+            "save next to nothing"
+            if size_bytes <= parent_bytes
+            else f"be {size_bytes / parent_bytes:.2g} times as large"
+        )
+        raise NotApplicable(f"It would {what}: {size_bytes:,} bytes instead of {parent_bytes:,}.")

@@ -10,6 +10,7 @@ from rich.text import Text
 from meshd.cli.view.columns import columns
 from meshd.cli.view.words import NOTHING, duration, energy, percent, size
 from model_registry.advice.choice import Choice
+from model_registry.advice.remarks import remarks
 from model_registry.advice.tier_advice import TierAdvice
 from model_registry.manifest import Manifest
 
@@ -23,8 +24,9 @@ def devices_view(manifest: Manifest, advice: Sequence[TierAdvice]) -> Renderable
     for each in advice:
         table.add_row(*_row(each))
     troubles = [_trouble(each) for each in advice if each.advice.variant is None]
+    noted = [Text(remark) for remark in remarks([each.advice for each in advice], manifest.axes)]
     told = "\nTimes and joules are predictions where no node measured them. `--device` tells all about one."
-    return Group(_title(manifest), table, *troubles, Text(told, "dim"))
+    return Group(_title(manifest), table, *troubles, *noted, Text(told, "dim"))
 
 
 def advice_view(manifest: Manifest, asked: TierAdvice) -> RenderableType:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from model_registry.advice.recommendation import Advice
+from model_registry.advice.remarks import remarks
 from model_registry.convert.report import content
 from model_registry.convert.report.plot import Point, pareto_svg
 from model_registry.convert.sweep import Sweep
@@ -44,6 +45,7 @@ def page(sweep: Sweep, advice: Sequence[Advice]) -> str:
         sweep=sweep,
         draft=sweep.draft,
         advice=[(each, content.there(each)) for each in advice],
+        remarks=list(remarks(advice, sweep.draft.axes)),
         rows=content.rows(sweep, advice),
         energies=content.energies(sweep),
         metric=content.metric_name(sweep),

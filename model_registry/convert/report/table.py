@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model_registry.advice.recommendation import Advice
+from model_registry.advice.remarks import remarks
 from model_registry.convert.report import content
 from model_registry.convert.sweep import Sweep
 
@@ -17,7 +18,7 @@ _COSTS = ("median", "99 %", "memory")
 
 def table(sweep: Sweep, advice: Sequence[Advice]) -> RenderableType:
     """Return the variants with what they cost here, which to run where, and what was not made."""
-    return Group(_variants(sweep, advice), Text(), *_advised(advice), *_not_made(sweep), *_notes(sweep))
+    return Group(_variants(sweep, advice), Text(), *_advised(advice, sweep), *_not_made(sweep), *_notes(sweep))
 
 
 def _variants(sweep: Sweep, advice: Sequence[Advice]) -> Table:
@@ -33,10 +34,11 @@ def _variants(sweep: Sweep, advice: Sequence[Advice]) -> Table:
     return grid
 
 
-def _advised(advice: Sequence[Advice]) -> Iterator[Text]:
+def _advised(advice: Sequence[Advice], sweep: Sweep) -> Iterator[Text]:
     for each in advice:
         what = (each.variant or "none", "bold green" if each.variant else "bold red")
         yield Text.assemble((f"{each.device.name:9}", "dim"), what, "  ", " ".join(each.reasons[:2]))
+    yield from map(Text, remarks(advice, sweep.draft.axes))
 
 
 def _not_made(sweep: Sweep) -> Iterator[Text]:

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs the convert extra")
 
-from model_registry.convert.axes import axis_names, bounded, item_extents, parse_axis
+from model_registry.convert.axes import axis_names, bounded, item_extents, parse_axis, trials
 from model_registry.convert.errors import ModelRefused
 from model_registry.runtime.session import GraphTensor
 from model_registry.tensor import Axis
@@ -53,3 +53,18 @@ def test_bounds_for_an_axis_that_is_not_there_are_a_mistake() -> None:
 
 def test_one_item_has_the_fewest_in_its_batch_and_the_most_elsewhere() -> None:
     assert item_extents({"batch": Axis(min=2, max=64), "time": Axis(max=9)}) == {"batch": 2, "time": 9}
+
+
+@pytest.mark.parametrize("most", range(2, 12))
+def test_an_axis_that_may_change_does_so_between_trials_however_few_lengths_it_has(most: int) -> None:
+    axes = {"batch": Axis(min=1, max=most), "time": Axis(min=3, max=most + 2)}
+    tried = list(trials(axes))
+    for name, axis in axes.items():
+        lengths = {extents[name] for extents in tried}
+        assert len(lengths) > 1
+        assert all(axis.min <= length <= axis.max for length in lengths)
+    assert any(extents["batch"] != extents["time"] for extents in tried)
+
+
+def test_an_axis_of_one_length_keeps_it() -> None:
+    assert list(trials({"batch": Axis(min=4, max=4)})) == [{"batch": 4}] * 3

@@ -66,6 +66,11 @@ def test_an_axis_that_the_graph_leaves_open_is_found_by_running_it(tmp_path: Pat
     assert output.shape == ("batch", 4, 16)
 
 
+def test_a_batch_of_one_or_two_is_a_batch_in_what_comes_out_too(tmp_path: Path) -> None:
+    made = drafted(classifier(batch="n"), tmp_path, batch=Axis(max=2))
+    assert [tensor.shape[0] for tensor in (*made.inputs, *made.outputs)] == ["batch", "batch"]
+
+
 def test_an_axis_that_follows_from_another_gets_bounds_of_its_own(tmp_path: Path) -> None:
     made = drafted(convolution(time="t"), tmp_path, t=Axis(min=4, max=64))
     assert made.outputs[0].shape == ("batch", 4, "map_2")
