@@ -19,8 +19,8 @@ def remarks(advice: Sequence[Advice], axes: Mapping[str, Axis]) -> Iterator[str]
     largest = axes[_BATCH].max if _BATCH in axes else 1
     if largest > _FEW and any(each.variant is None and _breaks_memory(each) for each in advice):
         yield (
-            f"Memory is that of {largest} items at once, the largest batch. Import it again with a smaller one, such as "
-            f"--axis {_BATCH}=1..{_FEW}, and more may fit."
+            f"Memory is that of {largest} items at once, the largest batch. Import it again with a smaller one, such "
+            f"as --axis {_BATCH}=1..{_FEW}, and more may fit."
         )
 
 
