@@ -13,7 +13,7 @@ from meshd.core.ids import ArtifactHash
 LEAST_S = 0.001
 """Less decides nothing: it is about the same for all ways, and most requests need not be looked at for it."""
 
-_MOST_OF_ONE = 3.0
+_MOST_OF_ONE = 6.0
 """Times what was known that one request counts for: one that met a pause of its process must not drive all away."""
 
 _Way = tuple[ArtifactHash, bool]

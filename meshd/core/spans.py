@@ -29,8 +29,9 @@ _Variant = tuple[ArtifactHash, DeviceClass, int]
 many of them."""
 
 
-MOST_OF_A_RUN = 3.0
-"""Times what was predicted that one run counts for: it may have met a pause of its process. Two in a row mean it."""
+MOST_OF_A_RUN = 6.0
+"""Times what was predicted that one run counts for: it may have met a pause of its process. Two in a row mean it. Every
+other run of a node with a fifth of a core takes five times as long, and that has to count."""
 
 _MOST_TABLES = 32
 """Lengths of input that tables are kept of for one variant."""

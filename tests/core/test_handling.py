@@ -49,9 +49,9 @@ def test_it_is_known_of_each_model_whole_and_split() -> None:
 def test_one_request_that_met_a_pause_drives_nobody_away() -> None:
     handling = Handling()
     handling.learn(A, 5.0, 0.0, is_split=False)
-    assert handling.seconds(A, is_split=False) == pytest.approx(0.002)
+    assert handling.seconds(A, is_split=False) == pytest.approx(0.0035)
     handling.learn(A, 0.0, 1.0, is_split=False)
-    assert handling.seconds(A, is_split=False) == pytest.approx(0.002, rel=0.5)
+    assert handling.seconds(A, is_split=False) == pytest.approx(0.0023, rel=0.1)
 
 
 def test_it_is_forgotten_where_nothing_confirms_it() -> None:
