@@ -60,6 +60,12 @@ class Fork(_Command, frozen=True, kw_only=True):
     items: tuple[int, ...] = ()
 
 
+class WarmUp(_Command, frozen=True, kw_only=True):
+    """Load a tier into this node's memory while nobody waits for it; answer with WarmedUp and HostChanged."""
+
+    tier: HostedTier
+
+
 class DropStage(_Command, frozen=True, kw_only=True):
     """The result of a stage is not wanted any more; its end must still be reported."""
 
@@ -122,4 +128,15 @@ class StandingChanged(_Command, frozen=True, kw_only=True):
     standing: Standing
 
 
-Command = ChoosePlan | RunStage | RunBatch | Fork | DropStage | Dispatch | Recall | Finish | Announce | StandingChanged
+Command = (
+    ChoosePlan
+    | RunStage
+    | RunBatch
+    | Fork
+    | DropStage
+    | Dispatch
+    | Recall
+    | Finish
+    | Announce
+    | StandingChanged
+)
