@@ -132,6 +132,7 @@ Command = (
     ChoosePlan
     | RunStage
     | RunBatch
+    | WarmUp
     | Fork
     | DropStage
     | Dispatch
