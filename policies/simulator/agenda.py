@@ -70,7 +70,6 @@ class Agenda:
     """Deeds in the order of time; those of one moment in the order in which they were put down."""
 
     def __init__(self) -> None:
-        self.now = 0.0
         self._deeds: list[tuple[float, int, Deed]] = []
         self._n_put = 0
 
@@ -80,11 +79,11 @@ class Agenda:
         return self._deeds[0][0] if self._deeds else inf
 
     def put(self, at_s: float, deed: Deed) -> None:
-        """Put down what is to happen then, or at once if that is past."""
+        """Put down what is to happen then."""
         self._n_put += 1
-        heappush(self._deeds, (max(self.now, at_s), self._n_put, deed))
+        heappush(self._deeds, (at_s, self._n_put, deed))
 
-    def take(self) -> Deed:
-        """Return the next deed; its time is now."""
-        self.now, _, deed = heappop(self._deeds)
-        return deed
+    def take(self) -> tuple[float, Deed]:
+        """Return the next deed, and when it is due."""
+        at_s, _, deed = heappop(self._deeds)
+        return at_s, deed

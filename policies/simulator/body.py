@@ -60,15 +60,16 @@ class Body:
         """Take joules for an arrival, now."""
         if joules <= 0.0:
             return
-        self._supply.spend(joules)
-        cost = joules * self._mains_weight if self._supply.is_on_mains else joules
-        at_s = self._world.now
-        self._world.costs.charge(
-            Charge(at_s=at_s, node_id=self._node_id, use=use, joules=joules, cost=cost, request=number)
+        supply, world = self._supply, self._world
+        cost = joules * self._mains_weight if supply.is_on_mains else joules
+        world.costs.charge(
+            Charge(at_s=world.now, node_id=self._node_id, use=use, joules=joules, cost=cost, request=number)
         )
-        self.unsettle()
-        if self._supply.empty_s < self._horizon_s:
-            self._world.watch_battery(self._place)
+        supply.spend(joules)
+        if supply.has_battery:
+            self.unsettle()
+            if supply.empty_s < self._horizon_s:
+                world.watch_battery(self._place)
 
     def compute(self, seconds: float, number: int) -> None:
         """Take what a busy slot takes."""

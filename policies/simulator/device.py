@@ -69,7 +69,7 @@ class Device:
 
     def take(self, event: events.Event) -> None:
         """Take in what happens now, and do what the scheduler commands."""
-        if self.is_stalled:
+        if self.stalled_s < inf:
             self._frozen.append(event)
             return
         now = self._world.now
@@ -124,7 +124,7 @@ class Device:
         self.feed(events.PeerDisconnected(node_id=node_id, left=left, reason="the scenario ended it"))
 
     def _set_alarm(self) -> None:
-        due_s = self.mind.next_deadline()
+        due_s = max(self.mind.next_deadline(), self._world.now)
         if due_s < self._alarm_s:
             self._alarm_s = due_s
             self._world.agenda.put(due_s, Alarm(place=self.place, life=self.life))

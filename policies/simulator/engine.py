@@ -94,7 +94,8 @@ class Engine:
         load_s, compute_s = run.seconds_by(self._world.now)
         for request_id, _ in run.members:
             number = number_of(request_id)
-            self._device.body.load(load_s / len(run.members), number)
+            if load_s:
+                self._device.body.load(load_s / len(run.members), number)
             self._device.body.compute(compute_s / len(run.members), number)
 
     def _warm(self) -> None:

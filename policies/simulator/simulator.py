@@ -71,11 +71,12 @@ class Simulator:
 
     def next_choice(self) -> Choice | None:
         """Run until a policy is to be asked, and return what; none at the end, when all has run out."""
+        world = self._world
         while self._asked is None:
-            waiting = self._world.pump()
-            if waiting is not None:
-                device, observation = waiting
-                self._asked = Choice(device.profile.node_id, observation, device.mind.view, self._world.now)
+            if world.inbox:
+                if (waiting := world.pump()) is not None:
+                    device, observation = waiting
+                    self._asked = Choice(device.node_id, observation, device.mind.view, world.now)
             elif not self._go_on():
                 return None
         return self._asked
@@ -112,21 +113,22 @@ class Simulator:
 
     def _go_on(self) -> bool:
         """Let the next thing happen: what befalls nodes first, then what was begun, then who asks."""
-        world, agenda, happens_s, arrives_s = self._world, self._world.agenda, self._happens_s, self._arrives_s
-        due_s = agenda.next_s
+        world, happens_s, arrives_s = self._world, self._happens_s, self._arrives_s
+        due_s = world.agenda.next_s
         next_s = min(happens_s, arrives_s, due_s)
         if next_s >= self._horizon_s and (world.is_quiet or next_s == inf):
-            agenda.now = max(agenda.now, self._horizon_s)
+            world.now = max(world.now, self._horizon_s)
             return False
         if happens_s <= next_s:
-            agenda.now = happens_s
+            world.now = happens_s
             self._befall(self.scenario.happenings[self._n_happened])
             self._n_happened += 1
             self._happens_s = _time_of(self.scenario.happenings, self._n_happened)
         elif due_s <= next_s:
-            world.perform(agenda.take())
+            world.now, deed = world.agenda.take()
+            world.perform(deed)
         else:
-            agenda.now = arrives_s
+            world.now = arrives_s
             world.arrive(self._n_arrived, self.scenario.arrivals[self._n_arrived])
             self._n_arrived += 1
             self._arrives_s = _time_of(self.scenario.arrivals, self._n_arrived)

@@ -20,18 +20,18 @@ class Supply:
         self._begun_joules = self._level_joules
         self._demand_watts = battery.demand_watts if battery is not None else node.power.idle_watts
         self._charge_watts = battery.charge_watts if battery is not None else 0.0
-        self._has_battery = battery is not None
+        self.has_battery = battery is not None
         self._at_s = now
 
     @property
     def is_on_mains(self) -> bool:
         """Tell whether a joule comes from a wall now."""
-        return self.is_charging or not self._has_battery
+        return self.is_charging or not self.has_battery
 
     @property
     def given_joules(self) -> float:
         """Return what battery and socket have given so far."""
-        from_battery = self._begun_joules - self._level_joules if self._has_battery else 0.0
+        from_battery = self._begun_joules - self._level_joules if self.has_battery else 0.0
         return from_battery + self.socket_joules
 
     @property
@@ -43,7 +43,7 @@ class Supply:
     def empty_s(self) -> float:
         """Return when the battery will be empty if nothing is asked of the node; infinity where it will not."""
         watts = self._drain_watts
-        return self._at_s + max(0.0, self._level_joules) / watts if self._has_battery and watts > 0.0 else inf
+        return self._at_s + max(0.0, self._level_joules) / watts if self.has_battery and watts > 0.0 else inf
 
     @property
     def _drain_watts(self) -> float:
@@ -51,7 +51,7 @@ class Supply:
 
     def fraction(self, at_s: float) -> float | None:
         """Return how full the battery is, in whole percents as systems tell it; none without one."""
-        if not self._has_battery:
+        if not self.has_battery:
             return None
         level_joules = self._level_joules - self._drain_watts * (at_s - self._at_s)
         return min(1.0, max(0.0, round(level_joules / self._capacity_joules, 2)))
@@ -72,7 +72,7 @@ class Supply:
         """Let the node draw what it draws anyhow, and a charger give; return the joules drawn."""
         seconds, self._at_s = now - self._at_s, now
         drawn = seconds * self._demand_watts
-        if not self._has_battery:
+        if not self.has_battery:
             self.socket_joules += drawn
         elif self.is_charging:
             self._charge(seconds * self._charge_watts, drawn)
@@ -82,7 +82,7 @@ class Supply:
 
     def spend(self, joules: float) -> None:
         """Take joules for a request, now."""
-        if self._has_battery:
+        if self.has_battery:
             self._level_joules -= joules
         else:
             self.socket_joules += joules

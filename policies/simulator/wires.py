@@ -77,7 +77,8 @@ class Wires:
 
     def flushed_s(self, place: int) -> float:
         """Return when all that a node has sent will have come."""
-        return max((came_s for (sender, _), came_s in self._came_s.items() if sender == place), default=0.0)
+        under_way = (came_s for (sender, _), came_s in self._came_s.items() if sender == place)
+        return max(self._world.now, max(under_way, default=0.0))
 
     def post(
         self, sender: int, receiver: int, mail: Mail, n_bytes: float, number: int, *, codec_s: float = 0.0

@@ -27,6 +27,8 @@ class World:
 
     def __init__(self, terrain: Terrain, *, replies_tell: bool, makes_all_rounds: bool) -> None:
         self.terrain = terrain
+        self.now = 0.0
+        """Seconds since the scenario began."""
         self.replies_tell = replies_tell
         self.makes_all_rounds = makes_all_rounds
         self.agenda = Agenda()
@@ -43,11 +45,6 @@ class World:
         """Requests of clients without an outcome."""
         self.n_running = 0
         self._lives = [-1] * len(terrain.nodes)
-
-    @property
-    def now(self) -> float:
-        """Return the time, seconds since the scenario began."""
-        return self.agenda.now
 
     @property
     def is_quiet(self) -> bool:
@@ -79,7 +76,9 @@ class World:
                 self._write_end(place, entry.number, entry.arrived_s, code=PeerLost.code)
                 self.n_open -= 1
         del self.devices[place]
-        self.inbox = deque((other, one) for other, one in self.inbox if other is not device)
+        others = [(other, one) for other, one in self.inbox if other is not device]
+        self.inbox.clear()
+        self.inbox.extend(others)
         for peer in self.terrain.neighbours[place]:
             self.wires.close(place, peer, left=left)
 
@@ -112,7 +111,7 @@ class World:
         """Note when a battery will be empty, if that is before the end."""
         empty_s = self.supplies[place].empty_s
         if empty_s < self.terrain.scenario.horizon_s and place in self.devices:
-            self.agenda.put(empty_s, Empty(place=place, life=self._lives[place]))
+            self.agenda.put(max(empty_s, self.now), Empty(place=place, life=self._lives[place]))
 
     def charge(self, place: int, *, is_charging: bool) -> None:
         """Put a device on a charger, or take it off; one that was empty starts."""
@@ -155,8 +154,9 @@ class World:
 
     def pump(self) -> tuple[Device, Observation] | None:
         """Let happen what happens now, until a policy is to be asked or nothing is left."""
-        while self.inbox:
-            device, one = self.inbox.popleft()
+        inbox = self.inbox
+        while inbox:
+            device, one = inbox.popleft()
             if isinstance(one, Observation):
                 return device, one
             device.take(one)
