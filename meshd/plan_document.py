@@ -98,6 +98,9 @@ class PlannedLook(Struct, frozen=True, kw_only=True):
     """Index into the ways; none when nothing is allowed."""
     rival: int | None = None
     """Of the way that would race against the chosen one, for an emergency; none: it would run alone."""
+    others: tuple[str, ...] = ()
+    """Places on one node or two that may be named as well, and that nobody weighed: another one with the same nodes is
+    better in every way, or other nodes are nearer."""
 
 
 class KnownLink(Struct, frozen=True, kw_only=True):

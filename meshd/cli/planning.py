@@ -55,7 +55,10 @@ def plan(  # noqa: PLR0917  typer's parameters are options, never positional.
     token: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show every way to run a model with what it would take, and which would be chosen. Nothing is run."""
+    """Show the ways to run a model with what each would take, and which would be chosen. Nothing is run.
+
+    Of many ways to split it over the same nodes the soonest and the cheapest are weighed; the others are only named.
+    """
     from meshd.cli.output import progress, show, show_json
     from meshd.cli.view.plan_view import plan_view
     from meshd.core.ids import ModelName

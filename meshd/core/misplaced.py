@@ -11,6 +11,7 @@ from msgspec import Struct
 from meshd.core.candidate import Candidate, Mask
 from meshd.core.node import HostedTier
 from meshd.core.privacy import open_cuts
+from meshd.core.rules import INPUT_STAYS
 
 _PART = re.compile(r"(?P<node>.+?)(?: (?P<first>\d{1,9})-(?P<last>\d{1,9})| x(?P<items>\d{1,9}))?")
 _MOST_PLACES = 8
@@ -37,9 +38,16 @@ def why_misplaced(place: str, candidates: Sequence[Candidate], batch: int) -> st
 
 
 def possible_places(candidates: Sequence[Candidate]) -> str:
-    """Return places to name instead, splits included."""
-    wholes = sorted({f"'{c.place}'" for c in candidates if _may_run(c) and not c.legs and not c.shares})
-    return ", ".join([*wholes, *_splits(candidates)][:_MOST_PLACES])
+    """Return some places to name instead, and how many more there are."""
+    named = [f"'{place}'" for place in places(candidates)]
+    more = f" and {len(named) - _MOST_PLACES} more" if len(named) > _MOST_PLACES else ""
+    return ", ".join(named[:_MOST_PLACES]) + more
+
+
+def places(candidates: Sequence[Candidate]) -> list[str]:
+    """Return every place that may be named for a whole run or one over two nodes."""
+    wholes = [candidate for candidate in candidates if not candidate.legs and not candidate.shares]
+    return [*sorted({whole.place for whole in wholes if _may_run(whole)}), *dict.fromkeys(_splits(wholes))]
 
 
 def _flaws(parts: Sequence[_Part], candidates: Sequence[Candidate], batch: int) -> Iterator[str]:
@@ -90,14 +98,14 @@ def _bad_stages(parts: Sequence[_Part], candidates: Sequence[Candidate]) -> Iter
             yield f"what crosses before stage {cut} may not leave a device"
 
 
-def _splits(candidates: Sequence[Candidate]) -> Iterator[str]:
+def _splits(wholes: Sequence[Candidate]) -> Iterator[str]:
     """Yield every place for a head here and a tail on a peer that hosts the same file."""
-    for here in candidates:
-        for there in candidates:
-            if here.here and not there.here and _may_run(there) and _is_cut_alike(here.tier, there.tier):
-                n_stages = len(here.tier.stages)
-                for cut in open_cuts(here.tier.stages):
-                    yield f"'{here.node} 0-{cut}, {there.node} {cut}-{n_stages}'"
+    peers = [whole for whole in wholes if not whole.here and (_may_run(whole) or whole.reason == INPUT_STAYS)]
+    for here in (whole for whole in wholes if whole.here):
+        for there in (peer for peer in peers if _is_cut_alike(here.tier, peer.tier)):
+            n_stages = len(here.tier.stages)
+            for cut in open_cuts(here.tier.stages):
+                yield f"{here.node} 0-{cut}, {there.node} {cut}-{n_stages}"
 
 
 def _is_cut_alike(one: HostedTier, other: HostedTier) -> bool:

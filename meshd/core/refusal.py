@@ -46,4 +46,4 @@ def _misplaced(request: Request, observation: Observation) -> Failure:
     why = why_misplaced(request.plan, observation.candidates, request.batch)
     places = possible_places(observation.candidates)
     could = f"it could run as {places}; " if places else ""
-    return failure(errors.NoCandidate, f"{why}; {could}`meshd plan` lists all ways")
+    return failure(errors.NoCandidate, f"{why}; {could}`meshd plan` lists them all")

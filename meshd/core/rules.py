@@ -11,7 +11,8 @@ from meshd.core.privacy import why_not_send, why_not_send_activations
 from meshd.core.request import Priority
 from meshd.core.settings import Settings
 
-_INPUT_STAYS = Reason(mask=Mask.PRIVACY, sentence="the model's manifest keeps its input on the node")
+INPUT_STAYS = Reason(mask=Mask.PRIVACY, sentence="the model's manifest keeps its input on the node")
+"""Of a whole run on a peer; what crosses a cut may still travel there."""
 _QUEUE_FULL = Reason(mask=Mask.QUEUE_FULL, sentence="the queue of this node is full")
 _RUN_IT_HERE = Reason(
     mask=Mask.DELEGATED, sentence="a peer asked for it to be run here; only that peer sends it elsewhere"
@@ -44,7 +45,7 @@ class Rules:
         if node.link is None:
             return self._forbids_input_here(hosted) or self.forbids_here(hosted)
         if self._input_stays or not hosted.raw_input_may_leave:
-            return self._class_rule(node) or _INPUT_STAYS
+            return self._class_rule(node) or INPUT_STAYS
         return self.forbids_there(node)
 
     def forbids_here(self, hosted: HostedTier) -> Reason | None:
@@ -104,7 +105,7 @@ class Rules:
         return None
 
     def _forbids_input_here(self, hosted: HostedTier) -> Reason | None:
-        return _INPUT_STAYS if self._life.request.delegated and not hosted.raw_input_may_leave else None
+        return INPUT_STAYS if self._life.request.delegated and not hosted.raw_input_may_leave else None
 
     def _class_rule(self, node: NodeView) -> Reason | None:
         """Return the privacy rule for a peer of its class; there are four classes and up to a thousand peers."""

@@ -10,6 +10,7 @@ from meshd.core.candidate import Candidate
 from meshd.core.forks import soonest_rival
 from meshd.core.ids import ModelName, NodeId, RequestId
 from meshd.core.mesh_view import MeshView
+from meshd.core.misplaced import places
 from meshd.core.node_view import NodeView
 from meshd.core.outlook import Outlook, as_learned, at_rate, outlook, seen_from
 from meshd.core.plan_map import Kind
@@ -119,8 +120,10 @@ class Foresight:
     def _look(self, view: MeshView, request: Request, now: float, wait_s: float, rate_bps: float | None) -> PlannedLook:
         decided: Outlook = outlook(view, self._settings, self._policy, request, now=now, wait_s=wait_s)
         ways = tuple(_way(candidate) for candidate in decided.observation.candidates)
+        shown = {way.place for way in ways}
+        others = tuple(place for place in places(decided.observation.candidates) if place not in shown)
         rival = self._rival(request, decided)
-        return PlannedLook(rate_bps=rate_bps, ways=ways, chosen=decided.index, rival=rival)
+        return PlannedLook(rate_bps=rate_bps, ways=ways, chosen=decided.index, rival=rival, others=others)
 
     def _rival(self, request: Request, decided: Outlook) -> int | None:
         """Return the index of what an emergency would be run as, too."""

@@ -61,6 +61,14 @@ def test_a_way_that_is_not_allowed_says_why(meshd: Command, daemon: FakeDaemon) 
     assert lines[-2:] == ["→ wrist: the only way that is allowed", "not watch tier on kitchen: privacy, it stays"]
 
 
+def test_places_that_nobody_weighed_are_named_and_counted(meshd: Command, daemon: FakeDaemon) -> None:
+    (look,) = PLAN.looks
+    others = tuple(f"wrist 0-{cut}, kitchen {cut}-20" for cut in range(1, 20))
+    daemon.documents["plan"] = replace(PLAN, looks=(replace(look, others=others),))
+    shown = " ".join(meshd("plan", ECG).out.split())
+    assert shown.endswith(f"possible too, and no better: {'; '.join(others[:16])}; and 3 more")
+
+
 def changed(**changes: object) -> PlanDocument:
     """Return the document with another second way."""
     (look,) = PLAN.looks

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from meshd.core.mesh_view import MeshView
-from meshd.core.misplaced import possible_places, why_misplaced
+from meshd.core.misplaced import places, possible_places, why_misplaced
 from meshd.core.request import Privacy
 from tests.core.builders import request
 from tests.core.parts import cut_tier, member, mesh, seen
@@ -51,3 +51,23 @@ def test_splits_are_among_the_places_to_name_instead() -> None:
     assert possible_places(observation.candidates) == (
         "'band', 'kitchen', 'band 0-1, kitchen 1-3', 'band 0-2, kitchen 2-3'"
     )
+
+
+def test_where_the_input_stays_what_crosses_may_still_be_sent() -> None:
+    kept = replace(MODEL, raw_input_may_leave=False)
+    observation = seen(mesh(member("band", kept), member("kitchen", kept), bps=4e7), replace(ASKED, plan="attic"))
+    assert possible_places(observation.candidates) == "'band', 'band 0-1, kitchen 1-3', 'band 0-2, kitchen 2-3'"
+
+
+def test_a_refusal_names_a_few_places_and_counts_the_rest() -> None:
+    peers = [member(f"hub{number}", MODEL) for number in range(4)]
+    observation = seen(mesh(member("band", MODEL), *peers, bps=4e7), replace(ASKED, plan="attic"))
+    assert len(places(observation.candidates)) == 5 + 4 * 2
+    assert possible_places(observation.candidates).endswith("'band 0-2, hub0 2-3', 'band 0-1, hub1 1-3' and 5 more")
+
+
+def test_every_place_that_is_named_can_be_run_at() -> None:
+    named = places(seen(household(), ASKED).candidates)
+    assert named == ["band", "kitchen", "band 0-1, kitchen 1-3", "band 0-2, kitchen 2-3"]
+    for place in named:
+        assert seen(household(), replace(ASKED, plan=place)).offers_any

@@ -14,6 +14,9 @@ from meshd.cli.view.words import NOTHING, duration, energy, size
 from meshd.core.plan import RAW
 from meshd.plan_document import KnownLink, PlanDocument, PlannedLook, PlannedWay
 
+_MOST_OTHERS = 16
+"""Places that a person reads; ``--json`` has all."""
+
 
 def plan_view(document: PlanDocument) -> RenderableType:
     """Return the question, what is known of the links, and one table for each rate that was asked about."""
@@ -69,7 +72,7 @@ def _look(document: PlanDocument, look: PlannedLook) -> RenderableType:
         spent = energy(way.joules, estimated=True)
         mark, place = Text(_mark(index, look), style="bold green"), Text(way.place, style=style)
         table.add_row(mark, place, *sent, str(way.tier), duration(way.total_s), *seconds, spent)
-    return Group(supposed, table, *_why(document, look), *_why_not(look))
+    return Group(supposed, table, *_why(document, look), *_why_not(look), *_others(look))
 
 
 class _Column(NamedTuple):
@@ -101,6 +104,12 @@ def _why_not(look: PlannedLook) -> Iterator[Text]:
             yield Text.assemble(
                 (f"not {way.tier} tier on {way.place}: ", "dim"), (f"{way.mask}, {way.reason}", "yellow")
             )
+
+
+def _others(look: PlannedLook) -> Iterator[Text]:
+    if look.others:
+        more = f"; and {len(look.others) - _MOST_OTHERS} more" if len(look.others) > _MOST_OTHERS else ""
+        yield Text(f"possible too, and no better: {'; '.join(look.others[:_MOST_OTHERS])}{more}", style="dim")
 
 
 def _why(document: PlanDocument, look: PlannedLook) -> Iterator[Text]:
