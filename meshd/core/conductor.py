@@ -97,6 +97,12 @@ class Conductor:
         if met_at is not None and (life := self._lives.get(met_at)):
             self._endings.settle(life, failure(errors.InternalError, _DEFECT), now)
 
+    def command_failed(self, failed: events.CommandFailed, now: float) -> None:
+        """End the request of a command that could not be performed; nobody will report the end of its stage."""
+        if failed.attempt is not None:
+            self._queue.ended((failed.request_id, failed.attempt))
+        self.give_up(failed.request_id, now)
+
     def plan(self, chosen: events.PlanChosen, now: float) -> None:
         """Follow the policy if its answer is fresh and allowed; the heuristic otherwise."""
         life = self._lives.get(chosen.request_id)

@@ -135,6 +135,14 @@ class DrainRequested(_Event, frozen=True, kw_only=True):
     """The node is about to stop: no new requests, those alive go on."""
 
 
+class CommandFailed(_Event, frozen=True, kw_only=True):
+    """What was commanded about a request met a defect of this node: nothing will come of it."""
+
+    request_id: RequestId
+    attempt: int | None = None
+    """The one that was to run here; none: it was something else."""
+
+
 class TimePassed(_Event, frozen=True, kw_only=True):
     """Nothing happened but time; due when ``Scheduler.next_deadline`` is."""
 
@@ -153,5 +161,6 @@ Event = (
     | HostChanged
     | ModelsChanged
     | DrainRequested
+    | CommandFailed
     | TimePassed
 )

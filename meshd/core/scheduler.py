@@ -133,6 +133,8 @@ class Scheduler:
                 self.view.sampled(event)
             case events.ModelsChanged():
                 self.view.models_changed(event.hosted)
+            case events.CommandFailed():
+                conductor.command_failed(event, now)
             case events.DrainRequested():
                 conductor.drain()
             case _:

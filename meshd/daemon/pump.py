@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from time import monotonic
 
 from meshd import log
-from meshd.core.commands import Command
-from meshd.core.events import Event, TimePassed
+from meshd.core.commands import ChoosePlan, Command, Dispatch, Fork, RunBatch, RunStage
+from meshd.core.events import CommandFailed, Event, TimePassed
 from meshd.core.scheduler import Scheduler
 
 Perform = Callable[[Command], None]
@@ -73,6 +73,7 @@ class Pump:
                 self._perform(command)
             except Exception:  # noqa: BLE001 - the same boundary, for each: those behind it are performed all the same
                 self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
+                self._inbox.extend(_failures_of(command))
 
     def _commanded(self, event: Event, now: float) -> Sequence[Command]:
         try:
@@ -97,6 +98,20 @@ class Pump:
     def _timer_fired(self) -> None:
         self._timer, self._wakes_s = None, inf
         self.feed(TimePassed())
+
+
+def _failures_of(command: Command) -> Iterator[CommandFailed]:
+    """Yield what to tell of a command that could not be performed, where a request would wait for what comes of it."""
+    match command:
+        case RunStage():
+            yield CommandFailed(request_id=command.request_id, attempt=command.attempt)
+        case RunBatch():
+            for request_id, attempt in command.members:
+                yield CommandFailed(request_id=request_id, attempt=attempt)
+        case ChoosePlan():
+            yield CommandFailed(request_id=command.observation.request_id)
+        case Dispatch() | Fork():
+            yield CommandFailed(request_id=command.request_id)
 
 
 def _not_started(command: Command) -> None:
