@@ -311,6 +311,8 @@ class ExplainedLeg(Struct, frozen=True, kw_only=True):
     """For the way to this node, encoding and decoding included."""
     actual_compute_s: float | None = None
     """None where it did not come to that."""
+    actual_transfer_s: float | None = None
+    """Of the way to this node and back; None where it did not come to that."""
 
 
 class ExplainedShare(Struct, frozen=True, kw_only=True):

@@ -34,6 +34,8 @@ class Hop(Struct, frozen=True, kw_only=True, gc=False):
     """The half-open range of stages that was run; none: the whole model."""
     codec: ShortWord = RAW
     """How what it ran on came to its node; a run on what was at hand there already says ``raw``, too."""
+    transfer_s: Seconds = 0.0
+    """That the way there took, with the answer's way back; 0 where nothing had to be sent."""
 
 
 class Timings(Struct, frozen=True, kw_only=True, gc=False):
@@ -43,6 +45,11 @@ class Timings(Struct, frozen=True, kw_only=True, gc=False):
     compute_s: Seconds = 0.0
     transfer_s: Seconds = 0.0
     total_s: Seconds = 0.0
+
+    @property
+    def rest_s(self) -> float:
+        """Return what none of the parts names: taking in, deciding, loading, joining, passing on."""
+        return max(0.0, self.total_s - self.queue_s - self.compute_s - self.transfer_s)
 
 
 class Energy(Struct, frozen=True, kw_only=True, gc=False):

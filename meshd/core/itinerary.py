@@ -33,7 +33,7 @@ class Itinerary(Struct, kw_only=True):
         """Add what a peer answered to what it was sent; return the seconds that the link took of what elapsed."""
         transfer_s = max(0.0, elapsed_s - answer.timings.total_s)
         first, *others = answer.route
-        self.hops.append(first if codec == RAW else replace(first, codec=codec))
+        self.hops.append(replace(first, codec=codec, transfer_s=transfer_s))
         self.hops.extend(others)
         self._waited(answer.timings)
         self.transfer_s += transfer_s

@@ -97,7 +97,7 @@ def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:
 
 
 def _leg(leg: Leg, route: Route) -> ExplainedLeg:
-    ran = (hop for hop in route if hop.node_id == leg.node_id and hop.stages == (leg.first, leg.last))
+    ran = [hop for hop in route if hop.node_id == leg.node_id and hop.stages == (leg.first, leg.last)]
     return ExplainedLeg(
         node_id=leg.node_id,
         node=leg.node,
@@ -107,6 +107,7 @@ def _leg(leg: Leg, route: Route) -> ExplainedLeg:
         predicted_compute_s=leg.compute_s,
         predicted_transfer_s=leg.transfer_s,
         actual_compute_s=_compute_s(ran),
+        actual_transfer_s=sum(hop.transfer_s for hop in ran) if ran else None,
     )
 
 

@@ -188,6 +188,7 @@ def split_explained() -> ExplainDocument:
         predicted_compute_s=0.001,
         predicted_transfer_s=0.002,
         actual_compute_s=0.002,
+        actual_transfer_s=0.001,
     )
     hop = replace(HOP, stages=(2, 3), codec="int8")
     return replace(chosen(plan="hub tier on wrist 0-2, kitchen 2-3", legs=(wrist, kitchen)), route=(hop,))

@@ -123,7 +123,7 @@ def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDa
         "→ hub tier on kitchen 4.00 ms ~12.0 mJ 10.8",
         "answered by tier hub with score 0.970, ~12.2 mJ",
         "hub tier on kitchen: fp32, 2.00 ms, score 0.970",
-        "3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
+        "3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer, 0.50 ms rest",
         "4.00 ms predicted",
     ]
     assert daemon.asked[0].arguments == {"request_id": "r1"}  # type: ignore[union-attr]
@@ -170,13 +170,13 @@ def test_a_plan_over_two_nodes_shows_what_each_did_and_was_expected_to(meshd: Co
     assert lines[-10:] == [
         "→  hub tier on wrist 0-2, kitchen 2-3  4.00 ms  ~12.0 mJ        10.8",
         "     stages 0-2 on wrist: 1.00 ms predicted, took 1.20 ms",
-        "     stages 2-3 on kitchen: 2.00 ms to get there, sent as int8; 1.00 ms",
-        "predicted, took 2.00 ms",
+        "     stages 2-3 on kitchen: 2.00 ms to get there, sent as int8, took 1.00 ms;",
+        "1.00 ms predicted, took 2.00 ms",
         "",
         "answered by tier hub with score 0.970, ~12.2 mJ",
         "  stages 2-3 of the hub tier on kitchen: fp32, 2.00 ms, score 0.970, sent as",
         "int8",
-        "  3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer",
+        "  3.50 ms in all: 0 s queue, 2.00 ms compute, 1.00 ms transfer, 0.50 ms rest",
         "  4.00 ms predicted",
     ]
 

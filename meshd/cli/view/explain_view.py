@@ -130,7 +130,8 @@ def _timings(story: ExplainDocument) -> str:
         return ""
     return (
         f"\n  {duration(timings.total_s)} in all: {duration(timings.queue_s)} queue, "
-        f"{duration(timings.compute_s)} compute, {duration(timings.transfer_s)} transfer{_predicted(story)}"
+        f"{duration(timings.compute_s)} compute, {duration(timings.transfer_s)} transfer, {duration(timings.rest_s)} "
+        f"rest{_predicted(story)}"
     )
 
 

@@ -47,9 +47,13 @@ def stages(first: int, last: int) -> str:
 
 
 def _leg(leg: ExplainedLeg, *, travels: bool) -> str:
-    way = f"{duration(leg.predicted_transfer_s)} to get there{sent_as(leg.codec)}; " if travels else ""
     compute = f"{duration(leg.predicted_compute_s)} predicted, {_taken(leg.actual_compute_s)}"
-    return f"{stages(leg.first, leg.last)} on {leg.node}: {way}{compute}"
+    return f"{stages(leg.first, leg.last)} on {leg.node}: {_way(leg) if travels else ''}{compute}"
+
+
+def _way(leg: ExplainedLeg) -> str:
+    took = "" if leg.actual_transfer_s is None else f", {_taken(leg.actual_transfer_s)}"
+    return f"{duration(leg.predicted_transfer_s)} to get there{sent_as(leg.codec)}{took}; "
 
 
 def _share(share: ExplainedShare) -> str:
