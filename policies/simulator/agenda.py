@@ -7,6 +7,7 @@ from math import inf
 
 from msgspec import Struct
 
+from meshd.core.node import HostedTier
 from policies.simulator.mail import Mail
 
 
@@ -42,6 +43,15 @@ class RunEnd(Struct, frozen=True, kw_only=True, gc=False):
     run: int
 
 
+class Loaded(Struct, frozen=True, kw_only=True, gc=False):
+    """A model is in memory that no request waited for."""
+
+    place: int
+    life: int
+    tier: HostedTier
+    load_s: float
+
+
 class Alarm(Struct, frozen=True, kw_only=True, gc=False):
     """A scheduler asked to be woken."""
 
@@ -63,7 +73,7 @@ class Leave(Struct, frozen=True, kw_only=True, gc=False):
     life: int
 
 
-Deed = Delivery | SessionEnd | RunEnd | Alarm | Empty | Leave
+Deed = Delivery | SessionEnd | RunEnd | Loaded | Alarm | Empty | Leave
 
 
 class Agenda:

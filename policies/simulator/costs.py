@@ -45,7 +45,7 @@ class Charge(Struct, frozen=True, kw_only=True, gc=False):
     cost: float
     """The same, at a discount where the node was on the mains or charging."""
     request: int
-    """Number of the arrival."""
+    """Number of the arrival; NOBODY for a model that was loaded while no request waited for it."""
 
 
 class Ended(Struct, frozen=True, kw_only=True, gc=False):

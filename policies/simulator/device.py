@@ -12,7 +12,7 @@ from meshd.core import commands, events
 from meshd.core.candidate import Observation
 from meshd.core.node import NodeProfile
 from policies.scenario import Kind
-from policies.simulator.agenda import Alarm, Delivery, Leave
+from policies.simulator.agenda import Alarm, Delivery, Leave, Loaded
 from policies.simulator.body import Body
 from policies.simulator.desk import Desk
 from policies.simulator.engine import Engine
@@ -111,10 +111,20 @@ class Device:
 
     def run_ended(self, number: int) -> None:
         """Take in that a run is done."""
-        self.pulse.catch_up(self._world.now)
+        self._catch_up()
         self._world.n_running -= 1
-        for finished in self.engine.ended(number, self.desk.held):
+        ended = self.engine.ended(number, self.desk.held)
+        if ended[0].load_s and not self.is_stalled:
+            self.sample(self._world.now)  # What was loaded has made another one leave, perhaps.
+        for finished in ended:
             self.feed(finished)
+
+    def loaded(self, loaded: Loaded) -> None:
+        """Take in that a model was loaded beside the slots."""
+        self._catch_up()
+        self.engine.loaded(loaded)
+        if not self.is_stalled:
+            self.sample(self._world.now)
 
     def session_ended(self, peer: int, *, left: bool) -> None:
         """Drop what only a peer that is gone waited for."""
@@ -122,6 +132,10 @@ class Device:
         self.desk.withdraw_all(peer)
         node_id = self._world.terrain.nodes[peer].node_id
         self.feed(events.PeerDisconnected(node_id=node_id, left=left, reason="the scenario ended it"))
+
+    def _catch_up(self) -> None:
+        if not self.is_stalled:
+            self.pulse.catch_up(self._world.now)
 
     def _set_alarm(self) -> None:
         due_s = max(self.mind.next_deadline(), self._world.now)
@@ -187,6 +201,7 @@ _HANDS: Mapping[type[commands.Command], Callable[[Device, Any], object]] = {
     commands.ChoosePlan: lambda device, command: device.ask(command.observation),
     commands.RunStage: lambda device, command: device.engine.run(command, device.desk.held),
     commands.RunBatch: lambda device, command: device.engine.run_together(command, device.desk.held),
+    commands.WarmUp: lambda device, command: device.engine.warm_up(command.tier),
     commands.Dispatch: lambda device, command: device.desk.dispatch(command),
     commands.Recall: lambda device, command: device.desk.recall(command),
     commands.Fork: lambda device, command: device.desk.fork(command),

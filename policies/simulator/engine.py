@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from meshd.core.commands import RunBatch, RunStage
-from meshd.core.events import StageFinished
+from meshd.core.events import StageFinished, WarmedUp
 from meshd.core.ids import RequestId
 from meshd.core.node import HostedTier
-from policies.simulator.agenda import RunEnd
+from policies.simulator.agenda import Loaded, RunEnd
+from policies.simulator.costs import NOBODY
 from policies.simulator.held import Held
 from policies.simulator.run import Run, median_s
 from policies.simulator.terrain import number_of
@@ -28,7 +29,7 @@ class Engine:
         self._world = world
         self._device = device
         self._runs: dict[int, Run] = {}
-        self._n_runs = 0
+        self._n_runs = self._n_loading = 0
 
     def run(self, command: RunStage, held: Mapping[RequestId, Held]) -> None:
         """Run a tier, or some stages of it, for one request."""
@@ -41,6 +42,24 @@ class Engine:
         items = sum(held[request_id].request.batch for request_id, _ in command.members)
         self._begin(command.members, command.tier, 0, None, items)
 
+    def warm_up(self, tier: HostedTier) -> None:
+        """Load a tier beside the slots, while nobody waits for it."""
+        body, hosting = self._device.body, self._world.terrain.hosting(self._device.place, tier)
+        load_s = body.memory.use(hosting, self._world.now, load_s=hosting.load_s * self.slowed_by)
+        body.unsettle()
+        self._world.n_running += 1
+        self._n_loading += 1
+        loaded = Loaded(place=self._device.place, life=self._device.life, tier=tier, load_s=load_s)
+        self._world.agenda.put(self._world.now + load_s, loaded)
+
+    def loaded(self, loaded: Loaded) -> None:
+        """Account for what was loaded beside the slots, for no request, and tell of it."""
+        self._world.n_running -= 1
+        self._n_loading -= 1
+        self._device.body.load(loaded.load_s, NOBODY)
+        if loaded.load_s:
+            self._device.feed(WarmedUp(tier=loaded.tier, load_s=loaded.load_s))
+
     def ended(self, number: int, held: Mapping[RequestId, Held]) -> list[StageFinished]:
         """Account for a run that is done; return what came of it for each request in it."""
         run = self._runs.pop(number)
@@ -52,7 +71,7 @@ class Engine:
         """Account for what runs as far as it came: the device dies."""
         for run in self._runs.values():
             self._take(run)
-        self._world.n_running -= len(self._runs)
+        self._world.n_running -= len(self._runs) + self._n_loading
         self._runs.clear()
 
     def _begin(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from heapq import heappop, heappush
 from math import ceil, floor, inf
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,9 @@ class Pulse:
         self._heard_s: dict[int, float] = {}
         """When each peer in session sent the last word that has come."""
         self._oldest_s = inf
-        self._listen_s = inf
-        """Before that no beat can come."""
+        self._due: list[tuple[float, int]] = []
+        """When to listen to whom, the soonest first; what :attr:`_due_s` does not say any more is outdated."""
+        self._due_s: dict[int, float] = {}
 
     def met(self, peer: int, sent_s: float) -> None:
         """Take in that a session is open, with what the peer said of itself.
@@ -64,7 +66,7 @@ class Pulse:
         """
         self._heard_s[peer] = sent_s
         self._oldest_s = min(self._oldest_s, sent_s)
-        self._listen_s = -inf
+        self._listen_to(peer, self._world.now)
         terrain, now, view = self._world.terrain, self._world.now, self._device.mind.view
         node_id, way = terrain.nodes[peer].node_id, terrain.ways[self._device.place, peer]
         view.learn_rtt(node_id, way.rtt_s, now)
@@ -76,6 +78,7 @@ class Pulse:
     def parted(self, peer: int) -> None:
         """Take in that a session is over."""
         self._heard_s.pop(peer, None)
+        self._due_s.pop(peer, None)
         self._oldest_s = min(self._heard_s.values(), default=inf)
 
     def tell(self, at_s: float, telemetry: Telemetry) -> None:
@@ -110,7 +113,7 @@ class Pulse:
 
     def catch_up(self, now: float) -> None:
         """Take in and say what there was to hear and to say up to now, before something happens to the node."""
-        if now >= self._listen_s:
+        if self._due and now >= self._due[0][0]:
             self._listen(now)
         if now < self._round_s + self._interval_s:
             return
@@ -163,22 +166,28 @@ class Pulse:
         return self._first_s + floor((at_s - self._first_s) / self._interval_s) * self._interval_s
 
     def _listen(self, now: float) -> None:
-        """Hear the last beat of every peer that has come and was not heard yet."""
-        place, ways, devices, heard_s = self._device.place, self._world.terrain.ways, self._world.devices, self._heard_s
-        listen_s = inf
-        for peer in heard_s:
-            way, other = ways[peer, place], devices.get(peer)
-            if other is None:
+        """Hear the last beats of peers that have come and were not heard yet."""
+        place, ways, devices, due = self._device.place, self._world.terrain.ways, self._world.devices, self._due
+        while due and due[0][0] <= now:
+            due_s, peer = heappop(due)
+            other = devices.get(peer)
+            if other is None or self._due_s.get(peer) != due_s:
                 continue
-            left_s = now - way.delay_s
-            said = other.pulse.said_by(_left_by(way, left_s) if way.may_be_lost else left_s)
-            if said is not None and said[0] > heard_s[peer]:
-                heard_s[peer] = said[0]
+            way = ways[peer, place]
+            left_s, next_s = now - way.delay_s, other.pulse.next_after(now - way.delay_s)
+            if way.may_be_lost:
+                left_s, back_s = _lost(way, left_s)
+                next_s = min(next_s, back_s)
+            said = other.pulse.said_by(left_s)
+            if said is not None and said[0] > self._heard_s[peer]:
+                self._heard_s[peer] = said[0]
                 self._hear(other, said[1], said[0] + way.delay_s, way.rtt_s)
-            next_s = other.pulse.next_after(heard_s[peer]) + way.delay_s
-            listen_s = min(listen_s, next_s)
-        self._oldest_s = min(heard_s.values(), default=inf)
-        self._listen_s = listen_s
+            self._listen_to(peer, next_s + way.delay_s)
+        self._oldest_s = min(self._heard_s.values(), default=inf)
+
+    def _listen_to(self, peer: int, at_s: float) -> None:
+        self._due_s[peer] = at_s
+        heappush(self._due, (at_s, peer))
 
     def _hear(self, other: Device, telemetry: Telemetry, at_s: float, rtt_s: float) -> None:
         """Tell the view what a heartbeat tells it; an event of the core does no more while nothing else is due."""
@@ -188,13 +197,18 @@ class Pulse:
         view.heard(node_id, telemetry, at_s)
 
 
-def _left_by(way: Way, at_s: float) -> float:
-    """Return before when a beat must have been sent to have left by then: what is sent while a link is lost waits."""
-    if at_s <= 0.0:
-        return at_s
+def _lost(way: Way, at_s: float) -> tuple[float, float]:
+    """Return before when a beat must have been sent to have left by then, and when the next may leave at the soonest.
+
+    What is sent while a link is lost waits until it is back.
+    """
     starts_s, rates_bps = way.bandwidth.starts_s, way.bandwidth.rates_bps
-    piece = bisect_right(starts_s, at_s) - 1
-    while piece > 0 and rates_bps[piece] <= 0.0:
-        at_s = starts_s[piece]
-        piece -= 1
-    return at_s
+    piece = bisect_right(starts_s, max(at_s, 0.0)) - 1
+    if rates_bps[piece] > 0.0:
+        return at_s, inf
+    last = first = piece
+    while first > 0 and rates_bps[first - 1] <= 0.0:
+        first -= 1
+    while rates_bps[last] <= 0.0:
+        last += 1
+    return starts_s[first], starts_s[last]
