@@ -21,6 +21,7 @@ from meshd.core.patience import end_s
 from meshd.core.planner import Planner
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.refusal import failure, no_way, too_late
+from meshd.core.regret import Regret
 
 _POLICY_PATIENCE_S = 0.05
 """A policy that has not answered by then is passed over: 500 times what a good one takes."""
@@ -53,6 +54,7 @@ class Chooser:
         self._forks = Forks(books)
         self._planner = Planner(books.view, books.settings)
         self._offers = Offers(books.view)
+        self._regret = Regret(books)
         self._heuristic = LeastExpectedCost()
 
     def choose(self, life: Life, now: float) -> None:
@@ -92,6 +94,7 @@ class Chooser:
         assert life.choice is not None, "a choosing request has a choice"
         life.choice.index, life.choice.policy, life.choice.note = index, policy, note
         candidate = life.choice.observation.candidates[index]
+        self._regret.look_back(life.choice.observation, candidate)
         if candidate.shares and not self._forks.may_fork(life, len(candidate.shares)):
             self.choose(life, now)  # There was when it was offered; now it will not be.
         elif candidate.shares:

@@ -102,9 +102,11 @@ class CostModel:
             sent_joules, got_joules = own.radio_joules(n_bytes), place.radio_joules(n_bytes)
             joules += sent_joules + got_joules
             weighted_joules += sent_joules * own.weight + got_joules * place.weight
+        load_s = self.load_s(node, hosted)
         course = Course(
             queue_s=place.wait_s(item_s),
-            load_s=self.load_s(node, hosted),
+            load_s=load_s,
+            forgone_joules=self._forgone_joules(node, hosted, load_s) if load_s else 0.0,
             compute_s=compute_s,
             transfer_s=transfer_s,
             handling_s=self._handling_s(node, hosted, is_split=False),
@@ -140,7 +142,7 @@ class CostModel:
             if said_s > 0.0:
                 alive = max(alive, telemetry.queued + telemetry.running)
             seconds += item_s * items * (1.0 + alive / profile.slots)
-            if hosted.artifact not in telemetry.warm:
+            if hosted.artifact not in telemetry.warm and hosted.artifact not in node.loading.forgone:
                 seconds += hosted.load_s
             joules = hosted.macs * items / power.macs_per_s * power.active_watts + n_bytes * power.radio_joules_per_byte
             if power.battery_joules is None or telemetry.charging:
@@ -255,7 +257,7 @@ class CostModel:
             joules=course.joules + rate * onward.joules,
             weighted_joules=weighted,
             miss_probability=miss,
-            cost=weighted + seconds_cost + settings.miss_price_joules * miss,
+            cost=weighted + seconds_cost - course.forgone_joules + settings.miss_price_joules * miss,
             delay_s=course.delay_s,
             handling_s=course.handling_s,
         )
@@ -298,7 +300,12 @@ class CostModel:
 
     def load_s(self, node: NodeView, hosted: HostedTier) -> float:
         """Return what it takes to load a model there."""
-        return 0.0 if hosted.artifact in node.telemetry.warm else hosted.load_s
+        return node.load_s(hosted, 0, len(hosted.stages))
+
+    def _forgone_joules(self, node: NodeView, hosted: HostedTier, load_s: float) -> float:
+        """Return what counts as paid of loading at a peer; here it is loaded while nobody waits for it (regret.py)."""
+        lost = 0.0 if node.link is None else node.loading.forgone.get(hosted.artifact, 0.0)
+        return min(lost, self.price_watts * load_s)
 
     def weight(self, node: NodeView) -> float:
         """Return what a joule there counts."""

@@ -20,6 +20,8 @@ class Course(Struct, frozen=True, kw_only=True, gc=False):
     """Of the seconds."""
     joules: float = 0.0
     weighted_joules: float = 0.0
+    forgone_joules: float = 0.0
+    """Of the price of loading, what requests before have lost already."""
 
     @property
     def until_s(self) -> float:

@@ -63,6 +63,13 @@ class StageFailed(_Event, frozen=True, kw_only=True):
     message: str
 
 
+class WarmedUp(_Event, frozen=True, kw_only=True):
+    """A tier was loaded into this node's memory, and no request waited for it."""
+
+    tier: HostedTier
+    load_s: float
+
+
 class PeerAnswered(_Event, frozen=True, kw_only=True):
     """A peer answered what was dispatched to it; ``transferred_bytes`` counts both directions."""
 
@@ -153,6 +160,7 @@ Event = (
     | PlanChosen
     | StageFinished
     | StageFailed
+    | WarmedUp
     | PeerAnswered
     | PeerRefused
     | PeerConnected

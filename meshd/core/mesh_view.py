@@ -239,11 +239,31 @@ class MeshView:
         self, ended_at: NodeId, hosted: HostedTier, seconds: float, now: float, *, is_split: bool
     ) -> None:
         """Take in what a request that ended at a node took beyond its runs and ways."""
-        node = self.own if ended_at == self.own.profile.node_id else self._peers.get(ended_at)
+        node = self._known(ended_at)
         if node is not None and (seconds >= HANDLING_S or node.handling):
             node.handling.learn(hosted.artifact, seconds, now, is_split=is_split)
             known_s = node.handling.seconds(hosted.artifact, is_split=is_split) or 0.0
             self._noticed.saw((ended_at, hosted.artifact, is_split), known_s, least=HANDLING_S)
+
+    def learn_load(self, hosted: HostedTier, first: int, last: int, load_s: float, now: float) -> None:
+        """Take in what loading stages [first, last) took here."""
+        known_s = self.own.loading.took(hosted, first, last, load_s, now)
+        self._noticed.saw((hosted.artifact, first, last), known_s)
+
+    def forgo(self, node_id: NodeId, artifact: ArtifactHash, joules: float) -> float:
+        """Take in what a request lost for want of a model in a node's memory; return what all have lost."""
+        node = self._known(node_id)
+        if node is None:
+            return 0.0
+        lost = node.loading.forgo(artifact, joules)
+        self._noticed.saw((node_id, artifact, "forgone"), lost, least=0.0)
+        return lost
+
+    def made_up(self, node_id: NodeId, artifact: ArtifactHash) -> None:
+        """Take in that a node loads a model for which requests have lost enough."""
+        node = self._known(node_id)
+        if node is not None and node.loading.made_up(artifact):
+            self._noticed.changed()
 
     def learn_stages(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
         self,
@@ -384,6 +404,9 @@ class MeshView:
     def radio_used(self, now: float) -> None:
         """Note that this node's radio is awake."""
         self._radio_used_s = now
+
+    def _known(self, node_id: NodeId) -> NodeView | None:
+        return self.own if node_id == self.own.profile.node_id else self._peers.get(node_id)
 
     def _notice_exchange(self, answered: PeerAnswered, link: Link) -> None:
         n_bytes = answered.transferred_bytes

@@ -9,6 +9,7 @@ from meshd.core.estimate import Estimate
 from meshd.core.handling import Handling
 from meshd.core.ids import ArtifactHash, NodeId
 from meshd.core.link import Link
+from meshd.core.loading import Loading
 from meshd.core.node import DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
 from meshd.core.spans import StageTimes
 
@@ -54,6 +55,7 @@ class NodeView(Struct, kw_only=True):
     """The same for ranges of stages."""
     handling: Handling = field(default_factory=Handling)
     """What requests took, that ended there, beyond their runs and ways."""
+    loading: Loading = field(default_factory=Loading)
     links: dict[str, PeerLink] = {}
     """What it tells of its own links, by the beginning of the other's id."""
     warm_ranges: dict[ArtifactHash, frozenset[tuple[int, int]]] | None = None
@@ -92,7 +94,7 @@ class NodeView(Struct, kw_only=True):
             is_warm = hosted.artifact in self.telemetry.warm
         else:
             is_warm = (first, last) in self.warm_ranges.get(hosted.artifact, ())
-        return 0.0 if is_warm else hosted.load_s
+        return 0.0 if is_warm else self.loading.cold_s(hosted, first, last)
 
     def end_loads_s(self, hosted: HostedTier) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return :meth:`load_s` of the stages before each, and of each and those behind it."""
@@ -139,5 +141,6 @@ class NodeView(Struct, kw_only=True):
         """Take in what it hosts; what was learned of the rest is not worth its memory."""
         self.learned = {h.artifact: self.learned[h.artifact] for h in hosted if h.artifact in self.learned}
         self.times.keep(hosted)
+        self.loading.keep(hosted)
         self.prospects.clear()
         self.inputs.clear()

@@ -129,6 +129,9 @@ class Reports:
         if run.has_taught:
             return
         run.has_taught, item_s = True, done.compute_s / done.items
+        if done.load_s:
+            first, last = (0, len(tier.stages)) if leg is None else (leg.first, leg.last)
+            self._view.learn_load(tier, first, last, done.load_s, now)
         if leg is None:
             self._view.learn_compute(own.node_id, tier, item_s, now, life.item_bytes)
         else:

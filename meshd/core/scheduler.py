@@ -123,6 +123,8 @@ class Scheduler:
             case events.PeerRefused():
                 self._tell(self.view.heard(event.node_id, event.telemetry, now))
                 conductor.reports.peer_refused(event, now)
+            case events.WarmedUp():
+                self.view.learn_load(event.tier, 0, len(event.tier.stages), event.load_s, now)
             case events.RequestCancelled():
                 conductor.cancel(event.request_id)
             case events.PeerConnected():

@@ -59,6 +59,7 @@ class Effects:
             commands.ChoosePlan: self._choose,
             commands.RunStage: runs.run,
             commands.RunBatch: runs.run_together,
+            commands.WarmUp: runs.warm_up,
             commands.DropStage: runs.drop,
             commands.Dispatch: errands.send,
             commands.Recall: errands.call_back,

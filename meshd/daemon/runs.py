@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from meshd.core.commands import DropStage, RunBatch, RunStage
-from meshd.core.events import Event, StageFailed, StageFinished
+from meshd.core.commands import DropStage, RunBatch, RunStage, WarmUp
+from meshd.core.events import Event, StageFailed, StageFinished, WarmedUp
 from meshd.core.node import HostedTier
 from meshd.daemon.ledger import Entry, Ledger, Outputs
 from meshd.daemon.vitals import Vitals
@@ -49,16 +50,33 @@ class Runs:
         for (entry, attempt), stage in zip(members, stages, strict=True):
             entry.stages[attempt] = stage
 
+    def warm_up(self, command: WarmUp) -> None:
+        """Have a model loaded in a thread; what it pushes out of memory is told with it."""
+        loop = asyncio.get_running_loop()
+        loading = loop.run_in_executor(None, self._executor.warm, command.tier.artifact)
+        loading.add_done_callback(partial(self._warmed_up, command.tier))
+
     def drop(self, command: DropStage) -> None:
         """Call a run off, if it has not begun."""
         if stage := self._ledger[command.request_id].stages.get(command.attempt):
             stage.cancel()
+
+    def _warmed_up(self, tier: HostedTier, loading: asyncio.Future[float]) -> None:
+        if loading.cancelled():
+            return
+        if loading.exception() is not None:
+            self._executor.on_unloadable(tier.artifact)
+        elif load_s := loading.result():
+            self._feed(WarmedUp(tier=tier, load_s=load_s))
+        self._feed(self._vitals.sample())
 
     def _ended(self, entry: Entry, attempt: int, end: StageEnd, *, is_head: bool) -> None:
         request_id = entry.request.request_id
         if not isinstance(end, StageResult):
             self._feed(StageFailed(request_id=request_id, attempt=attempt, code=end.code, message=str(end)))
             return
+        if end.load_s:
+            self._feed(self._vitals.sample())  # What was loaded has made another one leave, perhaps.
         self._feed(
             StageFinished(
                 request_id=request_id,

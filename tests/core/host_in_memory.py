@@ -242,6 +242,9 @@ class Host:
                 self._announce(command)
             case commands.StandingChanged():
                 self._outside.standing_changed(self, command.node_id, command.standing)
+            case commands.WarmUp():
+                self.feed(events.WarmedUp(tier=command.tier, load_s=command.tier.load_s))
+                self.warm_up()
             case commands.DropStage():
                 pass  # A stage cannot be stopped; its end is reported all the same.
 

@@ -158,6 +158,9 @@ class Node:
         match command:
             case commands.Announce() | commands.StandingChanged():
                 return
+            case commands.WarmUp():
+                self.coming.append(events.WarmedUp(tier=command.tier, load_s=0.1))
+                return
             case commands.RunBatch():
                 assert {name for name, _ in command.members} <= self.live
                 self.coming += [self.fate.ran(token) for token in command.members]
