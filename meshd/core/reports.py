@@ -5,6 +5,9 @@ A report about anything but the current attempt of a live request changes no req
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from meshd import errors
 from meshd.core import events
 from meshd.core.answer import Answer, Failure, Hop, Outcome
@@ -17,6 +20,8 @@ from meshd.core.fork import Verdict
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import joined
 from meshd.core.life import Attempt, Given, Life, Reached, State
+from meshd.core.node import HostedTier
+from meshd.core.plan import Leg
 from meshd.core.refusal import failure, too_late
 from meshd.core.run_queue import Run
 
@@ -34,6 +39,13 @@ class Reports:
         self._attempts = attempts
         self._chooser = chooser
         self._endings = endings
+        self._lessons: list[Callable[[], None]] = []
+
+    def learn(self) -> None:
+        """Take in what was put off until nobody waits for it."""
+        lessons = self._lessons
+        while lessons:
+            lessons.pop(0)()
 
     def stage_finished(self, done: events.StageFinished, now: float) -> None:
         """Pass on what was reached, or judge the answer if that was the last stage."""
@@ -75,8 +87,8 @@ class Reports:
             life.shunned |= dict.fromkeys((hop.node_id for hop in answered.answer.route), _LOOKED_ALREADY)
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
         self._conclude(life, Given(answer=answer, attempt=answered.attempt), now)
-        # Nobody waits for it.
-        self._learn_from_peer(attempt, answered, transfer_s, now, n_bytes=n_bytes, items=items, item_bytes=item_bytes)
+        sent = partial(self._learn_from_peer, n_bytes=n_bytes, items=items, item_bytes=item_bytes)
+        self._lessons.append(partial(sent, attempt, answered, transfer_s, now))
 
     def peer_refused(self, refused: events.PeerRefused, now: float) -> None:
         """Look for another way after a peer ended a request without an answer."""
@@ -126,17 +138,21 @@ class Reports:
         )
         macs = tier.macs if leg is None else tier.macs_of(leg.first, leg.last)
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(macs * life.request.batch))
-        if run.has_taught:
-            return
-        run.has_taught, item_s = True, done.compute_s / done.items
+        if not run.has_taught:
+            run.has_taught = True
+            self._lessons.append(partial(self._learn_run, tier, leg, done, life.item_bytes, now))
+
+    def _learn_run(
+        self, tier: HostedTier, leg: Leg | None, done: events.StageFinished, item_bytes: float, now: float
+    ) -> None:
+        own, item_s = self._view.own.profile.node_id, done.compute_s / done.items
         if done.load_s:
             first, last = (0, len(tier.stages)) if leg is None else (leg.first, leg.last)
             self._view.learn_load(tier, first, last, done.load_s, now)
         if leg is None:
-            self._view.learn_compute(own.node_id, tier, item_s, now, life.item_bytes)
+            self._view.learn_compute(own, tier, item_s, now, item_bytes)
         else:
-            item_bytes = life.item_bytes
-            self._view.learn_stages(own.node_id, tier, leg.first, leg.last, item_s, now, item_bytes=item_bytes)
+            self._view.learn_stages(own, tier, leg.first, leg.last, item_s, now, item_bytes=item_bytes)
 
     def _learn_from_peer(
         self,
@@ -191,7 +207,7 @@ class Reports:
             self._chooser.escalate(life, given, now)
         else:
             self._endings.answer(life, given)
-            self._learn_handling(life, given.answer, now)
+            self._lessons.append(partial(self._learn_handling, life, given.answer, now))
 
     def _learn_handling(self, life: Life, answer: Answer, now: float) -> None:
         """Take in what a request took beyond its parts, where it went as it was planned, all at once and only once."""

@@ -33,21 +33,27 @@ class Scheduler:
     """Decides for one node; see the module's rules."""
 
     def __init__(self, profile: NodeProfile, settings: Settings, now: float) -> None:
-        self.view = MeshView(profile, settings, now)
+        self._view = MeshView(profile, settings, now)
         self._settings = settings
         self._queue = RunQueue(
             profile.slots, settings.max_queued, most_members=settings.max_batch, latency_s=settings.batch_latency_s
         )
         self._commands: list[Command] = []
-        self._conductor = Conductor(self.view, settings, self._queue, self._commands)
+        self._conductor = Conductor(self._view, settings, self._queue, self._commands)
         self._beat_s = self._round_s = now
         """When a heartbeat is due, and when that or a look for silence is."""
         self._now = now
 
     @property
+    def view(self) -> MeshView:
+        """Return what this node knows, with what the latest event has taught."""
+        self.learn()
+        return self._view
+
+    @property
     def profile(self) -> NodeProfile:
         """Return who this node is and what it can do now."""
-        return self.view.own.profile
+        return self._view.own.profile
 
     @property
     def alive_requests(self) -> int:
@@ -62,16 +68,16 @@ class Scheduler:
     def telemetry(self) -> Telemetry:
         """Return a fresh sample of this node's state, to be sent along with whatever leaves."""
         return replace(
-            self.view.own.telemetry,
+            self._view.own.telemetry,
             queued=self._queue.queued,
             running=self._queue.running,
             backlog_s=self._queue.backlog_s(),
-            radio_awake=not self.view.radio_wakes(self._now),
+            radio_awake=not self._view.radio_wakes(self._now),
         )
 
     def broad_telemetry(self) -> Telemetry:
         """Return :meth:`telemetry` with what is too long to go along with every answer: links and stages in memory."""
-        return replace(self.telemetry(), links=self.view.link_report(), warm_stages=self.view.own.warm_report())
+        return replace(self.telemetry(), links=self._view.link_report(), warm_stages=self._view.own.warm_report())
 
     def next_deadline(self) -> float:
         """Return when TimePassed is due if nothing else happens."""
@@ -80,6 +86,7 @@ class Scheduler:
     def handle(self, event: events.Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds of any steady clock) and return what to do about it."""
         self._now = now
+        self.learn()
         self._take_in(event, now)
         if now >= self._round_s:
             self._make_round(now)
@@ -89,6 +96,13 @@ class Scheduler:
         commands = self._commands.copy()
         self._commands.clear()
         return commands
+
+    def learn(self) -> None:
+        """Take in what the latest event has taught: best once its commands are performed, for nobody waits for this.
+
+        The next event finds it taken in either way, so it makes no difference to any command.
+        """
+        self._conductor.reports.learn()
 
     def give_up(self, event: events.Event, now: float) -> list[Command]:
         """Return what to do instead, after :meth:`handle` raised: the request that it raised at ends, the others go on.
@@ -113,18 +127,18 @@ class Scheduler:
             case events.TimePassed():
                 pass
             case events.PeerAnswered():
-                self._tell(self.view.heard(event.node_id, event.telemetry, now))
+                self._tell(self._view.heard(event.node_id, event.telemetry, now))
                 conductor.reports.peer_answered(event, now)
             case events.PeerHeard():
-                self.view.learn_rtt(event.node_id, event.rtt_s, now, probe_bytes=event.probe_bytes)
-                self._tell(self.view.heard(event.node_id, event.telemetry, now))
+                self._view.learn_rtt(event.node_id, event.rtt_s, now, probe_bytes=event.probe_bytes)
+                self._tell(self._view.heard(event.node_id, event.telemetry, now))
             case events.StageFailed():
                 conductor.reports.stage_failed(event, now)
             case events.PeerRefused():
-                self._tell(self.view.heard(event.node_id, event.telemetry, now))
+                self._tell(self._view.heard(event.node_id, event.telemetry, now))
                 conductor.reports.peer_refused(event, now)
             case events.WarmedUp():
-                self.view.learn_load(event.tier, 0, len(event.tier.stages), event.load_s, now)
+                self._view.learn_load(event.tier, 0, len(event.tier.stages), event.load_s, now)
             case events.RequestCancelled():
                 conductor.cancel(event.request_id)
             case events.PeerConnected():
@@ -132,9 +146,9 @@ class Scheduler:
             case events.PeerDisconnected():
                 self._disconnected(event, now)
             case events.HostChanged():
-                self.view.sampled(event)
+                self._view.sampled(event)
             case events.ModelsChanged():
-                self.view.models_changed(event.hosted)
+                self._view.models_changed(event.hosted)
             case events.CommandFailed():
                 conductor.command_failed(event, now)
             case events.DrainRequested():
@@ -143,18 +157,18 @@ class Scheduler:
                 assert_never(event)
 
     def _connected(self, met: events.PeerConnected, now: float) -> None:
-        is_reborn = self.view.is_reborn(met.profile)
-        self._tell(self.view.connected(met.profile, met.telemetry, now))
+        is_reborn = self._view.is_reborn(met.profile)
+        self._tell(self._view.connected(met.profile, met.telemetry, now))
         if is_reborn:
             self._conductor.reports.peer_lost(met.profile.node_id, failure(PeerLost, "it started anew"), now)
 
     def _disconnected(self, gone: events.PeerDisconnected, now: float) -> None:
-        self._tell(self.view.membership.disconnected(gone.node_id, left=gone.left))
+        self._tell(self._view.membership.disconnected(gone.node_id, left=gone.left))
         code = Draining if gone.left else PeerLost  # A peer that says goodbye did not die of what it held.
         self._conductor.reports.peer_lost(gone.node_id, failure(code, f"the session to it ended: {gone.reason}"), now)
 
     def _look_for_silence(self, now: float) -> None:
-        changes = self.view.membership.check(now)
+        changes = self._view.membership.check(now)
         self._tell(changes)
         for change in changes:
             if change.standing is not Standing.ALIVE:
@@ -166,20 +180,20 @@ class Scheduler:
 
     def _announcement(self, now: float) -> Announce:
         """Return a heartbeat for all, and bytes for one whose link nothing large has passed."""
-        told, peers = self.broad_telemetry(), self.view.usable_peers()
-        chosen = choose_probe(self.view.own, peers, now) if self._settings.probe_links else None
+        told, peers = self.broad_telemetry(), self._view.usable_peers()
+        chosen = choose_probe(self._view.own, peers, now) if self._settings.probe_links else None
         if chosen is None:
             return Announce(telemetry=told)
         peer, n_bytes = chosen
-        self.view.link_to(peer.profile.node_id).probed_s = now
+        self._view.link_to(peer.profile.node_id).probed_s = now
         return Announce(telemetry=told, probed=peer.profile.node_id, probe_bytes=n_bytes)
 
     def _make_round(self, now: float) -> None:
         """Look for silence and send a heartbeat, whichever is due."""
-        if now >= self.view.membership.next_check_s:
+        if now >= self._view.membership.next_check_s:
             self._look_for_silence(now)
         if now >= self._beat_s:
             self._beat_s = now + self._settings.heartbeat_interval_s
-            self.view.forget(now)
+            self._view.forget(now)
             self._commands.append(self._announcement(now))
-        self._round_s = min(self._beat_s, self.view.membership.next_check_s)
+        self._round_s = min(self._beat_s, self._view.membership.next_check_s)

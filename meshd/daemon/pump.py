@@ -74,6 +74,7 @@ class Pump:
             except Exception:  # noqa: BLE001 - the same boundary, for each: those behind it are performed all the same
                 self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
                 self._inbox.extend(_failures_of(command))
+        self._learn()
 
     def _commanded(self, event: Event, now: float) -> Sequence[Command]:
         try:
@@ -84,6 +85,13 @@ class Pump:
         if commands:
             self._inbox.append(TimePassed())
         return commands
+
+    def _learn(self) -> None:
+        """Have the scheduler learn while others have what they waited for."""
+        try:
+            self._scheduler.learn()
+        except Exception:  # noqa: BLE001 - the same boundary: what cannot be learned costs no request
+            self._log.exception(log.TASK_FAILED, task="pump", event_type="lesson")
 
     def _set_timer(self) -> None:
         """Have a timer no later than the next deadline; an early one only looks and sets itself again."""

@@ -8,7 +8,7 @@ import pytest
 
 from meshd.core import events
 from meshd.core.answer import Answer, Failure
-from meshd.core.commands import Command, Dispatch, DropStage, Finish, Recall
+from meshd.core.commands import Command, Dispatch, DropStage, Finish, Recall, RunStage
 from meshd.core.ids import RequestId
 from meshd.core.request import Priority
 from meshd.core.scheduler import Scheduler
@@ -57,9 +57,13 @@ def test_an_answer_that_nothing_can_be_learned_from_is_given_all_the_same(monkey
     made = scheduler(watch(), hub())
     step(made, arrived(min_tier=hub().hosted[0].tier))
     monkeypatch.setattr(made.view, "learn_from", break_down)
-    (end,) = given_up(made, answered(1, hub()), 0.1)
+    (end,) = made.handle(answered(1, hub()), 0.1)
     assert isinstance(end, Finish)
     assert isinstance(end.outcome, Answer)
+    with pytest.raises(ArithmeticError):
+        made.learn()
+    (started,) = step(made, arrived("next"), 0.1)
+    assert isinstance(started, RunStage)
 
 
 def test_a_smaller_answer_is_given_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

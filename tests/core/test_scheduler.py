@@ -16,6 +16,7 @@ from tests.core.builders import (
     PHONE_TIER,
     UPSTREAM_TIER,
     WATCH_TIER,
+    answered,
     arrived,
     finished,
     hub,
@@ -216,3 +217,22 @@ def test_where_there_is_only_one_way_no_policy_is_asked() -> None:
     assert story is not None
     assert (story.choices[0].index, story.choices[0].policy) == (0, "the only way")
     assert made.next_deadline() == 1.0
+
+
+def test_when_a_node_learns_from_an_event_makes_no_difference_to_what_follows() -> None:
+    happens: list[events.Event] = [
+        arrived("here", plan="watch"),
+        finished(1, name="here", compute_s=0.02),
+        arrived("there", min_tier=HUB_TIER),
+        answered(2, hub(), "there"),
+        arrived("next"),
+        arrived("last", min_tier=HUB_TIER),
+    ]
+    later, at_once = scheduler(watch(), hub()), scheduler(watch(), hub())
+    known = at_once.view.own.learned
+    for number, event in enumerate(happens):
+        now = 0.1 * number
+        told = later.handle(event, now)
+        assert at_once.handle(event, now) == told
+        at_once.learn()
+    assert len(known) == 1
