@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshd.cli.view.picture import styled, write
+from meshd.errors import SetupError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from meshd.bench.plans import PlanChoice, TimedPlan
 
 _STYLE = {"font.size": 9.5, "axes.spines.right": False, "axes.spines.top": False}
+_LEGEND_INCHES = 6.0
+"""That the words below the panels take in one line."""
 _COLOURS = {"whole here": "#d9a441", "split": "#c8553d", "whole there": "#2f6690"}
 
 
@@ -21,14 +24,16 @@ def save_picture(choices: Sequence[PlanChoice], file: Path) -> None:
     """Write the picture as SVG or PNG, by the ending of the file's name.
 
     Raises:
-        SetupError: matplotlib is not installed, or the file cannot be written.
+        SetupError: there are no plans, matplotlib is not installed, or the file cannot be written.
     """
+    if not choices:
+        raise SetupError("no plans were compared, so there is no picture of them.")
     models = list(dict.fromkeys(choice.model for choice in choices))
     with styled(_STYLE):
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra.
         from matplotlib.lines import Line2D  # noqa: PLC0415
 
-        figure = Figure(figsize=(2.6 * len(models) + 0.6, 3.6), dpi=160, layout="constrained")
+        figure = Figure(figsize=(max(2.6 * len(models), _LEGEND_INCHES) + 0.6, 3.6), dpi=160, layout="constrained")
         panels = figure.subplots(1, len(models), squeeze=False)[0]
         for axes, model in zip(panels, models, strict=True):
             _panel(axes, model, [choice for choice in choices if choice.model == model])

@@ -59,10 +59,11 @@ def _variants(conversion: Conversion) -> Table:
 
 
 def _targets(report: Report) -> Table:
-    table = columns("figure", "measured", "at most", "", right=("measured", "at most"))
+    table = columns("figure", "measured", "target", "", right=("measured", "target"))
     for target in TARGETS:
-        measured, most = (_amount(value, target) for value in (target.figure(report), target.most))
-        table.add_row(target.what, measured, most, _VERDICTS[target.is_met(report)])
+        measured, bound = (_amount(value, target) for value in (target.figure(report), target.bound))
+        limit = f"{'at least' if target.is_floor else 'at most'} {bound}"
+        table.add_row(target.what, measured, limit, _VERDICTS[target.is_met(report)])
     return table
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshd.cli.options import JsonOption
+from meshd.cli.options import JsonOption, picture_file
+from meshd.errors import SetupError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,12 +17,21 @@ if TYPE_CHECKING:
     from meshd.bench.partitions import Partitions
 
 
+_ONLY_MAPS = "with it only maps are drawn; of the other options --vision alone counts."
+
+
 def bench(  # noqa: PLR0917  typer's parameters are options, never positional.
     quick: Annotated[
-        bool, typer.Option("--quick", help="Show in seconds that everything works; the figures mean little.")
+        bool, typer.Option("--quick", help="Show in a minute or two that everything works; the figures mean little.")
     ] = False,
     vision: Annotated[
-        Path | None, typer.Option(help="Folder with the .tflite networks of MLPerf Tiny, to compare those as well.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder with the .tflite networks of MLPerf Tiny, to compare those as well, and with "
+            "mobilenet_v2_quant.onnx, for plans and maps.",
+        ),
     ] = None,
     mlserver: Annotated[
         bool, typer.Option("--mlserver", help="Compare with MLServer, which pip installs into a cache of its own.")
@@ -30,7 +40,10 @@ def bench(  # noqa: PLR0917  typer's parameters are options, never positional.
         bool, typer.Option("--plans", help="Only compare plans over slow links, a stream and the cost of cutting.")
     ] = False,
     picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plans as well, as .svg or .png.")
+        Path | None,
+        typer.Option(
+            "--picture", metavar="FILE", help="Draw the plans as well, as .svg or .png.", callback=picture_file
+        ),
     ] = None,
     maps: Annotated[
         Path | None, typer.Option("--maps", metavar="DIR", help="Only draw the map of plans of each of four models.")
@@ -39,6 +52,8 @@ def bench(  # noqa: PLR0917  typer's parameters are options, never positional.
 ) -> None:
     """Measure three daemons on this machine, models on their way and under repair, and what variants gain."""
     if maps is not None:
+        if any((quick, mlserver, plans, picture, json)):
+            raise typer.BadParameter(_ONLY_MAPS, param_hint="--maps")
         _draw_maps(maps, vision)
         return
     from meshd.bench.plans_picture import save_picture
@@ -78,5 +93,8 @@ def _draw_maps(folder: Path, vision: Path | None) -> None:
 
     with needing("convert", "Drawing maps"):
         from meshd.bench.plan_maps import draw_maps
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be made: {error.strerror}.", hint="Name a folder to draw into.") from error
     asyncio.run(draw_maps(folder, files=vision))

@@ -30,3 +30,12 @@ ConfigOption = Annotated[
         help="Configuration to read instead of $MESHD_CONFIG, the user's or the system's.",
     ),
 ]
+
+
+def picture_file(file: Path | None) -> Path | None:
+    """Refuse a picture that could not be written in the end, before anything is measured or asked for it."""
+    if file is not None and file.suffix not in {".svg", ".png"}:
+        raise typer.BadParameter(f"{file} is neither .svg nor .png.")
+    if file is not None and not file.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {file.parent} to write it in.")
+    return file

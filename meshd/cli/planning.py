@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshd.cli.connecting import connect
-from meshd.cli.options import EndpointOption, JsonOption, LosslessOption, TokenOption
+from meshd.cli.options import EndpointOption, JsonOption, LosslessOption, TokenOption, picture_file
 from meshd.core.request import Priority, Privacy
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ def _rate_bps(word: str) -> float:
     if found is None or float(found[1]) == 0.0:
         raise typer.BadParameter(f"{word!r} is no rate, for example 2M or 500k, in bits a second")
     return float(found[1]) * _UNITS[found[2]]
-
-
-def _picture(file: Path | None) -> Path | None:
-    if file is not None and file.suffix not in {".svg", ".png"}:
-        raise typer.BadParameter(f"{file} is neither .svg nor .png")
-    return file
 
 
 def plan(  # noqa: PLR0917  typer's parameters are options, never positional.
@@ -49,7 +43,7 @@ def plan(  # noqa: PLR0917  typer's parameters are options, never positional.
     lossless: LosslessOption = False,
     picture: Annotated[
         Path | None,
-        typer.Option("--map", metavar="FILE", help="Draw when which way wins, as .svg or .png.", callback=_picture),
+        typer.Option("--map", metavar="FILE", help="Draw when which way wins, as .svg or .png.", callback=picture_file),
     ] = None,
     endpoint: EndpointOption = None,
     token: TokenOption = None,

@@ -75,25 +75,40 @@ def _draw(axes: Axes, plans: PlanMap, marks: Sequence[Mark]) -> None:
     axes.set_xlim(rates[0], rates[-1])
     axes.set_ylim(ratios[0], ratios[-1])
     _borders(axes, rates, ratios, numbers)
-    _gains(axes, plans)
+    has_gains = _gains(axes, plans)
     covered = _covered(marks, rates, ratios)
     for number, kind in enumerate(kinds):
         _name_region(axes, plans, (numbers == number) & ~covered, kind.label, colours[number])
     _scales(axes)
-    _explain(
+    _name_kinds(
         axes, [Swatch(facecolor=c, edgecolor="#93a1ad", label=k.label) for k, c in zip(kinds, colours, strict=True)]
     )
+    _explain(axes, has_splits=any(kind.head for kind in kinds), has_gains=has_gains)
     set_marks(axes, marks)
 
 
-def _explain(axes: Axes, patches: Sequence[Patch]) -> None:
+def _name_kinds(axes: Axes, patches: Sequence[Patch]) -> None:
     legend = axes.legend(
         handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, title="What is chosen"
     )
     legend.get_title().set_fontweight("bold")
     legend.set_alignment("left")
-    told = "split at k: the first k stages\nhere, the others there\n\ndashed: how many times sooner\nthan whole here"
-    axes.text(1.03, 0.0, told, transform=axes.transAxes, fontsize=8.5, color="#66757f", va="bottom", linespacing=1.4)
+
+
+def _explain(axes: Axes, *, has_splits: bool, has_gains: bool) -> None:
+    """Say what is drawn, and nothing of what is not."""
+    told = ["split at k: the first k stages\nhere, the others there"] if has_splits else []
+    told += ["dashed: how many times sooner\nthan whole here"] if has_gains else []
+    axes.text(
+        1.03,
+        0.0,
+        "\n\n".join(told),
+        transform=axes.transAxes,
+        fontsize=8.5,
+        color="#66757f",
+        va="bottom",
+        linespacing=1.4,
+    )
 
 
 def _colours(kinds: Sequence[Kind]) -> list[str]:
@@ -128,8 +143,8 @@ def _borders(axes: Axes, rates: NDArray[np.float64], ratios: NDArray[np.float64]
         axes.contour(rates, ratios, region, levels=[0.5], colors="white", linewidths=1.2)
 
 
-def _gains(axes: Axes, plans: PlanMap) -> None:
-    """Draw how many times sooner than the whole here."""
+def _gains(axes: Axes, plans: PlanMap) -> bool:
+    """Draw how many times sooner than the whole here; tell whether there was anything to draw."""
     gains = np.array([[point.here_s / point.seconds for point in row] for row in plans.rows])
     levels = [gain for gain in _GAINS if gains.min() < gain < gains.max()]
     if levels:
@@ -142,6 +157,7 @@ def _gains(axes: Axes, plans: PlanMap) -> None:
             alpha=0.85,
         )
         axes.clabel(lines, fmt=lambda gain: f"{gain:g}×", fontsize=8.5, colors="white")  # noqa: RUF001
+    return bool(levels)
 
 
 def _name_region(axes: Axes, plans: PlanMap, region: NDArray[np.bool_], label: str, colour: str) -> None:
