@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -62,8 +61,8 @@ class ArtifactSource(Protocol):
 class Executor:
     """Hosts models within a memory budget and runs them. All methods belong to the event loop's thread.
 
-    Models are warm (in memory) or cold. A stage for a cold one loads it first; when the budget is exceeded, the
-    one unused for longest is made cold.
+    Models are warm (in memory) or cold. A stage for a cold one loads it first; when the budget is exceeded, what takes
+    least to load again for its size, and was not used lately, is made cold.
     """
 
     def __init__(
@@ -325,7 +324,7 @@ class Executor:
             self._deliver(hosted, hosted, work, member.end or _called_off(), member.done)
 
     def _deliver(self, hosted: HostedModel, runs: Resident, work: float, end: StageEnd, done: Done) -> None:
-        runs.last_used_s = monotonic()
+        self._budget.used(runs)
         if isinstance(end, ExecutionFailed):
             self._log.warning(log.STAGE_FAILED, model=str(runs), reason=end.message)
             if runs.session is None:

@@ -32,6 +32,8 @@ class Resident(ABC):
         """What it occupies when warm: a guess until it was loaded once, then what was measured."""
         self.load_s = 0.0
         self.last_used_s = 0.0
+        self.height = 0.0
+        """In memory: seconds per byte; the lowest makes room first."""
 
     @property
     @abstractmethod
