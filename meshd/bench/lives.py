@@ -75,7 +75,7 @@ class Lives:
         """Do what is commanded and return what that leads to."""
         if isinstance(command, ChoosePlan):
             asked = command.observation
-            index, policy = self._policy.choose(asked), self._policy
+            index, policy = self._policy.choose(asked, self._scheduler.view, self._now), self._policy
             return self._scheduler.handle(
                 events.PlanChosen(
                     request_id=asked.request_id,

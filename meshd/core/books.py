@@ -27,5 +27,8 @@ class Books:
         self.explanations = Explanations(settings.max_explained)
         self.numbers = count(1)
         """For decisions and attempts; none is used twice."""
+        self.waiting: dict[RequestId, Life] = {}
+        """Those of the live requests that wait for a cheaper moment."""
+        self.is_draining = False
         self.at: RequestId | None = None
         """The request that is looked at for another reason than an event of its own."""

@@ -15,6 +15,9 @@ from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.plan import RAW, Leg, Share
 from meshd.core.request import Priority
 
+WAIT = -1
+"""What a policy answers in place of an index: wait for a cheaper moment, where the observation says that it may."""
+
 
 class Mask(StrEnum):
     """The rule that forbids a candidate."""
@@ -66,6 +69,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     """By how much it is expected to delay others, over all of them: its seconds on each node times who is there."""
     handling_s: float = 0.0
     """What such requests took beyond their runs and ways."""
+    own_joules: float = 0.0
+    """Of ``joules``, what this node spends; the rest is the others'."""
 
     @property
     def first_s(self) -> float:
@@ -160,6 +165,14 @@ class Observation(Struct, frozen=True, kw_only=True, gc=False):
     candidates: tuple[Candidate, ...]
     weighed_ago_s: float = 0.0
     """How long before they were weighed, for another request that asked the same; 0 where they were for this one."""
+    wait_s: float | None = None
+    """How long it may wait for a cheaper moment at most; none: it may not."""
+    alive: int = 0
+    """Stages that run or wait for a slot here."""
+    waiting: int = 0
+    """Other requests that wait here for a cheaper moment."""
+    batch: int = 1
+    input_bytes: int = 0
 
     @property
     def offers_any(self) -> bool:

@@ -12,6 +12,7 @@ from meshd.core.candidate import Candidate, Observation
 from meshd.core.commands import ChoosePlan
 from meshd.core.cost import Here
 from meshd.core.endings import Endings
+from meshd.core.events import PlanChosen
 from meshd.core.explanation import Choice
 from meshd.core.forks import Forks
 from meshd.core.life import Attempt, Given, Life, Step
@@ -22,6 +23,7 @@ from meshd.core.planner import Planner
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.refusal import failure, no_way, too_late
 from meshd.core.regret import Regret
+from meshd.core.waits import Waits
 
 _POLICY_PATIENCE_S = 0.05
 """A policy that has not answered by then is passed over: 500 times what a good one takes."""
@@ -54,6 +56,7 @@ class Chooser:
         self._forks = Forks(books)
         self._planner = Planner(books.view, books.settings)
         self._offers = Offers(books.view)
+        self.waits = Waits(books)
         self._regret = Regret(books)
         self._heuristic = LeastExpectedCost()
 
@@ -63,10 +66,11 @@ class Chooser:
             self._endings.settle(life, too_late(life), now)
             return
         life.decision = next(self._numbers)
-        observation = self._offered(life, now)
+        observation = self.waits.allowing(life, self._offered(life, now), now)
         life.choice = Choice(observation=observation)
         self._explanations.add(life.story, life.choice)
-        if (offer := life.offer) is not None and offer.index is not None:
+        offer, may_wait = life.offer, observation.wait_s is not None
+        if offer is not None and offer.index is not None and offer.may_wait is may_wait:
             self.follow(life, offer.index, offer.policy, now=now)
             self.watch(life)
         else:
@@ -75,7 +79,9 @@ class Chooser:
     def settle(self, life: Life, index: int, policy: str) -> None:
         """Have the same chosen whenever the offer is taken up again."""
         if life.offer is not None:
+            assert life.choice is not None, "a choosing request has a choice"
             life.offer.index, life.offer.policy = index, policy
+            life.offer.may_wait = life.choice.observation.wait_s is not None
 
     def observe(self, life: Life, now: float) -> Observation:
         """Look above a malformed output first; below it only if there is nothing above and no answer yet."""
@@ -110,6 +116,18 @@ class Chooser:
         assert life.choice is not None, "a choosing request has a choice"
         index = self._heuristic.choose(life.choice.observation)
         self.follow(life, index, self._heuristic.name, note=note, now=now)
+
+    def wait(self, life: Life, at_most_s: float, chosen: PlanChosen, now: float) -> None:
+        """Choose at a cheaper moment."""
+        assert life.choice is not None, "a choosing request has a choice"
+        life.choice.policy, life.choice.note = chosen.policy, chosen.note
+        life.choice.wait = self.waits.begin(life, at_most_s, now)
+        self.watch(life)
+
+    def release(self, life: Life, ended_by: str, now: float) -> None:
+        """Choose for a request that has waited."""
+        self.waits.end(life, ended_by, now)
+        self.choose(life, now)
 
     def begin(self, life: Life, candidate: Candidate, number: int, now: float) -> None:
         """Run a request here or dispatch it, whole or by legs."""
@@ -177,7 +195,7 @@ class Chooser:
     def _ask(self, life: Life, observation: Observation, now: float) -> None:
         """Ask the policy, unless there is nothing to choose."""
         allowed = [index for index, candidate in enumerate(observation.candidates) if candidate.reason is None]
-        if len(allowed) > 1:
+        if len(allowed) > 1 or observation.wait_s is not None:
             life.look_s = now + _POLICY_PATIENCE_S
             self.watch(life)
             self._commands.append(ChoosePlan(observation=observation))
@@ -224,6 +242,8 @@ def _taken_up(offer: Offer, life: Life, remaining_s: float, now: float) -> Obser
         decision=life.decision,
         remaining_s=remaining_s,
         priority=life.request.priority,
+        batch=life.request.batch,
+        input_bytes=life.request.input_bytes,
         candidates=offer.candidates,
         weighed_ago_s=now - offer.weighed_s,
     )

@@ -18,7 +18,7 @@ from meshd.core.admission import room_for, why_not_admit
 from meshd.core.answer import Failure
 from meshd.core.attempts import Attempts, bytes_on_link
 from meshd.core.books import Books
-from meshd.core.candidate import NOT_PRICED, Candidate
+from meshd.core.candidate import NOT_PRICED, WAIT, Candidate
 from meshd.core.chooser import Chooser
 from meshd.core.commands import Command, RunBatch
 from meshd.core.endings import Endings
@@ -33,6 +33,7 @@ from meshd.core.reports import Reports
 from meshd.core.request import Request
 from meshd.core.run_queue import RunQueue
 from meshd.core.settings import Settings
+from meshd.core.waits import TIME_IS_OVER
 
 _DEFECT = "this node met a defect of its own while it dealt with the request; its log tells more"
 
@@ -55,7 +56,6 @@ class Conductor:
         self._endings = Endings(books, self._attempts)
         self._chooser = Chooser(books, self._attempts, self._endings)
         self.reports = Reports(books, self._attempts, self._chooser, self._endings)
-        self._draining = False
 
     @property
     def alive(self) -> int:
@@ -63,14 +63,16 @@ class Conductor:
         return len(self._lives)
 
     def drain(self) -> None:
-        """Take no new requests; those alive go on."""
-        self._draining = True
+        """Take no new requests; those alive go on, and none waits for a better moment any more."""
+        self._books.is_draining = True
 
     def arrive(self, request: Request, now: float) -> None:
         """Admit a request and look for a plan, or refuse it with the reason."""
         assert request.request_id not in self._lives, "the daemon joins requests of the same id"
         room = room_for(request, self._settings, alive=len(self._lives))
-        refusal = why_not_admit(request, self._view.own.profile.device_class, draining=self._draining, room=room)
+        refusal = why_not_admit(
+            request, self._view.own.profile.device_class, draining=self._books.is_draining, room=room
+        )
         story = self.explanations.begin(request)
         only_tier = None if request.may_climb else request.start_tier
         life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story, only_tier=only_tier)
@@ -79,6 +81,7 @@ class Conductor:
             self._endings.fail(life, refusal)
             return
         life.advance(Step.ADMIT)
+        self._view.arrivals.happened(now)
         if request.delegated:
             self._attempts.use_radio(life, request.link_bytes or request.input_bytes, now)
         if request.partial is None:
@@ -111,15 +114,22 @@ class Conductor:
         candidates = life.choice.observation.candidates
         if now >= end_s(life):
             self._endings.settle(life, too_late(life), now)
+        elif chosen.index == WAIT and life.choice.observation.wait_s is not None:
+            self._chooser.wait(life, life.choice.observation.wait_s, chosen, now)
         elif 0 <= chosen.index < len(candidates) and candidates[chosen.index].allowed:
             if chosen.is_steady:
                 self._chooser.settle(life, chosen.index, chosen.policy)
-            self._chooser.follow(life, chosen.index, chosen.policy, now=now)
+            self._chooser.follow(life, chosen.index, chosen.policy, now=now, note=chosen.note)
         else:
             self._chooser.follow_heuristic(life, f"{chosen.policy} chose {chosen.index}, which is not allowed", now)
 
     def go_on(self, now: float) -> None:
-        """Tell parents of their children, then give free slots to waiting stages, to several of one model together."""
+        """Let go on what has waited for what happened, tell parents of their children, then give out free slots.
+
+        Several stages that wait for one model get a slot together.
+        """
+        if ended_by := self._chooser.waits.ended_by():
+            self._release(ended_by, now)
         if self._endings.of_children:
             self.reports.tell_parents(now)
         while tokens := self._queue.start(now):
@@ -139,6 +149,12 @@ class Conductor:
             self._look_at(life, now)
             if life.request.request_id in self._lives:
                 self._chooser.watch(life)
+        self._books.at = None
+
+    def _release(self, ended_by: str, now: float) -> None:
+        for life in tuple(self._books.waiting.values()):
+            self._books.at = life.request.request_id
+            self._chooser.release(life, ended_by, now)
         self._books.at = None
 
     def _why_not_continue(self, request: Request) -> Failure | None:
@@ -172,6 +188,8 @@ class Conductor:
             self._endings.settle(life, too_late(life), now)
         elif now >= life.look_s and life.state is State.CHOOSING:
             self._chooser.follow_heuristic(life, "the policy did not answer in time", now)
+        elif now >= life.look_s and life.state is State.WAITING:
+            self._chooser.release(life, TIME_IS_OVER, now)
         elif now >= life.look_s:
             self._lose_patience(life, now)
 

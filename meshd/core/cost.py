@@ -27,6 +27,7 @@ class Onward(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     deviation_s: float = 0.0
     joules: float = 0.0
+    own_joules: float = 0.0
     weighted_joules: float = 0.0
 
     @classmethod
@@ -36,6 +37,7 @@ class Onward(Struct, frozen=True, kw_only=True):
             seconds=prediction.total_s,
             deviation_s=prediction.deviation_s,
             joules=prediction.joules,
+            own_joules=prediction.own_joules,
             weighted_joules=prediction.weighted_joules,
         )
 
@@ -91,7 +93,7 @@ class CostModel:
         compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now, self.item_bytes) * items
         transfer_s, line_delay_s, variance, codec = 0.0, 0.0, deviation_s * deviation_s, RAW
         joules = node.profile.power.compute_joules(hosted.macs * items)
-        weighted_joules = joules * place.weight
+        own_joules, weighted_joules = joules, joules * place.weight
         if link is not None:
             passage = self.input_passage(node, hosted, items)
             transfer_s, n_bytes, codec = passage.seconds, passage.n_bytes, passage.codec
@@ -101,6 +103,7 @@ class CostModel:
             own = self.place(self.view.own)
             sent_joules, got_joules = own.radio_joules(n_bytes), place.radio_joules(n_bytes)
             joules += sent_joules + got_joules
+            own_joules = sent_joules
             weighted_joules += sent_joules * own.weight + got_joules * place.weight
         load_s = self.load_s(node, hosted)
         course = Course(
@@ -113,6 +116,7 @@ class CostModel:
             delay_s=compute_s * place.crowd + line_delay_s,
             variance=variance,
             joules=joules,
+            own_joules=own_joules,
             weighted_joules=weighted_joules,
         )
         return course, codec
@@ -198,7 +202,7 @@ class CostModel:
 
         Who waits at a node when the request is planned is worked off while the parts before it run.
         """
-        queue_s = load_s = compute_s = transfer_s = delay_s = variance = joules = weighted_joules = 0.0
+        queue_s = load_s = compute_s = transfer_s = delay_s = variance = joules = own_joules = weighted_joules = 0.0
         before = own
         for part in parts:
             station, passage, first, last = part.station, part.passage, part.first, part.last
@@ -214,6 +218,7 @@ class CostModel:
                 variance += (passage.seconds * spread) ** 2
                 sent_joules, got_joules = before.radio_joules(n_bytes), station.radio_joules(n_bytes)
                 joules += sent_joules + got_joules
+                own_joules += sent_joules if before is own else 0.0
                 weighted_joules += sent_joules * before.weight + got_joules * station.weight
             run_s, run_joules = item_s * items, station.run_joules(first, last)
             deviation_s = node.times.deviation_s(hosted, first, last, self.now, self.item_bytes) * items
@@ -222,6 +227,7 @@ class CostModel:
             delay_s += run_s * station.crowd
             variance += deviation_s * deviation_s
             joules += run_joules
+            own_joules += run_joules if station is own else 0.0
             weighted_joules += run_joules * station.weight
             before = station
         course = Course(
@@ -233,6 +239,7 @@ class CostModel:
             delay_s=delay_s,
             variance=variance,
             joules=joules,
+            own_joules=own_joules,
             weighted_joules=weighted_joules,
         )
         return self.priced(course, own.hosted, onward)
@@ -255,6 +262,7 @@ class CostModel:
             escalation_s=escalation_s,
             deviation_s=deviation_s,
             joules=course.joules + rate * onward.joules,
+            own_joules=course.own_joules + rate * onward.own_joules,
             weighted_joules=weighted,
             miss_probability=miss,
             cost=weighted + seconds_cost - course.forgone_joules + settings.miss_price_joules * miss,

@@ -19,6 +19,8 @@ class Course(Struct, frozen=True, kw_only=True, gc=False):
     variance: float = 0.0
     """Of the seconds."""
     joules: float = 0.0
+    own_joules: float = 0.0
+    """Of these, what this node spends."""
     weighted_joules: float = 0.0
     forgone_joules: float = 0.0
     """Of the price of loading, what requests before have lost already."""

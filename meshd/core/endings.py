@@ -23,6 +23,7 @@ class Endings:
         self.of_children: list[tuple[Life, Outcome]] = []
         """Ends that parents have not been told of."""
         self._lives = books.lives
+        self._waiting = books.waiting
         self._attempts = attempts
         self._commands = books.commands
 
@@ -71,6 +72,7 @@ class Endings:
     def _finish(self, life: Life, outcome: Outcome, attempt: int | None, child: RequestId | None) -> None:
         request_id = life.request.request_id
         del self._lives[request_id]
+        self._waiting.pop(request_id, None)
         life.story.outcome = outcome
         self._commands.append(Finish(request_id=request_id, outcome=outcome, attempt=attempt, child=child))
         if life.parent is not None:

@@ -36,6 +36,8 @@ class PlanChosen(_Event, frozen=True, kw_only=True):
     policy: str
     is_steady: bool = False
     """Whether the policy would say the same of the same candidates again; then it need not be asked."""
+    note: str = ""
+    """What ``explain`` adds: why another rule chose in the policy's place, if one did."""
 
 
 class StageFinished(_Event, frozen=True, kw_only=True):

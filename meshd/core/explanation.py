@@ -15,6 +15,21 @@ _MOST_CANDIDATES = 16_384
 """Candidates kept over all stories, about 8 MB: in a mesh of a thousand nodes each decision has a thousand."""
 
 
+class Wait(Struct, kw_only=True, gc=False):
+    """That a request waits for a cheaper moment, or has waited."""
+
+    since_s: float
+    at_most_s: float
+    waited_s: float | None = None
+    """None while it waits."""
+    ended_by: str = ""
+    """What ended it, for a person."""
+
+    def end(self, ended_by: str, now: float) -> None:
+        """Wait no longer."""
+        self.waited_s, self.ended_by = now - self.since_s, ended_by
+
+
 class Choice(Struct, kw_only=True, gc=False):
     """One decision: what was on offer, what was chosen and by whom, and what came of it."""
 
@@ -22,6 +37,8 @@ class Choice(Struct, kw_only=True, gc=False):
     index: int | None = None
     policy: str = ""
     note: str = ""
+    wait: Wait | None = None
+    """In place of an index, where the policy had it wait."""
     together: int = 1
     """Requests in the one run that served it here."""
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from meshd.core.answer import Answer, Failure
 from meshd.core.candidate import Candidate
-from meshd.core.explanation import Choice, Explanation
+from meshd.core.explanation import Choice, Explanation, Wait
 from meshd.core.fork import Fork
 from meshd.core.ids import ArtifactHash, NodeId, RequestId, Word
 from meshd.core.itinerary import Itinerary
@@ -32,6 +32,8 @@ class State(StrEnum):
     NEW = "new"
     CHOOSING = "choosing"
     """Candidates are with the policy."""
+    WAITING = "waiting"
+    """The policy would rather choose at a cheaper moment; waits.py says until when."""
     QUEUED = "queued"
     """Planned here, waits for a slot."""
     RUNNING = "running"
@@ -49,6 +51,9 @@ class Step(StrEnum):
     """What can happen to a request."""
 
     ADMIT = "admit"
+    WAIT = "wait"
+    RELEASE = "release"
+    """It has waited; choose again."""
     PLAN_HERE = "plan_here"
     PLAN_THERE = "plan_there"
     FORK = "fork"
@@ -70,9 +75,11 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.PLAN_HERE: State.QUEUED,
         Step.PLAN_THERE: State.AWAITING,
         Step.FORK: State.FORKED,
+        Step.WAIT: State.WAITING,
         Step.ANSWER: State.ANSWERED,
         Step.FAIL: State.FAILED,
     },
+    State.WAITING: {Step.RELEASE: State.CHOOSING, Step.ANSWER: State.ANSWERED, Step.FAIL: State.FAILED},
     State.QUEUED: {
         Step.START: State.RUNNING,
         Step.LOSE: State.CHOOSING,
@@ -184,6 +191,8 @@ class Life(Struct, kw_only=True):
     """When to see whether the policy or a peer keeps it waiting."""
     armed_s: float = inf
     """When its timer goes off."""
+    wait: Wait | None = None
+    """Set once a policy has made it wait for a cheaper moment; that happens once at most."""
     attempt: Attempt | None = None
     fork: Fork | None = None
     """Its children, once it has been forked; that happens once at most."""

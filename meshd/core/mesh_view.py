@@ -23,7 +23,9 @@ from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfil
 from meshd.core.node_view import NodeView, short
 from meshd.core.noticed import LEAST_S, Noticed
 from meshd.core.plan import RAW
+from meshd.core.radio import Radio
 from meshd.core.rate import Rate
+from meshd.core.recent import Recent
 from meshd.core.settings import Settings
 from meshd.core.spans import MOST_OF_A_RUN
 
@@ -36,9 +38,8 @@ _TOLD_BYTES = 100_000
 _MOST_INPUTS = 64
 """Ways of inputs kept for one peer: one for each variant and size."""
 
-_RADIO_TAIL_S = 1.0
-"""How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
-few seconds; an assumption until a platform reports it."""
+_ARRIVALS_FADE_S = 10.0
+"""A burst lasts for seconds; a tenth of it counts after half a minute."""
 
 _LEAST_RATE = 0.01
 """A share of escalations that moved by less changes no plan."""
@@ -52,6 +53,7 @@ class MeshView:
     """All nodes this node could use, and what it has learned by using them."""
 
     def __init__(self, own: NodeProfile, settings: Settings, now: float) -> None:
+        self.settings = settings
         self.membership = Membership(settings, now)
         self.own = NodeView(profile=own, telemetry=Telemetry(), heard_s=now, link=None, codecs=frozenset(own.codecs))
         self._peers: dict[NodeId, NodeView] = {}
@@ -62,7 +64,11 @@ class MeshView:
         self._partners: dict[ModelName, dict[_Variant, dict[str, tuple[NodeView, HostedTier]]]] = {}
         self._kept_inputs = _kept_inputs(own.hosted)
         self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
-        self._radio_used_s = float("-inf")
+        self.radio = Radio()
+        self.arrivals = Recent(fades_in_s=_ARRIVALS_FADE_S)
+        """Of requests, here."""
+        self.chargings = 0
+        """How often this node began to charge."""
         self._doubted: set[NodeId] = set()
 
     def nodes(self) -> Iterator[NodeView]:
@@ -139,6 +145,7 @@ class MeshView:
     def sampled(self, sample: HostChanged) -> None:
         """Take in the state of this node."""
         self.own.tell_warm(sample.warm_stages)
+        self.chargings += sample.charging and not self.own.telemetry.charging
         self.own.telemetry = replace(
             self.own.telemetry,
             warm=sample.warm,
@@ -390,6 +397,11 @@ class MeshView:
         known = self._escalation.get((hosted.model, hosted.tier))
         return known.at(now) if known is not None else hosted.escalation_rate
 
+    def escalation_trend(self, hosted: HostedTier) -> float:
+        """Return by how much more of this tier's last few answers escalated than of the many before."""
+        known = self._escalation.get((hosted.model, hosted.tier))
+        return known.trend if known is not None else 0.0
+
     def learn_escalation(self, hosted: HostedTier, *, escalated: bool, now: float) -> None:
         """Take in whether one answer of the tier had to be looked at again."""
         key = (hosted.model, hosted.tier)
@@ -399,11 +411,11 @@ class MeshView:
 
     def radio_wakes(self, now: float) -> int:
         """Return 1 if this node's radio would have to be woken now, else 0."""
-        return int(now - self._radio_used_s > _RADIO_TAIL_S)
+        return self.radio.wakes(now)
 
     def radio_used(self, now: float) -> None:
         """Note that this node's radio is awake."""
-        self._radio_used_s = now
+        self.radio.used(now)
 
     def _known(self, node_id: NodeId) -> NodeView | None:
         return self.own if node_id == self.own.profile.node_id else self._peers.get(node_id)

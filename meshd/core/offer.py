@@ -20,3 +20,5 @@ class Offer(Struct, kw_only=True):
     index: int | None = None
     """What the policy chooses; none until it has said so for good."""
     policy: str = ""
+    may_wait: bool = False
+    """Whether it could have answered to wait: asked otherwise, it may say something else."""

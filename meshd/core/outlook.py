@@ -43,7 +43,9 @@ def outlook(
     life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=Explanation(request=request))
     here = Here(is_full=False, wait_s=wait_s)
     observation = Planner(view, settings).observe(life, above=None, here=here, now=now)
-    return Outlook(observation=observation, index=policy.choose(observation) if observation.offers_any else None)
+    return Outlook(
+        observation=observation, index=policy.choose(observation, view, now) if observation.offers_any else None
+    )
 
 
 def at_rate(view: MeshView, rate_bps: float) -> MeshView:

@@ -72,6 +72,9 @@ class Planner:
             priority=request.priority,
             above=above,
             candidates=tuple(candidates),
+            alive=here.alive,
+            batch=request.batch,
+            input_bytes=request.input_bytes,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from meshd.core.candidate import Observation
+from meshd.core.mesh_view import MeshView
 
 
 class Policy(Protocol):
@@ -17,11 +18,18 @@ class Policy(Protocol):
 
     @property
     def is_steady(self) -> bool:
-        """Tell whether it says the same whenever it sees the same candidates: no chance, no memory, no clock."""
+        """Tell whether it says the same whenever it sees the same candidates: no chance, no memory, no clock.
+
+        Whether the request may wait counts as a part of them; how long, and the deadline, do not.
+        """
         ...
 
-    def choose(self, observation: Observation) -> int:
-        """Return the index of the chosen candidate."""
+    def choose(self, observation: Observation, view: MeshView, now: float) -> int:
+        """Return the index of the chosen candidate, or WAIT where ``observation.wait_s`` allows it.
+
+        It is asked straight after the decision was made from ``view``, at ``now`` on the clock of its figures; it only
+        looks at it.
+        """
         ...
 
 
@@ -30,13 +38,17 @@ class LeastExpectedCost:
 
     A cascade that has begun climbs one tier at a time: the rules of its tiers were calibrated on what the tier below
     passes on, and the strongest devices are everybody's. Skipping one is for a policy that can tell when it pays.
+    Nor does it ever wait: what a later moment costs is nothing that it knows.
     """
 
     name = "least-expected-cost"
     is_steady = True
 
-    def choose(self, observation: Observation) -> int:
-        """Return the index of the cheapest allowed candidate; ValueError when none is allowed."""
+    def choose(self, observation: Observation, view: MeshView | None = None, now: float = 0.0) -> int:  # noqa: ARG002
+        """Return the index of the cheapest allowed candidate; ValueError when none is allowed.
+
+        All that it goes by is in the observation.
+        """
         candidates = observation.candidates
         allowed = [index for index, candidate in enumerate(candidates) if candidate.reason is None]
         if observation.above is not None:

@@ -10,6 +10,9 @@ _WEIGHT = 0.02
 """Share of a new sample: fifty samples count. At 0.2 a run of five alarms made a tier look useless to the policy, and a
 tier that is no longer used gives no samples to correct that."""
 
+_LATELY_WEIGHT = 0.15
+"""The same of what happened lately: the last dozen count."""
+
 _FORGET_S = 300.0
 """Time after which two thirds of what was learned are forgotten: a tier given up for a burst is tried again soon."""
 
@@ -20,11 +23,13 @@ class Rate(Struct, frozen=True, kw_only=True, gc=False):
     prior: float
     learned: float
     at_s: float
+    lately: float
+    """The same of the last few samples."""
 
     @classmethod
     def believed(cls, prior: float, now: float) -> Rate:
         """Believe a figure from a manifest until samples come."""
-        return cls(prior=prior, learned=prior, at_s=now)
+        return cls(prior=prior, learned=prior, at_s=now, lately=prior)
 
     def at(self, now: float) -> float:
         """Return the probability, on its way back to the prior since the last sample."""
@@ -32,5 +37,16 @@ class Rate(Struct, frozen=True, kw_only=True, gc=False):
 
     def updated(self, *, happened: bool, now: float) -> Rate:
         """Take in one sample."""
-        current = self.at(now)
-        return Rate(prior=self.prior, learned=current + _WEIGHT * (happened - current), at_s=now)
+        current, kept = self.at(now), exp(-max(0.0, now - self.at_s) / _FORGET_S)
+        lately = self.prior + (self.lately - self.prior) * kept
+        return Rate(
+            prior=self.prior,
+            learned=current + _WEIGHT * (happened - current),
+            at_s=now,
+            lately=lately + _LATELY_WEIGHT * (happened - lately),
+        )
+
+    @property
+    def trend(self) -> float:
+        """Return by how much more often it happened lately than it used to."""
+        return self.lately - self.learned

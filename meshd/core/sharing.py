@@ -113,6 +113,7 @@ class Sharer:
             variance=max(course.variance for course in courses),
             delay_s=sum(course.delay_s for course in courses),
             joules=sum(course.joules for course in courses),
+            own_joules=sum(course.own_joules for course in courses),
             weighted_joules=sum(course.weighted_joules for course in courses),
         )
         return self._cost.priced(together, tier, self._onward)

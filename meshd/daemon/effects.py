@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from typing_extensions import Buffer
@@ -15,6 +16,7 @@ from meshd.core.candidate import Observation
 from meshd.core.events import Event, PlanChosen
 from meshd.core.ids import ModelName, RequestId
 from meshd.core.membership import Standing
+from meshd.core.mesh_view import MeshView
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
 from meshd.core.refusal import failure
@@ -28,7 +30,8 @@ from meshd.documents import Unserved
 from meshd.errors import ExecutionFailed, InvalidInput, NoCandidate, UnknownModel
 from meshd.wire.messages import Heartbeat, Message, Refusal, Result
 
-_NO_INDEX = -1
+_NO_INDEX = -2
+"""No candidate's, nor WAIT."""
 
 
 class Effects:
@@ -42,6 +45,7 @@ class Effects:
         errands: Errands,
         links: Links,
         policy: Policy,
+        view: MeshView,
         chronicle: Chronicle,
         telemetry: Callable[[], Telemetry],
         unserved: Callable[[], Mapping[ModelName, Unserved]],
@@ -50,6 +54,7 @@ class Effects:
         self._ledger = ledger
         self._links = links
         self._policy = policy
+        self._view = view
         self._chronicle = chronicle
         self._telemetry = telemetry
         self._unserved = unserved
@@ -87,21 +92,21 @@ class Effects:
             self._links.drop(command.node_id)
 
     def _choose(self, command: commands.ChoosePlan) -> None:
-        observation = command.observation
+        observation, policy = command.observation, self._policy
         self._feed(
             PlanChosen(
                 request_id=observation.request_id,
                 decision=observation.decision,
                 index=self._chosen(observation),
-                policy=self._policy.name,
-                is_steady=self._policy.is_steady,
+                policy=policy.name,
+                is_steady=policy.is_steady,
             )
         )
 
     def _chosen(self, observation: Observation) -> int:
         """Return the policy's index, or one that is none: then the scheduler falls back to its heuristic at once."""
         try:
-            return operator.index(self._policy.choose(observation))
+            return operator.index(self._policy.choose(observation, self._view, monotonic()))
         except Exception:  # noqa: BLE001 - a policy may come from elsewhere, and no defect of it costs an answer
             log.get_logger().exception(log.TASK_FAILED, task=f"policy {self._policy.name}")
             return _NO_INDEX

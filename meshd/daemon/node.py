@@ -59,6 +59,7 @@ class Node:
             errands=Errands(ledger, keeper.catalogue, self.neighbourhood, vitals, self._pump.feed),
             links=self.neighbourhood,
             policy=self.policy,
+            view=self.scheduler.view,
             chronicle=self.chronicle,
             telemetry=self.scheduler.telemetry,
             unserved=keeper.unserved,

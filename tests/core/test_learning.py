@@ -58,7 +58,7 @@ def test_a_rate_follows_what_happens_in_the_long_run() -> None:
 
 
 def test_a_rate_that_gets_no_samples_returns_to_its_prior() -> None:
-    rate = Rate(prior=0.2, learned=0.9, at_s=0.0)
+    rate = Rate(prior=0.2, learned=0.9, at_s=0.0, lately=0.9)
     assert rate.at(0.0) == pytest.approx(0.9)
     assert rate.at(10_000.0) == pytest.approx(0.2)
 

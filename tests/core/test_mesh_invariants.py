@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from meshd.core import events
 from meshd.core.answer import Answer
-from meshd.core.candidate import Observation
+from meshd.core.candidate import WAIT, Observation
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import MOST_HOPS
 from meshd.core.node import DeviceClass, HostedStage, HostedTier, NodeProfile
@@ -69,7 +69,7 @@ def _one_of_a_kind(number: int, seed: int) -> Request:
     """The request with this number: the same content whenever its id is used again, as clients must keep it."""
     draw = Random(f"{seed} {number}")
     return request(
-        deadline_s=draw.choice((0.003, 0.05, 0.1, 0.5, 0.5, 2.0)),
+        deadline_s=draw.choice((0.003, 0.05, 0.1, 0.5, 0.5, 2.0, 8.0)),
         input_bytes=draw.choice((100, 10_000, 200_000)),
         batch=draw.choice((1, 1, 16)),
         priority=draw.choice(list(Priority)),
@@ -82,7 +82,7 @@ def _one_of_a_kind(number: int, seed: int) -> Request:
 class Mesh(RuleBasedStateMachine):
     """Four nodes under a storm."""
 
-    @initialize(seed=st.integers(0, 10_000), policy=st.sampled_from(("calm", "wild", "dividing")))
+    @initialize(seed=st.integers(0, 10_000), policy=st.sampled_from(("calm", "wild", "dividing", "waiting")))
     def begin(self, seed: int, policy: str) -> None:
         self.seed = seed
         self.chance = Random(seed)
@@ -90,6 +90,7 @@ class Mesh(RuleBasedStateMachine):
             "calm": LeastExpectedCost().choose,
             "wild": self._wild_policy,
             "dividing": self._dividing_policy,
+            "waiting": self._waiting_policy,
         }
         choose = policies[policy]
         self.world = World(*PROFILES, settings=TIGHT, opinion=self._opinion, choose=choose)
@@ -110,6 +111,12 @@ class Mesh(RuleBasedStateMachine):
         candidates = observation.candidates
         divided = [index for index, c in enumerate(candidates) if c.allowed and (c.legs or c.shares)]
         return self.chance.choice(divided) if divided else LeastExpectedCost().choose(observation)
+
+    def _waiting_policy(self, observation: Observation) -> int | None:
+        """Wait whenever that may be, and now and then when it may not; else anything that is allowed."""
+        allowed = [index for index, candidate in enumerate(observation.candidates) if candidate.allowed]
+        may_wait = observation.wait_s is not None
+        return WAIT if self.chance.random() < (0.9 if may_wait else 0.1) else self.chance.choice(allowed)
 
     def _opinion(self, name: RequestId, hosted: HostedTier) -> Verdict:
         if self.chance.random() < 0.1:
@@ -214,6 +221,7 @@ class Mesh(RuleBasedStateMachine):
             made = host.scheduler
             conductor = made._conductor
             assert made.alive_requests <= TIGHT.max_requests
+            assert len(conductor._books.waiting) <= TIGHT.max_queued // 2
             assert made.telemetry().queued <= TIGHT.max_queued
             assert made.telemetry().running <= host.profile.slots
             assert len(conductor.timers._heap) <= 16 * (TIGHT.max_requests + 4)
@@ -269,7 +277,7 @@ TestMesh.settings = settings(
 WEATHER = ("wait",) * 14 + ("submit",) * 14 + ("cancel", "kill", "stall", "cut", "battery", "models")
 
 
-@pytest.mark.parametrize("policy", ["calm", "wild", "dividing"])
+@pytest.mark.parametrize("policy", ["calm", "wild", "dividing", "waiting"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_busy_mesh_in_changing_weather(seed: int, policy: str) -> None:
     """The same rules under load: hypothesis rarely keeps a mesh whole for long enough to divide much work."""

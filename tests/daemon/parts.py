@@ -15,6 +15,7 @@ from typing_extensions import override
 from meshd.core.answer import Hop
 from meshd.core.candidate import Observation
 from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.mesh_view import MeshView
 from meshd.core.node import DeviceClass, HostedStage, HostedTier, Telemetry
 from meshd.core.plan import Leg, Partial
 from meshd.core.policy import LeastExpectedCost
@@ -167,9 +168,9 @@ class Splits(LeastExpectedCost):
         self.on_choice: Callable[[], object] = lambda: None
 
     @override
-    def choose(self, observation: Observation) -> int:
+    def choose(self, observation: Observation, view: MeshView | None = None, now: float = 0.0) -> int:
         self.on_choice()
         for index, candidate in enumerate(observation.candidates):
             if candidate.allowed and candidate.legs:
                 return index
-        return super().choose(observation)
+        return super().choose(observation, view, now)

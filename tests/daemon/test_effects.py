@@ -39,6 +39,7 @@ def effects(ledger: Ledger) -> Effects:
         errands=nobody,
         links=nobody,
         policy=LeastExpectedCost(),
+        view=nobody,
         chronicle=nobody,
         telemetry=Telemetry,
         unserved=dict,

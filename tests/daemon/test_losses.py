@@ -7,6 +7,7 @@ import pytest
 from typing_extensions import override
 
 from meshd.core.candidate import Observation
+from meshd.core.mesh_view import MeshView
 from meshd.core.node import DeviceClass
 from meshd.errors import Draining, MeshError, PeerLeft, PeerLost
 from meshd.wire.messages import Cancel
@@ -113,8 +114,9 @@ class Raises:
     """A policy with a defect."""
 
     name = "raises"
+    is_steady = False
 
-    def choose(self, observation: Observation) -> int:
+    def choose(self, observation: Observation, view: MeshView, now: float) -> int:
         raise KeyError(observation.decision)
 
 
@@ -122,11 +124,12 @@ class Answers:
     """A policy that answers the same whatever it is asked."""
 
     name = "stubborn"
+    is_steady = False
 
     def __init__(self, answer: object) -> None:
         self._answer = answer
 
-    def choose(self, observation: Observation) -> int:
+    def choose(self, observation: Observation, view: MeshView, now: float) -> int:
         return self._answer  # type: ignore[return-value]
 
 
@@ -149,7 +152,7 @@ async def test_whatever_a_policy_answers_the_request_is_answered(member: MakeMem
 async def test_a_policy_cannot_make_happen_what_a_rule_forbids(member: MakeMember) -> None:
     class Last(Answers):
         @override
-        def choose(self, observation: Observation) -> int:
+        def choose(self, observation: Observation, view: MeshView, now: float) -> int:
             return len(observation.candidates) - 1
 
     watch, hub = member("watch", policy=Last(0)), member("hub")

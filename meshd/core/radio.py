@@ -1,0 +1,36 @@
+"""This node's radio: awake for a while after each use, and what waking it costs is paid once for all that share it."""
+
+from __future__ import annotations
+
+from math import inf
+
+from msgspec import Struct, field
+
+from meshd.core.recent import Recent
+
+_TAIL_S = 1.0
+"""How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
+few seconds; an assumption until a platform reports it."""
+
+_WAKINGS_FADE_S = 60.0
+"""A minute ago counts a third: how soon it will be awake again is what waiting for it rests on."""
+
+
+class Radio(Struct, kw_only=True):
+    """When it was used last, and how often it woke."""
+
+    used_s: float = -inf
+    wakings: int = 0
+    recent: Recent = field(default_factory=lambda: Recent(fades_in_s=_WAKINGS_FADE_S))
+    """Wakings."""
+
+    def wakes(self, now: float) -> int:
+        """Return 1 if it would have to be woken now, else 0."""
+        return int(now - self.used_s > _TAIL_S)
+
+    def used(self, now: float) -> None:
+        """Note that it is awake."""
+        if now - self.used_s > _TAIL_S:
+            self.wakings += 1
+            self.recent.happened(now)
+        self.used_s = now
