@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model_registry.codec import decode, encode
 from model_registry.pieces import PieceMap
 from model_registry.zoo.ecg.beat_matching import tally
 from model_registry.zoo.ecg.calibrate import CONFIDENCE, MISSED
@@ -114,3 +115,15 @@ def test_the_watch_passes_the_demo_s_anomalies_on_and_keeps_most_calm_windows(
     up = family.look("watch", stream.windows).anomaly >= family.rule("watch").low
     assert up[stream.anomalous].mean() >= 0.95
     assert up[~stream.real].mean() <= 0.3
+
+
+def test_a_window_may_travel_as_flac_which_gives_every_bit_back(family: Family, stream: DemoStream) -> None:
+    pytest.importorskip("soundfile", reason="FLAC is in the extra `codecs`")
+    (ecg,) = family.manifest.inputs
+    (flac,) = ecg.encodings
+    assert (flac.codec, flac.is_exact) == ("flac", True)
+    for window in stream.windows[:32, None]:
+        encoded = encode(window, flac)
+        assert encoded is not None
+        assert len(encoded.content) < 0.5 * window.nbytes
+        assert np.array_equal(decode(encoded.content, "flac", "int16", window.shape), window)
