@@ -4,7 +4,8 @@ Run: ``python -m benchmarks.simulator [--seconds 2] [--json] [--plot FILE.svg]``
 
 Everything counts: arrivals, heartbeats, telemetry, runs, links, the ledger, and a policy that takes the least expected
 cost. In the curve three nodes ask, each linked with all others; among n nodes that all ask of all others, what is paid
-for every other node is paid n times. Times are of the processor.
+for every other node is paid n times. Times are of the processor, and the quickest of several runs: what else runs on
+the machine only adds to them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ N_ASKING = 3
 _RATE_PER_S = 0.5
 """Requests of each node that asks."""
 _NEVER_S = 1e9
+_WINDOWS = 8
+"""In which a mesh is measured, of 64 decisions at least."""
 
 
 def cheapest(observation: Observation) -> int:
@@ -69,16 +72,15 @@ def play(simulator: Simulator, *, for_s: float = _NEVER_S) -> tuple[int, float]:
 def measure_family(name: str, for_s: float) -> dict[str, float]:
     """Return decisions and arrivals a second over whole episodes of one family."""
     worlds = [draw(name, seed) for seed in range(8)]
-    n_decisions, n_arrivals, taken_s = 0, 0, 0.0
-    while taken_s < for_s:
-        for world in worlds:
-            decided, seconds = play(Simulator(world))
-            n_decisions, n_arrivals, taken_s = (
-                n_decisions + decided,
-                n_arrivals + len(world.arrivals),
-                taken_s + seconds,
-            )
-    return {"decisions_per_s": n_decisions / taken_s, "arrivals_per_s": n_arrivals / taken_s}
+    n_decisions, n_arrivals, quickest_s = 0, 0, 0.0
+    for world in worlds:
+        runs = [play(Simulator(world))]
+        while sum(seconds for _, seconds in runs) < for_s / len(worlds):
+            runs.append(play(Simulator(world)))
+        n_decisions += runs[0][0]
+        n_arrivals += len(world.arrivals)
+        quickest_s += min(seconds for _, seconds in runs)
+    return {"decisions_per_s": n_decisions / quickest_s, "arrivals_per_s": n_arrivals / quickest_s}
 
 
 def measure_copies(name: str) -> float:
@@ -96,11 +98,11 @@ def measure_mesh(n_nodes: int, for_s: float) -> float:
     """Return the microseconds of a decision in a mesh of so many nodes, all that belongs to it included."""
     simulator = Simulator(mesh(n_nodes))
     simulator.next_choice()  # Sessions are open by then.
-    n_decisions, seconds = play(simulator, for_s=for_s)
-    return seconds / n_decisions * 1e6
+    windows = [play(simulator, for_s=for_s / _WINDOWS) for _ in range(_WINDOWS)]
+    return min(seconds / n_decisions for n_decisions, seconds in windows) * 1e6
 
 
-def mesh(n_nodes: int, horizon_s: float = 600.0) -> Scenario:
+def mesh(n_nodes: int, horizon_s: float = 6000.0) -> Scenario:
     """Return a world of watches, phones and hubs, the first few of which ask and are linked with all."""
     nodes = tuple(_node(number) for number in range(n_nodes))
     luck, gap_s = Luck(1), 1.0 / (N_ASKING * _RATE_PER_S)
@@ -184,21 +186,17 @@ def main() -> None:
     homes = [name for name in family_names() if len(family(name).nodes) == N_ASKING]
     by_family = {name: measure_family(name, arguments.seconds) for name in homes}
     whole_us = {n_nodes: measure_mesh(n_nodes, arguments.seconds) for n_nodes in MESHES}
-    found = {
-        "decisions_per_s": 1e6 / whole_us[N_ASKING],
-        "families": by_family,
-        "copy_ms": {name: measure_copies(name) for name in homes},
-        "decision_us": whole_us,
-    }
+    copy_ms = {name: measure_copies(name) for name in homes}
     if arguments.plot:
         plot(whole_us, arguments.plot)
     if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        found = {"families": by_family, "copy_ms": copy_ms, "decision_us": whole_us}
+        speed = {"decisions_per_s": 1e6 / whole_us[N_ASKING]}
+        sys.stdout.write(msgspec.json.encode(speed | found).decode() + "\n")
         return
     sys.stdout.write(f"{'family':<16}{'decisions/s':>12}{'arrivals/s':>12}{'copy ms':>10}\n")
     for name, speeds in by_family.items():
-        copy_ms = found["copy_ms"][name]
-        row = f"{speeds['decisions_per_s']:>12.0f}{speeds['arrivals_per_s']:>12.0f}{copy_ms:>10.2f}"
+        row = f"{speeds['decisions_per_s']:>12.0f}{speeds['arrivals_per_s']:>12.0f}{copy_ms[name]:>10.2f}"
         sys.stdout.write(f"{name:<16}{row}\n")
     sys.stdout.write(f"{'nodes':<16}{'decision us':>12}{'decisions/s':>12}\n")
     for n_nodes, us in whole_us.items():

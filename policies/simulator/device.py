@@ -39,6 +39,7 @@ class Device:
         self._world = world
         self.body = Body(world, place)
         self.mind = Mind(self.profile, world.terrain.settings, world.now)
+        self.view = self.mind.view
         first_s = world.now + world.terrain.phase_s(place)
         self.pulse: Pulse = Pulse(world, self, first_s)
         self.engine: Engine = Engine(world, self)
@@ -85,6 +86,7 @@ class Device:
         self.n_taken += 1
         for command in self.mind.handle(event, at_s):
             _HANDS[type(command)](self, command)
+        self.mind.learn()
 
     def ask(self, observation: Observation) -> None:
         """Have a policy asked, in turn."""

@@ -14,7 +14,7 @@ class Mind(Scheduler):
 
     def skip_rounds(self, n_rounds: int, *, next_s: float) -> None:
         """Make the next round at ``next_s``, as if ``n_rounds`` before it had been made in time and found nothing."""
-        membership = self.view.membership
+        membership = self._view.membership
         self._beat_s = self._round_s = next_s
         membership._check_s = next_s  # noqa: SLF001 - the core itself has no use for rounds that are not made
         membership._awareness = max(0, membership._awareness - n_rounds)  # noqa: SLF001

@@ -67,7 +67,7 @@ class Pulse:
         self._heard_s[peer] = sent_s
         self._oldest_s = min(self._oldest_s, sent_s)
         self._listen_to(peer, self._world.now)
-        terrain, now, view = self._world.terrain, self._world.now, self._device.mind.view
+        terrain, now, view = self._world.terrain, self._world.now, self._device.view
         node_id, way = terrain.nodes[peer].node_id, terrain.ways[self._device.place, peer]
         view.learn_rtt(node_id, way.rtt_s, now)
         known = view.peer(node_id)
@@ -126,7 +126,7 @@ class Pulse:
             device.take_in(TimePassed(), beat_s)
             return
         device.mind.skip_rounds(n_rounds, next_s=self._first_doubt_s(beat_s))
-        device.mind.view.forget(beat_s)
+        device.view.forget(beat_s)
         device.sample(beat_s)
         self._say(beat_s)
 
@@ -157,7 +157,7 @@ class Pulse:
             telemetry = self._said[-1][1]
         else:
             mind = self._device.mind
-            telemetry = replace(mind.broad_telemetry(), radio_awake=not mind.view.radio_wakes(beat_s))
+            telemetry = replace(mind.broad_telemetry(), radio_awake=not self._device.view.radio_wakes(beat_s))
         self.tell(beat_s, telemetry)
 
     def _beat_before(self, at_s: float) -> float:
@@ -191,7 +191,7 @@ class Pulse:
 
     def _hear(self, other: Device, telemetry: Telemetry, at_s: float, rtt_s: float) -> None:
         """Tell the view what a heartbeat tells it; an event of the core does no more while nothing else is due."""
-        node_id, view = other.node_id, self._device.mind.view
+        node_id, view = other.node_id, self._device.view
         if abs(view.link_to(node_id).rtt_s.mean - rtt_s) > _KNOWN * rtt_s:
             view.learn_rtt(node_id, rtt_s, at_s)
         view.heard(node_id, telemetry, at_s)

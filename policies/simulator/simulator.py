@@ -65,9 +65,12 @@ class Simulator:
 
     @property
     def costs(self) -> Costs:
-        """Return the ledger, up to now. It goes on being written."""
-        self._world.settle()
+        """Return the ledger. It goes on being written; what nodes draw anyhow is in it as of :meth:`settle`."""
         return self._world.costs
+
+    def settle(self) -> None:
+        """Write down what nodes drew anyhow up to now; at the end that is done."""
+        self._world.settle()
 
     def next_choice(self) -> Choice | None:
         """Run until a policy is to be asked, and return what; none at the end, when all has run out."""
@@ -76,7 +79,7 @@ class Simulator:
             if world.inbox:
                 if (waiting := world.pump()) is not None:
                     device, observation = waiting
-                    self._asked = Choice(device.node_id, observation, device.mind.view, world.now)
+                    self._asked = Choice(device.node_id, observation, device.view, world.now)
             elif not self._go_on():
                 return None
         return self._asked
@@ -118,6 +121,7 @@ class Simulator:
         next_s = min(happens_s, arrives_s, due_s)
         if next_s >= self._horizon_s and (world.is_quiet or next_s == inf):
             world.now = max(world.now, self._horizon_s)
+            world.settle()
             return False
         if happens_s <= next_s:
             world.now = happens_s
