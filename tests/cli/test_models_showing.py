@@ -60,7 +60,7 @@ def test_where_a_model_may_be_cut_is_told_with_what_crosses_there(meshd: Command
     bundle = lay_cuttable(tmp_path / "cuttable", cuttable_manifest(cuttable_model()))
     lines = [words_of(line) for line in meshd("models", "show", bundle).out.splitlines()]
     assert [line for line in lines if "the same bits" in line] == [
-        "fp32 25.0 % 68 B 2 1 the same bits fp16",
+        "fp32 25.0 % 68 B 2 1 the same bits fp16 0.50",  # And what it changes, in the next line.
         "fp32 75.0 % 72 B 3 2 the same bits —",
     ]
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from meshd.cli.view.split_view import split_view
+from meshd.cli.view.words import OPEN_CUT
 from model_registry.encoding import Encoding
 from model_registry.partition.bundle_splitting import Outcome
 from model_registry.partition.proof import Timed
@@ -71,7 +72,8 @@ def test_a_small_input_hardly_ever_pays_though_less_of_it_crosses(outcome: Outco
 
 
 def test_a_place_before_every_layer_says_that_the_input_shows(outcome: Outcome) -> None:
-    assert "0 (input shows)" in shown(outcome, both_ms=10, depth=0)
+    assert OPEN_CUT in " ".join(shown(outcome, both_ms=10, depth=0).split())
+    assert OPEN_CUT not in " ".join(shown(outcome, both_ms=10, depth=2).split())
 
 
 def test_it_is_said_where_a_split_hardly_ever_pays(outcome: Outcome) -> None:

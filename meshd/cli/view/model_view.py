@@ -12,7 +12,7 @@ from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.models_view import vouched as words_for
-from meshd.cli.view.words import NOTHING, duration, energy, percent, short, size
+from meshd.cli.view.words import NOTHING, OPEN_CUT, duration, energy, percent, short, size, travels_as
 from model_registry.manifest import Lifecycle, Manifest
 from model_registry.measured import Cost, Evaluation
 from model_registry.split import Cut
@@ -87,6 +87,8 @@ def _tensors(tensors: tuple[Tensor, ...], axes: dict[str, Axis]) -> Table:
         table.add_row(Text(tensor.name), Text(f"{tensor.dtype}[{shape}]{unit}"))
         if tensor.description:
             table.add_row("", Text(tensor.description, "dim"))
+        if tensor.encodings:
+            table.add_row("", Text(f"May travel as {', '.join(map(travels_as, tensor.encodings))}.", "dim"))
     return table
 
 
@@ -151,11 +153,14 @@ def _cuts(tier: Tier) -> Iterator[RenderableType]:
     table = columns(
         *("cut", "work before", "crosses", "tensors", "layers", "against the whole", "codecs"),
         right=("work before", "crosses", "tensors", "layers"),
+        wrapping=("codecs",),
     )
     for variant, cut in rows:
         table.add_row(variant.name, *_cut(cut))
     yield Text()
     yield table
+    if any(not cut.depth for _, cut in rows):
+        yield Text(OPEN_CUT, "dim")
 
 
 def _cut(cut: Cut) -> tuple[str, ...]:
@@ -165,7 +170,7 @@ def _cut(cut: Cut) -> tuple[str, ...]:
         str(len(cut.tensors)),
         str(cut.depth),
         "the same bits" if not cut.error else f"{cut.error:.0e}, {percent(cut.agreement)} alike",
-        ", ".join(encoding.codec for encoding in cut.encodings) or NOTHING,
+        ", ".join(map(travels_as, cut.encodings)) or NOTHING,
     )
 
 

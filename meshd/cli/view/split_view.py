@@ -11,11 +11,10 @@ from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.plan_view import speed
-from meshd.cli.view.words import NOTHING, duration, percent, size
+from meshd.cli.view.words import NOTHING, OPEN_CUT, duration, percent, size, travels_as
 from model_registry.partition.worth import RTT_S, SLOWER, worth
 
 if TYPE_CHECKING:
-    from model_registry.encoding import Encoding
     from model_registry.partition.bundle_splitting import Divided, Outcome
     from model_registry.partition.proof import Timed
     from model_registry.split import Cut
@@ -41,6 +40,8 @@ def _variant(each: Divided, outcome: Outcome) -> Iterator[RenderableType]:
         f"  {size(now)} instead of {size(before)}, {_sameness(each)}, in {each.took_s:.1f} s",
     )
     yield _table(each, outcome.extents)
+    if any(not cut.depth for cut in _cuts(each)):
+        yield Text(OPEN_CUT, "dim")
     yield Text(_advice(each, outcome))
     yield Text()
 
@@ -56,8 +57,7 @@ def _table(each: Divided, extents: Mapping[str, int]) -> Table:
         right=("work before", "crosses", "tensors", "layers", "head", "tail", "both"),
         wrapping=("codecs",),
     )
-    assert each.variant.split is not None, "it was split just now"
-    for cut, timed in zip(each.variant.split.cuts, each.parts.timed, strict=True):
+    for cut, timed in zip(_cuts(each), each.parts.timed, strict=True):
         table.add_row(*_row(cut, timed, cut.bytes_of(extents)))
     return table
 
@@ -67,29 +67,22 @@ def _row(cut: Cut, timed: Timed, crossing_bytes: int) -> tuple[str, ...]:
         percent(cut.work),
         size(crossing_bytes),
         str(len(cut.tensors)),
-        str(cut.depth) if cut.depth else "0 (input shows)",
+        str(cut.depth),
         "the same bits" if not cut.error else f"{cut.error:.0e}, {percent(cut.agreement)} alike",
         duration(timed.head_ms / 1e3),
         duration(timed.tail_ms / 1e3),
         f"{timed.ratio:.2f} x",
-        ", ".join(_codec(encoding) for encoding in cut.encodings) or NOTHING,
+        ", ".join(map(travels_as, cut.encodings)) or NOTHING,
     )
-
-
-def _codec(encoding: Encoding) -> str:
-    changed = f"{encoding.error:.0e}" if encoding.error else "no answer changed here"
-    loss = "lossless" if encoding.is_exact else changed
-    return f"{encoding.codec} {encoding.ratio:.2f} ({loss})"
 
 
 def _advice(each: Divided, outcome: Outcome) -> str:
     """Tell honestly whether a single request will ever gain."""
-    assert each.variant.split is not None, "it was split just now"
     if (twice := min(timed.ratio for timed in each.parts.timed)) > _SMALL:
         return f"Both parts take {twice:.1f} times what the whole takes: it is too small for a split to pay."
     extents = outcome.extents
     sent = sum(tensor.bytes_of(extents) * _best(tensor) for tensor in outcome.manifest.inputs)
-    crossing = [cut.bytes_of(extents) * _best(cut) for cut in each.variant.split.cuts]
+    crossing = [cut.bytes_of(extents) * _best(cut) for cut in _cuts(each)]
     if (found := worth(each.parts.timed, crossing, sent)) is not None:
         band = f"{speed(found.slowest_bps)} and {speed(found.fastest_bps)}"
         return (
@@ -102,10 +95,15 @@ def _advice(each: Divided, outcome: Outcome) -> str:
     )
 
 
+def _cuts(each: Divided) -> tuple[Cut, ...]:
+    assert each.variant.split is not None, "it was split just now"
+    return each.variant.split.cuts
+
+
 def _best(bearer: Tensor | Cut) -> float:
     return min((encoding.ratio for encoding in bearer.encodings), default=1.0)
 
 
 def _input(tensor: Tensor) -> Iterator[str]:
     if tensor.encodings:
-        yield f"Input {tensor.name} may travel as {', '.join(_codec(encoding) for encoding in tensor.encodings)}."
+        yield f"Input {tensor.name} may travel as {', '.join(map(travels_as, tensor.encodings))}."
