@@ -1,0 +1,56 @@
+"""Let one policy play one world: every node has one of its own, as in a mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshd.core.ids import NodeId
+from meshd.core.policy import Policy
+from policies.baselines.learner import Learner
+from policies.scenario import Scenario
+from policies.simulator import Choice, Costs, Ended, Simulator
+
+MakePolicy = Callable[[], Policy]
+
+
+def play(scenario: Scenario, make: MakePolicy, *, replies_tell: bool = True) -> Costs:
+    """Return what came of a world in which every node decides by a policy of its own."""
+    simulator, fleet = Simulator(scenario, replies_tell=replies_tell), Fleet(make)
+    while (choice := simulator.next_choice()) is not None:
+        simulator.choose(fleet.choose(choice, simulator))
+    return simulator.costs
+
+
+class Fleet:
+    """The policies of all nodes; those that learn hear of every end before the next choice."""
+
+    def __init__(self, make: MakePolicy) -> None:
+        self._make = make
+        self._policies: dict[NodeId, Policy] = {}
+        self._learners: list[Learner] = []
+        self._n_heard = 0
+        self._spent: dict[int, float] = {}
+
+    def choose(self, choice: Choice, simulator: Simulator) -> int:
+        """Return what the policy of the node that is asked says."""
+        if self._learners:
+            self._tell(simulator.costs)
+        policy = self._policies.get(choice.node_id)
+        if policy is None:
+            policy = self._policies[choice.node_id] = self._begin()
+        return policy.choose(choice.observation, choice.view, choice.now)
+
+    def _begin(self) -> Policy:
+        policy = self._make()
+        if isinstance(policy, Learner):
+            self._learners.append(policy)
+        return policy
+
+    def _tell(self, costs: Costs) -> None:
+        """Tell learners what requests have cost that have ended since; what their radios' tails take comes later."""
+        for entry in costs.since(self._n_heard):
+            self._spent[entry.request] = self._spent.get(entry.request, 0.0) + entry.cost
+            if isinstance(entry, Ended):
+                for learner in self._learners:
+                    learner.learn(str(entry.request), self._spent[entry.request])
+        self._n_heard = len(costs)
