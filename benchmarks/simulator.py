@@ -71,11 +71,10 @@ def play(simulator: Simulator, *, for_s: float = _NEVER_S) -> tuple[int, float]:
 
 def measure_family(name: str, for_s: float) -> dict[str, float]:
     """Return decisions and arrivals a second over whole episodes of one family."""
-    worlds = [draw(name, seed) for seed in range(8)]
     n_decisions, n_arrivals, quickest_s = 0, 0, 0.0
-    for world in worlds:
+    for world in [draw(name, seed) for seed in range(_WINDOWS)]:
         runs = [play(Simulator(world))]
-        while sum(seconds for _, seconds in runs) < for_s / len(worlds):
+        while sum(seconds for _, seconds in runs) < for_s / _WINDOWS:
             runs.append(play(Simulator(world)))
         n_decisions += runs[0][0]
         n_arrivals += len(world.arrivals)
@@ -99,7 +98,7 @@ def measure_mesh(n_nodes: int, for_s: float) -> float:
     simulator = Simulator(mesh(n_nodes))
     simulator.next_choice()  # Sessions are open by then.
     windows = [play(simulator, for_s=for_s / _WINDOWS) for _ in range(_WINDOWS)]
-    return min(seconds / n_decisions for n_decisions, seconds in windows) * 1e6
+    return min(seconds / n_decisions for n_decisions, seconds in windows if n_decisions) * 1e6
 
 
 def mesh(n_nodes: int, horizon_s: float = 6000.0) -> Scenario:
