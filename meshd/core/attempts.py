@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from math import inf
 
-from msgspec.structs import replace
-
 from meshd.core.books import Books
 from meshd.core.candidate import Candidate
 from meshd.core.commands import Dispatch, DropStage, Recall, RunStage
 from meshd.core.encodings import is_lossy
 from meshd.core.life import Attempt, Life, State, Step
-from meshd.core.patience import seconds_there, wait_for_rest_s, wait_s
+from meshd.core.link import Link
+from meshd.core.patience import elsewhere_s, patience_s, seconds_there, wait_for_rest_s, wait_s
 from meshd.core.plan import RAW, Leg, Partial
 from meshd.core.privacy import why_not_send_activations
 from meshd.core.run_queue import Token, Waiting
+from meshd.core.trip import Trip
 
 
 class Attempts:
@@ -72,33 +72,40 @@ class Attempts:
 
     def send(self, life: Life, candidate: Candidate, number: int, now: float) -> None:
         """Dispatch a request to a peer: whole, or the rest of it."""
-        until_s = life.deadline_s if life.has_one_try else now + wait_s(self._settings, life, candidate)
+        link, legs = self._view.link_to(candidate.node_id), candidate.legs
+        trip = self._trip(life, candidate, link)
         attempt = Attempt(
             number=number,
             candidate=candidate,
             since_s=now,
-            until_s=until_s,
+            until_s=life.deadline_s if life.has_one_try else now + wait_s(life, trip),
             there=candidate.node_id,
-            legs=candidate.legs,
+            line_s=link.traffic.wait_s(now),
+            crossing_s=trip.crossing_s,
+            link_bytes=int(trip.n_bytes),
+            legs=legs,
         )
         life.advance(Step.PLAN_THERE)
-        transfer_s = candidate.legs[0].transfer_s if candidate.legs else candidate.prediction.transfer_s
-        self._dispatch(life, attempt, transfer_s, now)
+        self._dispatch(life, attempt, link, legs[0].transfer_s if legs else candidate.prediction.transfer_s, now)
 
     def hand_on(self, life: Life, ended: Attempt, now: float) -> None:
         """Give the rest of a plan, of which this node has run its part, to the node that is next."""
         legs = ended.legs[1:]
-        line_s = self._view.link_to(legs[0].node_id).traffic.wait_s(now)
+        link, n_bytes = self._view.link_to(legs[0].node_id), bytes_on_link(life, ended.candidate, legs[0])
+        line_s = link.traffic.wait_s(now)
         attempt = Attempt(
             number=next(self._numbers),
             candidate=ended.candidate,
             since_s=now,
             until_s=now + wait_for_rest_s(self._settings, life, legs, now, line_s=line_s),
             there=legs[0].node_id,
+            line_s=line_s,
+            crossing_s=link.crossing_s(n_bytes),
+            link_bytes=int(n_bytes),
             legs=legs,
         )
         life.advance(Step.HAND_ON)
-        self._dispatch(life, attempt, legs[0].transfer_s, now)
+        self._dispatch(life, attempt, link, legs[0].transfer_s, now)
 
     def why_not_hand_on(self, life: Life, leg: Leg) -> str | None:
         """Return why the rest of a plan may not go to the node that is next; none if it may.
@@ -167,36 +174,52 @@ class Attempts:
         leg, spans = candidate.legs[0], own.times.spans(tier, life.item_bytes)
         return own.load_s(tier, leg.first, leg.last) + spans.seconds[leg.first][leg.last] * items
 
-    def _dispatch(self, life: Life, attempt: Attempt, transfer_s: float, now: float) -> None:
+    def _trip(self, life: Life, candidate: Candidate, link: Link) -> Trip:
+        """Return what is predicted of the way to a peer: what was reckoned before, for an offer that is taken up."""
+        offer = life.offer
+        if offer is not None and offer.trip is not None and offer.trip.candidate is candidate:
+            return offer.trip
+        assert life.choice is not None, "a candidate was chosen"
+        observation, leg = life.choice.observation, candidate.legs[0] if candidate.legs else None
+        n_bytes = bytes_on_link(life, candidate, leg)
+        trip = Trip(
+            candidate=candidate,
+            patience_s=patience_s(self._settings, observation, candidate),
+            elsewhere_s=elsewhere_s(observation, (candidate.node_id,)),
+            n_bytes=n_bytes,
+            crossing_s=link.crossing_s(n_bytes),
+        )
+        if offer is not None:
+            offer.trip = trip
+        return trip
+
+    def _dispatch(self, life: Life, attempt: Attempt, link: Link, transfer_s: float, now: float) -> None:
         assert attempt.there is not None, "a dispatch has a receiver"
-        link, n_bytes = self._view.link_to(attempt.there), bytes_on_link(life, attempt)
-        line_s, crossing_s = link.traffic.wait_s(now), link.crossing_s(n_bytes)
-        life.attempt = replace(attempt, line_s=line_s, crossing_s=crossing_s, link_bytes=int(n_bytes))
-        life.look_s = attempt.until_s
+        life.attempt, life.look_s = attempt, attempt.until_s
         self.out += 1
         link.outstanding += 1
-        link.traffic.sent(crossing_s, now)
-        tier, codec = attempt.candidate.tier, attempt.codec
-        self.use_radio(life, n_bytes, now)
+        link.traffic.sent(attempt.crossing_s, now)
+        self.use_radio(life, attempt.link_bytes, now)
+        tier, legs, request = attempt.candidate.tier, attempt.legs, life.request
         self._commands.append(
             Dispatch(
-                request_id=life.request.request_id,
+                request_id=request.request_id,
                 attempt=attempt.number,
                 node_id=attempt.there,
                 start_tier=tier.tier,
-                deadline_s=seconds_there(life.remaining_s(now), line_s + transfer_s),
-                via=(*life.request.via, self._view.own.profile.node_id),
-                codec=codec,
-                may_climb=life.request.may_climb,
-                partial=Partial(artifact=tier.artifact, legs=attempt.legs) if attempt.legs else None,
-                of=_input_of(life, attempt.leg),
+                deadline_s=seconds_there(life.deadline_s - now, attempt.line_s + transfer_s),
+                via=(*request.via, self._view.own.profile.node_id),
+                codec=attempt.codec,
+                may_climb=request.may_climb,
+                partial=Partial(artifact=tier.artifact, legs=legs) if legs else None,
+                of=_input_of(life, legs[0]) if legs else None,
             )
         )
 
 
-def _input_of(life: Life, leg: Leg | None) -> int | None:
+def _input_of(life: Life, leg: Leg) -> int | None:
     """Return the attempt whose tensors go into a leg; none where that is the request's own input."""
-    return life.reached.attempt if leg and leg.first and life.reached else None
+    return life.reached.attempt if leg.first and life.reached else None
 
 
 def bytes_to_send(life: Life, leg: Leg | None) -> int:
@@ -204,9 +227,9 @@ def bytes_to_send(life: Life, leg: Leg | None) -> int:
     return life.reached.n_bytes if leg is not None and leg.first and life.reached else life.request.input_bytes
 
 
-def bytes_on_link(life: Life, attempt: Attempt) -> float:
-    """Return about how many bytes are sent for an attempt at a peer, encoded as the plan says."""
-    tier, leg = attempt.candidate.tier, attempt.leg
+def bytes_on_link(life: Life, candidate: Candidate, leg: Leg | None) -> float:
+    """Return about how many bytes are sent to a peer for what begins with this leg, encoded as the plan says."""
+    tier, codec = candidate.tier, candidate.codec if leg is None else leg.codec
     ways = tier.stages[leg.first - 1].ways if leg is not None and leg.first else tier.ways
-    ratio = 1.0 if attempt.codec == RAW else next((way.ratio for way in ways if way.codec == attempt.codec), 1.0)
+    ratio = 1.0 if codec == RAW else next((way.ratio for way in ways if way.codec == codec), 1.0)
     return bytes_to_send(life, leg) * ratio

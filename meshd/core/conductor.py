@@ -16,7 +16,7 @@ from meshd import errors
 from meshd.core import events
 from meshd.core.admission import room_for, why_not_admit
 from meshd.core.answer import Failure
-from meshd.core.attempts import Attempts, bytes_on_link
+from meshd.core.attempts import Attempts
 from meshd.core.books import Books
 from meshd.core.candidate import NOT_PRICED, WAIT, Candidate
 from meshd.core.chooser import Chooser
@@ -203,8 +203,7 @@ class Conductor:
         assert attempt is not None, "what is waited for is an attempt"
         waited_s = now - attempt.since_s
         if attempt.there is not None:
-            n_bytes = int(bytes_on_link(life, attempt))
-            self._view.learn_overdue(attempt.there, n_bytes, waited_s - attempt.work_there_s, now)
+            self._view.learn_overdue(attempt.there, attempt.link_bytes, waited_s - attempt.work_there_s, now)
         shunned, why = life.shunned, f"no answer within {waited_s * 1e3:.0f} ms"
         life.shunned = shunned | dict.fromkeys(peers, why)
         if peers and self._chooser.observe(life, now).offers_any:

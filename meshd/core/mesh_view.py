@@ -436,10 +436,12 @@ class MeshView:
         return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / slower_bps)
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
+        peer.heard_s = now
+        if telemetry == peer.telemetry and telemetry.links is None:
+            return
         if telemetry.links is not None or _of_moment(telemetry) != _of_moment(peer.telemetry):
             self._noticed.changed()
         peer.telemetry = telemetry
-        peer.heard_s = now
         if telemetry.links is not None:
             peer.links = {told.node: told for told in telemetry.links}
         peer.tell_warm(telemetry.warm_stages)

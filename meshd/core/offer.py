@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from meshd.core.candidate import Candidate
+from meshd.core.trip import Trip
 
 
 class Offer(Struct, kw_only=True):
@@ -17,6 +18,8 @@ class Offer(Struct, kw_only=True):
     """Of what is known of the mesh."""
     least_s: float
     """A deadline that is at least so far away plays no part."""
+    trip: Trip | None = None
+    """The way to the peer that was chosen last."""
     index: int | None = None
     """What the policy chooses; none until it has said so for good."""
     policy: str = ""

@@ -11,6 +11,7 @@ from meshd.core.life import Life
 from meshd.core.node import HostedTier
 from meshd.core.plan import Leg
 from meshd.core.settings import Settings
+from meshd.core.trip import Trip
 
 _MARGIN = 0.05
 """Share of the deadline kept back, at most _MARGIN_MOST_S, so that a degraded answer still arrives in time."""
@@ -49,12 +50,13 @@ def patience_s(settings: Settings, observation: Observation, chosen: Candidate) 
     return max(settings.patience_factor * expected.total_s + 3.0 * expected.deviation_s, floor_s)
 
 
-def wait_s(settings: Settings, life: Life, chosen: Candidate) -> float:
+def wait_s(life: Life, trip: Trip) -> float:
     """Return how long to wait for a peer before looking elsewhere; without any answer yet, until the last call."""
     assert life.choice is not None, "a candidate was chosen"
-    observation = life.choice.observation
-    patient_s = patience_s(settings, observation, chosen)
-    return patient_s if life.given is not None else min(patient_s, last_call_s(observation, chosen))
+    if life.given is not None:
+        return trip.patience_s
+    remaining_s, total_s = life.choice.observation.remaining_s, trip.candidate.prediction.total_s
+    return min(trip.patience_s, last_moment_s(remaining_s, trip.elsewhere_s, total_s))
 
 
 def wait_for_all_s(settings: Settings, life: Life, racing: Collection[Candidate]) -> float:
@@ -96,15 +98,24 @@ def last_call_s(observation: Observation, chosen: Candidate, *, tried: Collectio
 
     It is none where there is no other way, nor where waiting for the chosen one at all leaves no time for another.
     """
-    tried = tried or (chosen.node_id,)
+    way_out_s = elsewhere_s(observation, tried or (chosen.node_id,))
+    return last_moment_s(observation.remaining_s, way_out_s, chosen.prediction.total_s)
+
+
+def last_moment_s(remaining_s: float, way_out_s: float, total_s: float) -> float:
+    """Return the same where the other way takes so long, and the chosen one is predicted to take ``total_s``."""
+    limit_s = remaining_s - margin_s(remaining_s) - way_out_s
+    return limit_s if limit_s >= total_s else inf
+
+
+def elsewhere_s(observation: Observation, tried: Collection[NodeId]) -> float:
+    """Return how long the soonest other way would take, with a margin; infinity where there is none."""
     others = (
         candidate.prediction.first_s + 2.0 * candidate.prediction.deviation_s
         for candidate in observation.candidates
         if candidate.node_id not in tried and _may_serve(candidate)
     )
-    remaining_s = observation.remaining_s
-    limit_s = remaining_s - margin_s(remaining_s) - min(others, default=remaining_s)
-    return limit_s if limit_s >= chosen.prediction.total_s else inf
+    return min(others, default=inf)
 
 
 def _may_serve(candidate: Candidate) -> bool:

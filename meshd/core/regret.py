@@ -38,6 +38,11 @@ class Regret:
 
     def look_back(self, observation: Observation, chosen: Candidate) -> None:
         """Count what this choice loses for want of a model in memory, and load that model if it is enough."""
+        for candidate in observation.candidates:
+            if candidate.prediction.load_s:
+                break
+        else:
+            return  # Most often: all of them are warm.
         if _is_cold(chosen):
             self._view.made_up(chosen.node_id, chosen.tier.artifact)
         loss = self._loss(observation, chosen)
