@@ -13,6 +13,7 @@ from meshd.core.answer import Energy, Hop, Timings
 from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.plan import RAW
+from meshd.core.settings import Settings
 from meshd.core.request import Priority, Privacy
 from meshd.weighed import Weighed
 from model_registry.power import PowerModel
@@ -305,7 +306,9 @@ class ExplainedLeg(Struct, frozen=True, kw_only=True):
     last: int
     """Stages [first, last)."""
     codec: str
-    """How the tensors travel to it; ``raw`` where they are not encoded, or begin there."""
+    """How the tensors were to travel to it; ``raw`` where they are not encoded, or begin there."""
+    actual_codec: str | None = None
+    """How they did; none where it did not come to that. ``raw`` too where they had no form in the codec."""
     predicted_compute_s: float
     predicted_transfer_s: float
     """For the way to this node, encoding and decoding included."""
@@ -341,7 +344,9 @@ class ExplainedCandidate(Weighed, frozen=True, kw_only=True):
     rate_assumed: bool = False
     """Whether a link that it goes over was never measured: ``transfer_s`` is what classes are known for."""
     codec: str = RAW
-    """How the input travels to a peer that runs it whole."""
+    """How the input was to travel to a peer that runs it whole."""
+    actual_codec: str | None = None
+    """How it did; none where it did not come to that. ``raw`` too where it had no form in the codec."""
     legs: tuple[ExplainedLeg, ...] = ()
     """Stages over several nodes, in order; empty where one node runs it whole."""
     shares: tuple[ExplainedShare, ...] = ()
@@ -391,5 +396,7 @@ class ExplainDocument(Struct, frozen=True, kw_only=True):
     route: tuple[Hop, ...]
     timings: Timings | None
     energy: Energy | None
+    settings: Settings = Settings()
+    """The prices by which costs were weighed."""
     parts: tuple[ExplainDocument, ...] = ()
     """Stories of the shares of its batch, or of the two nodes that an emergency ran on at once."""

@@ -69,6 +69,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     """By how much it is expected to delay others, over all of them: its seconds on each node times who is there."""
     handling_s: float = 0.0
     """What such requests took beyond their runs and ways."""
+    forgone_joules: float = 0.0
+    """Of the price of loading, what ``cost`` leaves out: requests before have lost as much (regret.py)."""
     own_joules: float = 0.0
     """Of ``joules``, what this node spends; the rest is the others'."""
 
@@ -122,6 +124,8 @@ class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """Items of the batch over several nodes; empty where one node runs them all."""
     is_assumed: bool = False
     """Whether it goes over a link whose rate nobody has measured: the time on the way is what classes are known for."""
+    is_load_assumed: bool = False
+    """Whether loading takes what was announced when the model was taken in: nobody has seen it loaded since."""
 
     @property
     def allowed(self) -> bool:

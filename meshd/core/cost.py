@@ -268,6 +268,7 @@ class CostModel:
             cost=weighted + seconds_cost - course.forgone_joules + settings.miss_price_joules * miss,
             delay_s=course.delay_s,
             handling_s=course.handling_s,
+            forgone_joules=course.forgone_joules,
         )
 
     def input_passage(self, node: NodeView, hosted: HostedTier, items: int) -> Passage:

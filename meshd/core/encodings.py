@@ -20,6 +20,9 @@ _MOST_KNOWN = 512
 _NOTICED = 0.05
 """An answer's size that differs by less is the same: numbers in its header take a byte more or less."""
 
+_MOST_MISFITS = 3
+"""In a row: whoever sends more inputs that a codec cannot take sends others like them."""
+
 _Key = tuple[str, int, str]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -43,6 +46,8 @@ class Encodings:
         self._ratios: OrderedDict[_Key, Estimate] = OrderedDict()
         self._encoding_s: OrderedDict[_Key, Estimate] = OrderedDict()
         self._replies: OrderedDict[ArtifactHash, float] = OrderedDict()
+        self._misfits: OrderedDict[_Key, int] = OrderedDict()
+        """Sendings in a row that had no form in a codec and went raw instead."""
 
     def ratio(self, hosted: HostedTier, stage: int, way: Way) -> float:
         """Return the bytes on the link per byte of what crosses before a stage: learned, or as announced."""
@@ -61,9 +66,22 @@ class Encodings:
     def learn(self, hosted: HostedTier, stage: int, codec: str, *, ratio: float, encoding_s: float, now: float) -> None:
         """Take in how far one sending was shrunk, and the seconds for one item that it took here."""
         key = _key(hosted, stage, codec)
+        self._misfits.pop(key, None)
         _learn(self._ratios, key, ratio, now)
         _learn(self._encoding_s, key, encoding_s, now)
         self.version += 1
+
+    def learn_misfit(self, hosted: HostedTier, stage: int, codec: str, now: float) -> None:
+        """Take in that one sending had no form in a codec and went raw; where it is always so, raw is what to expect.
+
+        One odd input says nothing of those that do have a form.
+        """
+        key = _key(hosted, stage, codec)
+        misfits = self._misfits[key] = self._misfits.get(key, 0) + 1
+        _forget_oldest(self._misfits, key)
+        if misfits > _MOST_MISFITS:
+            _learn(self._ratios, key, 1.0, now)
+            self.version += 1
 
     def learn_reply(self, artifact: ArtifactHash, item_bytes: float) -> None:
         """Take in the size of one answer; outputs of a model hardly differ in size, so one that does counts."""

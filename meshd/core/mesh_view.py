@@ -305,6 +305,8 @@ class MeshView:
     ) -> None:
         """Take in how long a link took for what crosses before a stage, and how far a codec shrank its ``n_bytes``.
 
+        ``codec`` is the one that was planned.
+
         ``transfer_s`` is what the peer's own time leaves of the whole exchange, encoding here included.
         """
         link = self.link_to(answered.node_id)
@@ -316,7 +318,9 @@ class MeshView:
             return
         reply_bytes = max(0, answered.transferred_bytes - answered.sent_bytes)
         self.encodings.learn_reply(hosted.artifact, reply_bytes / items)
-        if codec != RAW:
+        if answered.codec == RAW != codec:
+            self.encodings.learn_misfit(hosted, stage, codec, now)
+        elif codec != RAW:
             ratio, item_s = answered.sent_bytes / n_bytes, answered.codec_s / items
             self.encodings.learn(hosted, stage, codec, ratio=ratio, encoding_s=item_s, now=now)
 

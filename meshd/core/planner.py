@@ -167,6 +167,7 @@ class _Ways:
             reason=reason,
             codec=codec,
             is_assumed=node.link is not None and not node.link.is_rate_measured,
+            is_load_assumed=prediction.load_s > 0.0 and not node.loading.is_measured(hosted, 0, len(hosted.stages)),
         )
 
     def _splits(self, wholes: Sequence[Candidate], here: Sequence[HostedTier]) -> list[Candidate]:

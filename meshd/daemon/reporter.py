@@ -238,7 +238,7 @@ class Reporter:
                 f"request {request_id!r} is not known here." if request_id else "there was no request yet.",
                 hint=f"A node remembers its last {kept} requests; ask the node that took this one.",
             )
-        return story_document(story)
+        return story_document(story, self._config.scheduler)
 
 
 def _hosts(node: NodeView, model: ModelName) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from meshd.core.answer import Answer, Hop, Outcome
 from meshd.core.candidate import Candidate
 from meshd.core.explanation import Choice, Explanation
 from meshd.core.plan import Leg
+from meshd.core.settings import Settings
 from meshd.daemon.weighing import weighed
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedLeg, ExplainedShare
 
 Route = tuple[Hop, ...]
 
 
-def story_document(story: Explanation) -> ExplainDocument:
+def story_document(story: Explanation, settings: Settings) -> ExplainDocument:
     """Return a story as clients read it, its children's below it."""
     request, outcome = story.request, story.outcome
     answer = outcome if isinstance(outcome, Answer) else None
@@ -44,7 +45,8 @@ def story_document(story: Explanation) -> ExplainDocument:
         route=route,
         timings=answer.timings if answer else None,
         energy=answer.energy if answer else None,
-        parts=tuple(story_document(child) for child in story.children),
+        settings=settings,
+        parts=tuple(story_document(child, settings) for child in story.children),
     )
 
 
@@ -81,6 +83,7 @@ def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:
         predicted_joules=prediction.joules if prediction else None,
         rate_assumed=candidate.is_assumed,
         codec=candidate.codec,
+        actual_codec=_codec([] if candidate.here else [hop for hop in route if _is_whole(hop, candidate)]),
         legs=tuple(_leg(leg, route) for leg in candidate.legs),
         shares=tuple(
             ExplainedShare(
@@ -104,11 +107,22 @@ def _leg(leg: Leg, route: Route) -> ExplainedLeg:
         first=leg.first,
         last=leg.last,
         codec=leg.codec,
+        actual_codec=_codec(ran),
         predicted_compute_s=leg.compute_s,
         predicted_transfer_s=leg.transfer_s,
         actual_compute_s=_compute_s(ran),
         actual_transfer_s=sum(hop.transfer_s for hop in ran) if ran else None,
     )
+
+
+def _is_whole(hop: Hop, candidate: Candidate) -> bool:
+    """Tell whether a hop is the run of a candidate that one node runs whole."""
+    return hop.stages is None and (hop.node_id, hop.tier) == (candidate.node_id, candidate.tier.tier)
+
+
+def _codec(ran: Sequence[Hop]) -> str | None:
+    """Return how what it ran on came to a node."""
+    return ran[0].codec if ran else None
 
 
 def _compute_s(hops: Iterable[Hop]) -> float | None:

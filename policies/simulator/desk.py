@@ -126,6 +126,7 @@ class Desk:
                 telemetry=told.telemetry,
                 sent_bytes=n_bytes,
                 codec_s=way.seconds * entry.request.batch / 2.0,
+                codec=way.codec,
             )
         )
 

@@ -43,13 +43,14 @@ def test_every_way_is_a_row_and_the_chosen_one_says_what_it_has_over_the_next(me
     assert [" ".join(line.split()) for line in meshd("plan", ECG).out.splitlines()] == [
         "ecg-anomaly one item, 602 kB in · normal · household · 10.0 s to answer",
         "decided by wrist, policy least-expected-cost; nothing was run",
+        "a second costs 0.1 J, a late answer 1 J; a joule from the wall counts 0.1",
         "to kitchen: 2.05 Mbit/s (measured), round trip 2.10 ms (measured)",
         "",
         "if every link had 2 Mbit/s",
-        "plan sent as tier time compute transfer energy",
-        "→ wrist — watch 50.0 ms 50.0 ms 0 s ~50.0 mJ",
-        "kitchen uint8 watch 605 ms 5.00 ms 600 ms ~200 mJ",
-        "→ wrist: 555 ms sooner and ~150 mJ less than kitchen, the next best",
+        "plan sent as tier time compute transfer energy cost in mJ",
+        "→ wrist — watch 50.0 ms 50.0 ms 0 s ~50.0 mJ 55",
+        "kitchen uint8 watch 605 ms 5.00 ms 600 ms ~200 mJ 180",
+        "→ wrist: costs 55 mJ as weighed instead of 180; 555 ms sooner and ~150 mJ less than kitchen, the next best",
     ]
 
 
@@ -84,10 +85,26 @@ def rows(shown: str) -> list[str]:
 def test_every_part_of_a_time_has_a_column_where_it_is_anything(meshd: Command, daemon: FakeDaemon) -> None:
     daemon.documents["plan"] = changed(queue_s=0.001, load_s=0.02, escalation_s=0.003, delay_s=0.5, total_s=0.629)
     assert rows(meshd("plan", ECG).out) == [
-        "plan sent as tier time wait load compute transfer larger tier delays others energy",
-        "→ wrist — watch 50.0 ms 0 s 0 s 50.0 ms 0 s 0 s 0 s ~50.0 mJ",
-        "kitchen uint8 watch 629 ms 1.00 ms 20.0 ms 5.00 ms 600 ms 3.00 ms 500 ms ~200 mJ",
+        "plan sent as tier time wait load compute transfer larger tier delays others energy cost in mJ",
+        "→ wrist — watch 50.0 ms 0 s 0 s 50.0 ms 0 s 0 s 0 s ~50.0 mJ 55",
+        "kitchen uint8 watch 629 ms 1.00 ms 20.0 ms 5.00 ms 600 ms 3.00 ms 500 ms ~200 mJ 180",
     ]
+
+
+def test_loading_that_nobody_has_seen_is_marked(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["plan"] = changed(load_s=0.02, load_assumed=True, forgone_joules=0.001)
+    assert "kitchen uint8 watch 605 ms ~20.0 ms 5.00 ms 600 ms ~200 mJ 180" in rows(meshd("plan", ECG).out)
+
+
+def test_a_choice_that_seconds_and_joules_speak_against_says_what_decided(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["plan"] = changed(total_s=0.04, joules=0.04, weighted_joules=0.16)
+    (look,) = daemon.documents["plan"].looks  # type: ignore[union-attr]
+    chosen = replace(look.ways[0], weighted_joules=0.005, forgone_joules=0.001)
+    daemon.documents["plan"] = replace(PLAN, looks=(replace(look, ways=(chosen, look.ways[1])),))
+    assert " ".join(meshd("plan", ECG).out.split()).endswith(
+        "→ wrist: costs 55 mJ as weighed instead of 180; 10.0 ms later and ~10.0 mJ more than kitchen, the next best; "
+        "joules from the wall count 0.1; 1 mJ of loading count as paid, requests before lost as much without it"
+    )
 
 
 def test_a_later_way_says_what_it_spares_others(meshd: Command, daemon: FakeDaemon) -> None:

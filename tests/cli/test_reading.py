@@ -115,6 +115,7 @@ def test_explain_tells_what_was_forbidden_and_why(meshd: Command, daemon: FakeDa
     assert [" ".join(line.split()) for line in ended.out.splitlines() if line.strip()] == [
         "r1 ecg-anomaly · 7.20 kB in · normal · household · 500 ms to answer · at least",
         "tier hub",
+        "a second costs 0.1 J, a late answer 1 J; a joule from the wall counts 0.1",
         "decision 1 by least-expected-cost, 500 ms left",
         "plan time energy cost in mJ forbidden because",
         "watch tier on wrist 1.00 ms ~200 µJ 0.3 too_weak: the request",
@@ -185,6 +186,22 @@ def test_an_answer_says_how_its_input_travelled(meshd: Command, daemon: FakeDaem
     hop = msgspec.structs.replace(samples.HOP, codec="uint8")
     daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, route=(hop,))
     assert "  hub tier on kitchen: fp32, 2.00 ms, score 0.970, sent as uint8" in meshd("explain").out.splitlines()
+
+
+def test_a_plan_whose_input_went_raw_says_so_where_another_way_was_meant(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["explain"] = samples.chosen(codec="uint8", actual_codec="raw")
+    assert "     its input was sent raw instead: it had no form in uint8" in meshd("explain").out.splitlines()
+
+
+def test_loading_that_nobody_has_seen_and_what_counts_as_paid_of_it_are_told(
+    meshd: Command, daemon: FakeDaemon
+) -> None:
+    daemon.documents["explain"] = samples.chosen(
+        predicted_s=0.005, load_s=0.002, load_assumed=True, compute_s=0.003, forgone_joules=0.0002
+    )
+    told = " ".join(meshd("explain").out.split())
+    assert "5.00 ms = 2.00 ms loading, as it was announced + 3.00 ms computing" in told
+    assert "0.2 mJ of loading count as paid: requests before lost as much without it" in told
 
 
 def test_the_time_of_what_was_chosen_is_the_sum_of_named_parts(meshd: Command, daemon: FakeDaemon) -> None:

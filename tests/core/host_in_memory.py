@@ -190,6 +190,7 @@ class Host:
                     telemetry=peer.scheduler.telemetry(),
                     sent_bytes=n_bytes,
                     codec_s=self._way_of(sent).seconds / 2,
+                    codec=sent.codec,
                 )
             )
         else:

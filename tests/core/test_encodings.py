@@ -36,7 +36,7 @@ def test_only_what_both_ends_know_is_used(ours: tuple[str, ...], theirs: tuple[s
     assert codec_over(2e6, ours, theirs) == codec
 
 
-def sent(codec_s: float, sent_bytes: int) -> PeerAnswered:
+def sent(codec_s: float, sent_bytes: int, codec: str = "raw") -> PeerAnswered:
     return PeerAnswered(
         request_id=ASKED.request_id,
         attempt=1,
@@ -46,6 +46,7 @@ def sent(codec_s: float, sent_bytes: int) -> PeerAnswered:
         telemetry=None,
         sent_bytes=sent_bytes,
         codec_s=codec_s,
+        codec=codec,
     )
 
 
@@ -54,9 +55,24 @@ def test_a_codec_that_does_not_shrink_these_inputs_is_given_up() -> None:
     link = view.link_to(member("kitchen").node_id)
     for second in range(5):
         took_s = link.rtt_s.mean + 604_000 * link.byte_s
-        view.learn_exchange(sent(0.010, 600_000), PICTURE, 0, "jpeg", 600_000, took_s + 0.010, float(second))
+        view.learn_exchange(sent(0.010, 600_000, "jpeg"), PICTURE, 0, "jpeg", 600_000, took_s + 0.010, float(second))
     (there,) = [c for c in seen(view, ASKED).candidates if c.node == "kitchen"]
     assert there.codec == "uint8"
+
+
+def codecs_after_misfits(n: int) -> str:
+    """Return how an input would be sent after so many that went raw, for they had no form in the codec."""
+    view = mesh(member("band", codecs=BOTH), member("kitchen", PICTURE, codecs=BOTH), bps=2e6)
+    link = view.link_to(member("kitchen").node_id)
+    for second in range(n):
+        took_s = link.rtt_s.mean + 604_000 * link.byte_s
+        view.learn_exchange(sent(0.010, 600_000), PICTURE, 0, "jpeg", 600_000, took_s + 0.010, float(second))
+    (there,) = [c for c in seen(view, ASKED).candidates if c.node == "kitchen"]
+    return there.codec
+
+
+def test_one_input_that_had_no_form_in_a_codec_says_nothing_of_the_next_and_many_in_a_row_do() -> None:
+    assert [codecs_after_misfits(n) for n in (1, 3, 6)] == ["jpeg", "jpeg", "uint8"]
 
 
 def test_the_answers_bytes_are_predicted_with_the_inputs() -> None:

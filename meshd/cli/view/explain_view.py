@@ -11,20 +11,23 @@ from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.parts_view import part_lines, sent_as, stages, sum_lines
-from meshd.cli.view.words import NOTHING, duration, energy, size
+from meshd.cli.view.weights_view import COST, cost, weights_line
+from meshd.cli.view.words import duration, energy, size
 from meshd.core.answer import Hop
 from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
 
 
 def explain_view(story: ExplainDocument) -> RenderableType:
     """Return the request, its decisions in order, and the outcome."""
-    numbered = enumerate(pairwise([*story.decisions, None]), start=1)
-    decisions = (
-        _decision(number, decision, _came_of(story, decision, after))
-        for number, (decision, after) in numbered
-        if decision is not None
-    )
-    return Group(_request(story), *decisions, *_parts(story), _outcome(story))
+    return Group(_request(story), weights_line(story.settings), *_told(story))
+
+
+def _told(story: ExplainDocument) -> Iterator[RenderableType]:
+    for number, (decision, after) in enumerate(pairwise([*story.decisions, None]), start=1):
+        if decision is not None:
+            yield _decision(number, decision, _came_of(story, decision, after))
+    yield from _parts(story)
+    yield _outcome(story)
 
 
 def _parts(story: ExplainDocument) -> Iterator[RenderableType]:
@@ -32,7 +35,7 @@ def _parts(story: ExplainDocument) -> Iterator[RenderableType]:
     for number, part in enumerate(story.parts, start=1):
         word = "part" if part.batch < story.batch else "race: run"
         yield Text(f"\n{word} {number} of {len(story.parts)}", style="bold")
-        yield Padding(explain_view(part), (0, 0, 0, 2))
+        yield Padding(Group(_request(part), *_told(part)), (0, 0, 0, 2))
 
 
 def _request(story: ExplainDocument) -> Text:
@@ -52,8 +55,8 @@ def _decision(number: int, decision: ExplainedDecision, came_of: Text) -> Render
         (f", as weighed {duration(decision.weighed_ago_s)} before" if decision.weighed_ago_s else "", "dim"),
     )
     table = columns(
-        *("", "plan", "time", "energy", "cost in mJ", "forbidden because"),
-        right=("time", "energy", "cost in mJ"),
+        *("", "plan", "time", "energy", COST, "forbidden because"),
+        right=("time", "energy", COST),
         wrapping=("forbidden because",),
     )
     for index, candidate in enumerate(decision.candidates):
@@ -90,7 +93,7 @@ def _candidate(candidate: ExplainedCandidate, *, chosen: bool) -> tuple[str | Te
         ),
         duration(candidate.predicted_s),
         energy(candidate.predicted_joules, estimated=True),
-        NOTHING if candidate.cost is None else f"{candidate.cost * 1e3:.3g}",
+        cost(candidate.cost),
         Text(f"{candidate.mask}: {reason}" if candidate.mask else "", style="yellow"),
     )
 

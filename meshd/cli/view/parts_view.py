@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from meshd.cli.view.weights_view import cost
 from meshd.cli.view.words import duration
 from meshd.core.plan import RAW
 from meshd.documents import ExplainedCandidate, ExplainedLeg, ExplainedShare
@@ -18,9 +19,17 @@ def sent_as(codec: str) -> str:
     return "" if codec == RAW else f", sent as {codec}"
 
 
+def travelled(planned: str, actual: str | None) -> str:
+    """Return how tensors were to travel, and how they did where that is another way."""
+    if actual is None or actual == planned:
+        return sent_as(planned)
+    return f", sent {actual} instead: it had no form in {planned}"
+
+
 def sum_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
     """Yield what the predicted time of a plan is the sum of, where that is more than one thing."""
-    named = {"waiting": chosen.queue_s, "loading": chosen.load_s, "computing": chosen.compute_s}
+    loading = "loading, as it was announced" if chosen.load_assumed else "loading"
+    named = {"waiting": chosen.queue_s, loading: chosen.load_s, "computing": chosen.compute_s}
     way = "on the way, at a rate assumed from its class" if chosen.rate_assumed else "on the way"
     named |= {way: chosen.transfer_s, "handling it": chosen.handling_s}
     larger_s = (chosen.predicted_s or 0.0) - sum(seconds or 0.0 for seconds in named.values())
@@ -29,8 +38,13 @@ def sum_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
     parts = [f"{duration(seconds)} {word}" for word, seconds in named.items() if seconds]
     if len(parts) > 1 and chosen.compute_s is not None:
         yield Text(f"     {duration(chosen.predicted_s)} = {' + '.join(parts)}", style="dim")
+    if chosen.actual_codec not in {None, chosen.codec}:
+        yield Text(f"     its input was{travelled(chosen.codec, chosen.actual_codec)[1:]}", style="yellow")
     if chosen.delay_s:
         yield Text(f"     others are delayed by {duration(chosen.delay_s)}, which its cost counts too", style="dim")
+    if chosen.forgone_joules:
+        told = f"{cost(chosen.forgone_joules)} mJ of loading count as paid: requests before lost as much without it"
+        yield Text(f"     {told}", style="dim")
 
 
 def part_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
@@ -53,7 +67,7 @@ def _leg(leg: ExplainedLeg, *, travels: bool) -> str:
 
 def _way(leg: ExplainedLeg) -> str:
     took = "" if leg.actual_transfer_s is None else f", {_taken(leg.actual_transfer_s)}"
-    return f"{duration(leg.predicted_transfer_s)} to get there{sent_as(leg.codec)}{took}; "
+    return f"{duration(leg.predicted_transfer_s)} to get there{travelled(leg.codec, leg.actual_codec)}{took}; "
 
 
 def _share(share: ExplainedShare) -> str:

@@ -10,8 +10,10 @@ from rich.text import Text
 
 from meshd.cli.view.columns import columns
 from meshd.cli.view.parts_view import sent_as, stages
+from meshd.cli.view.weights_view import COST, cost, weights_line
 from meshd.cli.view.words import NOTHING, duration, energy, size
 from meshd.core.plan import RAW
+from meshd.core.settings import Settings
 from meshd.plan_document import KnownLink, PlanDocument, PlannedLook, PlannedWay
 
 _MOST_OTHERS = 16
@@ -34,7 +36,8 @@ def _question(document: PlanDocument) -> Text:
     )
     if document.known_by != document.node:
         told.append(f", by what {document.known_by} knows of it")
-    return told.append(f", policy {document.policy}; nothing was run", "dim")
+    told.append(f", policy {document.policy}; nothing was run\n", "dim")
+    return told.append(weights_line(document.settings))
 
 
 def _links(document: PlanDocument) -> Iterator[Text]:
@@ -63,15 +66,23 @@ def _look(document: PlanDocument, look: PlannedLook) -> RenderableType:
         return Group(supposed, Text("nobody who can be reached hosts this model", style="yellow"))
     shown = [column for column in _COLUMNS if column.is_always or any(column.seconds(way) for way in look.ways)]
     is_encoded = any(way.codec != RAW for way in look.ways)
-    names = ["plan", *(["sent as"] if is_encoded else []), "tier", "time", *(column.name for column in shown), "energy"]
+    names = [
+        "plan",
+        *(["sent as"] if is_encoded else []),
+        "tier",
+        "time",
+        *(column.name for column in shown),
+        "energy",
+        COST,
+    ]
     table = columns("", *names, right={*names} - {"plan", "sent as", "tier"}, wrapping=("plan",))
     for index, way in enumerate(look.ways):
         style = "bold" if index == look.chosen else "dim" if way.mask else ""
         sent = [NOTHING if way.codec == RAW else way.codec] if is_encoded else []
-        seconds = (duration(column.seconds(way)) for column in shown)
+        seconds = (column.written(way) for column in shown)
         spent = energy(way.joules, estimated=True)
         mark, place = Text(_mark(index, look), style="bold green"), Text(way.place, style=style)
-        table.add_row(mark, place, *sent, str(way.tier), duration(way.total_s), *seconds, spent)
+        table.add_row(mark, place, *sent, str(way.tier), duration(way.total_s), *seconds, spent, cost(way.cost))
     return Group(supposed, table, *_why(document, look), *_why_not(look), *_others(look))
 
 
@@ -81,11 +92,16 @@ class _Column(NamedTuple):
     name: str
     seconds: Callable[[PlannedWay], float | None]
     is_always: bool = False
+    is_assumed: Callable[[PlannedWay], bool] = lambda _way: False
+
+    def written(self, way: PlannedWay) -> str:
+        """Return its figure; with a tilde where nobody has measured it."""
+        return f"{'~' if self.is_assumed(way) and self.seconds(way) else ''}{duration(self.seconds(way))}"
 
 
 _COLUMNS = (
     _Column("wait", lambda way: way.queue_s),
-    _Column("load", lambda way: way.load_s),
+    _Column("load", lambda way: way.load_s, is_assumed=lambda way: way.load_assumed),
     _Column("compute", lambda way: way.compute_s, is_always=True),
     _Column("transfer", lambda way: way.transfer_s, is_always=True),
     _Column("handling", lambda way: way.handling_s),
@@ -117,7 +133,7 @@ def _why(document: PlanDocument, look: PlannedLook) -> Iterator[Text]:
         yield Text("nothing is allowed", style="bold red")
         return
     chosen = look.ways[look.chosen]
-    yield Text.assemble(("→ ", "bold green"), (chosen.place, "bold"), f": {_against(chosen, look)}")
+    yield Text.assemble(("→ ", "bold green"), (chosen.place, "bold"), f": {_against(chosen, look, document.settings)}")
     if look.rival is not None:
         yield _race(chosen, look.ways[look.rival])
     for leg in chosen.legs:
@@ -135,8 +151,8 @@ def _race(chosen: PlannedWay, rival: PlannedWay) -> Text:
     )
 
 
-def _against(chosen: PlannedWay, look: PlannedLook) -> str:
-    """Say what the chosen way has over the next best."""
+def _against(chosen: PlannedWay, look: PlannedLook, settings: Settings) -> str:
+    """Say what the chosen way has over the next best, in the currency that decided first."""
     others = [way for way in look.ways if way is not chosen and way.mask is None and way.cost is not None]
     if not others or chosen.total_s is None or chosen.cost is None or chosen.joules is None:
         return "the only way that is allowed"
@@ -146,11 +162,20 @@ def _against(chosen: PlannedWay, look: PlannedLook) -> str:
     sooner_s, saved_joules = second.total_s - chosen.total_s, second.joules - chosen.joules
     time = f"{duration(abs(sooner_s))} {'sooner' if sooner_s >= 0.0 else 'later'}"
     spent = f"{energy(abs(saved_joules), estimated=True)} {'less' if saved_joules >= 0.0 else 'more'}"
-    return f"{time} and {spent} than {second.place}, the next best{_for_others(chosen, second)}"
+    costs = f"costs {cost(chosen.cost)} mJ as weighed instead of {cost(second.cost)}"
+    reasons = "".join(f"; {reason}" for reason in _reasons(chosen, second, settings))
+    return f"{costs}; {time} and {spent} than {second.place}, the next best{reasons}"
 
 
-def _for_others(chosen: PlannedWay, second: PlannedWay) -> str:
-    """Say what a way that is later has over a sooner one: it delays others less."""
+def _reasons(chosen: PlannedWay, second: PlannedWay, settings: Settings) -> Iterator[str]:
+    """Yield what seconds and joules alone do not show."""
     less_s = (second.delay_s or 0.0) - (chosen.delay_s or 0.0)
-    is_later = (chosen.total_s or 0.0) > (second.total_s or 0.0)
-    return f"; it delays others by {duration(less_s)} less" if is_later and less_s > 0.0 else ""
+    if (chosen.total_s or 0.0) > (second.total_s or 0.0) and less_s > 0.0:
+        yield f"it delays others by {duration(less_s)} less"
+    is_weighed_less = (chosen.weighted_joules or 0.0) < (second.weighted_joules or 0.0)
+    if (chosen.joules or 0.0) > (second.joules or 0.0) and is_weighed_less:
+        yield f"joules from the wall count {settings.mains_joule_weight:g}"
+    if chosen.forgone_joules:
+        yield f"{cost(chosen.forgone_joules)} mJ of loading count as paid, requests before lost as much without it"
+    if (chosen.cost or 0.0) > (second.cost or 0.0):
+        yield "the policy takes it all the same"
