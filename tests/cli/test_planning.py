@@ -97,8 +97,7 @@ def test_loading_that_nobody_has_seen_is_marked(meshd: Command, daemon: FakeDaem
 
 
 def test_a_choice_that_seconds_and_joules_speak_against_says_what_decided(meshd: Command, daemon: FakeDaemon) -> None:
-    daemon.documents["plan"] = changed(total_s=0.04, joules=0.04, weighted_joules=0.16)
-    (look,) = daemon.documents["plan"].looks  # type: ignore[union-attr]
+    (look,) = changed(total_s=0.04, joules=0.04, weighted_joules=0.16).looks
     chosen = replace(look.ways[0], weighted_joules=0.005, forgone_joules=0.001)
     daemon.documents["plan"] = replace(PLAN, looks=(replace(look, ways=(chosen, look.ways[1])),))
     assert " ".join(meshd("plan", ECG).out.split()).endswith(
