@@ -88,10 +88,12 @@ class MeshView:
     def versions(self, now: float) -> tuple[int, ...]:
         """Return numbers of which one is another as soon as a request may have to be planned differently.
 
-        They say nothing of what is under way here or at peers.
+        They say nothing of what is under way here or at peers. The first counts what was measured, and no other does.
         """
+        noticed = self._noticed
         return (
-            self._noticed.version,
+            noticed.figures,
+            noticed.version - noticed.figures,
             self.membership.version,
             self.encodings.version,
             self.crossings.version,

@@ -16,6 +16,9 @@ class Noticed:
 
     def __init__(self, *, share: float = _SHARE) -> None:
         self.version = 0
+        """Another one as soon as anything changed."""
+        self.figures = 0
+        """How many of these changes are figures that moved, and nothing else."""
         self._share = share
         self._figures: dict[Hashable, float] = {}
 
@@ -35,4 +38,5 @@ class Noticed:
         if counts:
             self._figures[name] = figure
             self.version += 1
+            self.figures += 1
         return counts

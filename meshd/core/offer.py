@@ -18,6 +18,8 @@ class Offer(Struct, kw_only=True):
     """Of what is known of the mesh."""
     least_s: float
     """A deadline that is at least so far away plays no part."""
+    is_only_way: bool
+    """Whether rules alone leave one candidate: then it is chosen whatever is measured."""
     trip: Trip | None = None
     """The way to the peer that was chosen last."""
     index: int | None = None

@@ -227,6 +227,27 @@ def test_what_was_tried_already_is_weighed_for_itself() -> None:
     assert [choice.observation.weighed_ago_s > 0.0 for choice in story.choices] == [True, False]
 
 
+def test_the_only_way_is_taken_up_whatever_was_measured_of_it_for_a_second() -> None:
+    made = scheduler(watch(), hub())
+    for number in range(5):
+        now = 0.5 + 0.1 * number
+        (sent,) = asked(made, f"{number}", now, min_tier=HUB_TIER)
+        assert isinstance(sent, Dispatch)
+        handle(made, answered(sent.attempt, hub(), f"{number}"), now + 0.01 * (1 + number))
+    ages_s = [observed(made, f"{number}").weighed_ago_s for number in range(5)]
+    assert ages_s == pytest.approx([0.0, 0.0, 0.1, 0.2, 0.3])  # The first one woke the radio.
+
+
+def test_what_was_measured_counts_where_there_is_another_way() -> None:
+    made = scheduler(watch(), phone(), hub())
+    for number in range(3):
+        now = 0.5 + 0.1 * number
+        (sent,) = asked(made, f"{number}", now, min_tier=PHONE_TIER)
+        assert isinstance(sent, Dispatch)
+        handle(made, answered(sent.attempt, phone(), f"{number}"), now + 0.01 * (1 + number))
+    assert observed(made, "2").weighed_ago_s == 0.0
+
+
 def test_what_is_taken_up_is_sent_to_a_peer_like_what_was_weighed() -> None:
     made, sent = at_rest(), []
     for name in ("wakes the radio", "first", "next"):
