@@ -30,6 +30,9 @@ def read(path: Path) -> str:
     """
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = f"A bundle is a folder that holds a {path.name}; `meshd models import FILE` makes one of a model."
+        raise ManifestError(str(path), None, "there is no such file.", hint=hint) from error
     except OSError as error:
         raise ManifestError(str(path), None, f"cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -28,6 +28,12 @@ def _deadline(seconds: float) -> float:
     return seconds
 
 
+def _place(plan: str | None) -> str | None:
+    if plan is not None and not plan.strip():
+        raise typer.BadParameter("it names no place; leave it out, and the best is taken")
+    return plan
+
+
 def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     model: Annotated[str, typer.Argument(help="Name of the model; `meshd models` lists them.")],
     inputs: Annotated[
@@ -40,8 +46,11 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     priority: Annotated[Priority, typer.Option(help="How urgent it is.")] = Priority.NORMAL,
     min_tier: Annotated[DeviceClass | None, typer.Option("--min-tier", help="Accept no weaker tier.")] = None,
     plan: Annotated[
-        str, typer.Option(metavar="PLACE", help="Run it so and nowhere else; `meshd plan` lists the places.")
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="PLACE", help="Run it so and nowhere else; `meshd plan` lists the places.", callback=_place
+        ),
+    ] = None,
     lossless: LosslessOption = False,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Write each output tensor there, as .npy.")
@@ -54,7 +63,7 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
     from meshd.cli.output import progress, show, show_json
     from meshd.cli.view.result_view import result_document, result_view
 
-    arrays = dict(_array(word) for word in inputs)
+    arrays = _arrays(inputs)
     if output is not None:
         _make(output)
     with connect(endpoint, token) as mesh:
@@ -65,13 +74,22 @@ def infer(  # noqa: PLR0917  typer's parameters are options, never positional.
             privacy=privacy,
             priority=priority,
             min_tier=min_tier,
-            plan=plan,
+            plan=plan or "",
             lossless=lossless,
         )
     if output is not None:
         for path in _write(result.outputs, output):
             progress(f"wrote {path}")
     show_json(result_document(result)) if json else show(result_view(result))
+
+
+def _arrays(words: list[str]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, array in map(_array, words):
+        if name in arrays:
+            raise typer.BadParameter(f"there are two files for input {name!r}", param_hint="--input")
+        arrays[name] = array
+    return arrays
 
 
 def _array(word: str) -> tuple[str, NDArray[Any]]:

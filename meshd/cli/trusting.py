@@ -60,6 +60,10 @@ def add(
 ) -> None:
     """Trust a device. A running daemon notices by itself."""
     fingerprint = _fingerprint_in(Path(peer)) if Path(peer).is_file() else peer.lower()
+    if fingerprint == _own_fingerprint(config):
+        raise ConfigInvalid(
+            "that is this device's own fingerprint.", hint="Give the other device's: run `meshd id` there."
+        )
     _trust_store(config).pin(fingerprint, name=name, device_class=device_class)
     print(fingerprint)
 
@@ -113,6 +117,15 @@ def _own_certificate(state_dir: Path) -> Path:
     if not certificate.exists():
         Identity.load_or_create(state_dir).release()
     return certificate
+
+
+def _own_fingerprint(config: Path | None) -> str | None:
+    """Return this node's fingerprint; nothing before it has one."""
+    from meshd.config import load
+    from meshd.net.identity import CERTIFICATE_FILE
+
+    certificate = load(config).config.node.state_dir / CERTIFICATE_FILE
+    return _fingerprint_in(certificate) if certificate.exists() else None
 
 
 def _fingerprint_in(certificate: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from math import isnan
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -82,6 +84,9 @@ GRACE_S = 1.0
 that waits in vain has lost its daemon."""
 
 
+_BEHIND_A_PART = re.compile(r"( \d+-\d+| x\d+) *, *")
+"""Where one part of a place ends and the next one begins, however it is spelled; names may hold commas."""
+_WHEN_LATE = "Give it more time; `meshd explain` shows where the time went."
 _PUNCTUAL_S = 0.001
 """A wait that a deadline is not shortened for."""
 
@@ -118,7 +123,10 @@ def checked_options(
         InvalidInput: a word is none of those that are possible, or the deadline lies beyond any use.
     """
     if not deadline_s <= MAX_DEADLINE_S:  # also true for NaN.
-        raise InvalidInput(f"a deadline of {deadline_s} s is too far away; {MAX_DEADLINE_S:g} s at most.")
+        why = "no time" if isnan(deadline_s) else "too far away"
+        raise InvalidInput(f"a deadline of {deadline_s} s is {why}; {MAX_DEADLINE_S:g} s at most.")
+    if not isinstance(plan, str):
+        raise InvalidInput(f"a plan is a place as a string, and this is {plan!r}.", hint="`meshd plan` lists places.")
     if len(plan) > MAX_PLAN_LENGTH:
         raise InvalidInput(f"a plan's name has {MAX_PLAN_LENGTH} characters at most, and this one {len(plan)}.")
     if deadline_s <= 0.0:
@@ -128,7 +136,7 @@ def checked_options(
         priority=priority if type(priority) is Priority else _word(priority, Priority),
         privacy=privacy if type(privacy) is Privacy else _word(privacy, Privacy),
         min_tier=min_tier if min_tier is None or type(min_tier) is DeviceClass else _word(min_tier, DeviceClass),
-        plan=plan,
+        plan=_BEHIND_A_PART.sub(r"\1, ", plan) if plan else plan,
         lossless=lossless,
     )
 
@@ -154,6 +162,9 @@ def infer_message(
     if not (0 < len(request_id) <= MAX_KEY_LENGTH and 0 < len(model) <= MAX_NAME_LENGTH):
         _check_length("request id", request_id, MAX_KEY_LENGTH)
         _check_length("model's name", model, MAX_NAME_LENGTH)
+    if type(inputs) is not dict and not isinstance(inputs, Mapping):
+        told = f"inputs are arrays by their names, and this is a {type(inputs).__name__}."
+        raise InvalidInput(told, hint="Write {'ecg': window}, with the names that `meshd models show` lists.")
     headers, parts = encode_tensors(inputs)
     if (n_bytes := sum(map(len, parts))) > MAX_PAYLOAD_BYTES:
         raise InvalidInput(
@@ -243,6 +254,8 @@ def said_goodbye(goodbye: Goodbye) -> LinkError:
 def _reason_of(refusal: Refusal) -> RequestError:
     """Return why there is no answer. That a peer was lost is such a reason; the daemon itself is there."""
     error = from_code(refusal.code, refusal.message)
+    if isinstance(error, DeadlineExceeded):
+        return DeadlineExceeded(f"{error.message.rstrip('.')}.", hint=_WHEN_LATE)
     if isinstance(error, LinkError):
         return NoCandidate(error.message)
     return error if isinstance(error, RequestError) else RequestError(str(error))

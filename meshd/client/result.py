@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from meshd.core.answer import Answer, Energy, Hop, Timings
 from meshd.core.ids import ModelName, RequestId
@@ -19,6 +20,12 @@ class Result(Struct, frozen=True, kw_only=True):
     outputs: dict[str, NDArray[Any]]
     """Read-only arrays; shapes and dtypes are those of the tier that answered."""
     answer: Answer
+
+    @override
+    def __repr__(self) -> str:
+        """Tell outputs by their form: they may hold a thousand numbers, and more."""
+        outputs = ", ".join(f"{name}: {array.dtype}{list(array.shape)}" for name, array in self.outputs.items())
+        return f"Result(request_id={self.request_id!r}, outputs={{{outputs}}}, answer={self.answer!r})"
 
     @property
     def model(self) -> ModelName:

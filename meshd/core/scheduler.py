@@ -22,6 +22,7 @@ from meshd.core.explanation import Explanations
 from meshd.core.membership import Change, Standing
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import NodeProfile, Telemetry
+from meshd.core.node_view import short
 from meshd.core.probing import choose_probe
 from meshd.core.refusal import failure
 from meshd.core.run_queue import RunQueue
@@ -165,7 +166,9 @@ class Scheduler:
     def _disconnected(self, gone: events.PeerDisconnected, now: float) -> None:
         self._tell(self._view.membership.disconnected(gone.node_id, left=gone.left))
         code = Draining if gone.left else PeerLost  # A peer that says goodbye did not die of what it held.
-        self._conductor.reports.peer_lost(gone.node_id, failure(code, f"the session to it ended: {gone.reason}"), now)
+        peer = self._view.peer(gone.node_id)
+        ended = f"the session to {peer.profile.name if peer else short(gone.node_id)} ended: {gone.reason}"
+        self._conductor.reports.peer_lost(gone.node_id, failure(code, ended), now)
 
     def _look_for_silence(self, now: float) -> None:
         changes = self._view.membership.check(now)

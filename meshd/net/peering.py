@@ -338,7 +338,7 @@ class Peering:
             return structs.replace(
                 known,
                 state=LinkState.CONNECTED,
-                address=session.address,
+                address=self._address(session, known),
                 last_error=None,
                 since_s=now_s - session.opened_s,
                 rtt_s=session.rtt_s,
@@ -352,6 +352,10 @@ class Peering:
             last_error=str(dialler.last_error) if dialler.last_error else None,
             since_s=now_s - dialler.changed_s,
         )
+
+    def _address(self, session: Session, known: PeerLink) -> str:
+        """Return where a peer listens, as far as that is known; the port that it dialled from is nobody's address."""
+        return session.address if session.dialled else known.address or session.address.rpartition(":")[0]
 
 
 def _incarnation(session: Session) -> int:

@@ -106,3 +106,19 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(
     ended = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", "--output", window)
     assert (ended.code, ended.out, answering.asked) == (2, "", [])
     assert "cannot be written: File exists" in " ".join(ended.err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--plan", ""), "it names no place; leave it out, and the best is taken"),
+        (("--input", "ecg={}"), "there are two files for input 'ecg'"),
+    ],
+)
+def test_words_that_would_be_passed_over_in_silence_are_refused(
+    meshd: Command, daemon: FakeDaemon, window: Path, words: tuple[str, ...], why: str
+) -> None:
+    ended = meshd("infer", "ecg-anomaly", "--input", f"ecg={window}", *(word.format(window) for word in words))
+    assert (ended.code, ended.out) == (2, "")
+    assert why in " ".join(ended.err.replace("│", " ").split())
+    assert daemon.asked == []

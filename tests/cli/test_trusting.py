@@ -41,8 +41,10 @@ def test_a_device_is_trusted_by_fingerprint_listed_and_removed(meshd: Command, c
 
 
 def test_a_device_is_trusted_by_a_copy_of_its_certificate(meshd: Command, config: Path, tmp_path: Path) -> None:
-    fingerprint = meshd("id", "--config", config).out
-    assert meshd("trust", "add", tmp_path / "state" / "identity.crt", "--config", config).out == fingerprint
+    other = tmp_path / "other.toml"
+    other.write_text('[node]\nname = "kitchen"\nstate_dir = "elsewhere"\n')
+    fingerprint = meshd("id", "--config", other).out
+    assert meshd("trust", "add", tmp_path / "elsewhere" / "identity.crt", "--config", config).out == fingerprint
 
 
 def test_what_the_configuration_trusts_is_removed_there(meshd: Command, config: Path) -> None:
@@ -66,3 +68,13 @@ def test_what_is_no_device_is_refused(
     ended = meshd("trust", *words, "--config", config)
     assert (ended.code, ended.out) == (1, "")
     assert told in ended.err
+
+
+def test_a_device_does_not_trust_itself(meshd: Command, config: Path) -> None:
+    own = meshd("id", "--config", config).out.strip()
+    ended = meshd("trust", "add", own, "--config", config)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.splitlines() == [
+        "meshd: that is this device's own fingerprint.",
+        "Give the other device's: run `meshd id` there.",
+    ]

@@ -189,7 +189,7 @@ def test_a_doubt_goes_to_a_larger_tier_and_its_answer_tells_the_whole_story() ->
 
     told = step(made, answered(2, hub()), 0.051)
     expected = answer(
-        (hop(watch(), DOUBT), hop(hub(), None, 0.008)),
+        (hop(watch(), DOUBT), replace(hop(hub(), None, 0.008), transfer_s=about(0.04))),
         joules=RUN_JOULES[WATCH_TIER] + SENDING_JOULES + 0.001,
         timings=Timings(queue_s=0.0, compute_s=about(0.010), transfer_s=about(0.04), total_s=0.051),
     )

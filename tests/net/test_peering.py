@@ -71,6 +71,17 @@ async def test_a_static_peer_is_dialled_and_messages_go_both_ways(make_node: Mak
     assert not one.peering.send(NodeId("f" * 64), Cancel(request_id="c"))
 
 
+async def test_a_peer_that_dialled_is_shown_by_where_it_listens_never_by_the_port_that_it_came_from(
+    make_node: MakeNode,
+) -> None:
+    one, two = await started(make_node, "one", "two")
+    one.peering.add_static(two.id, two.address)
+    await connected(one, two)
+    assert [link.address for link in two.peering.peers()] == ["127.0.0.1"]
+    two.peering.found(advert(one))
+    assert [link.address for link in two.peering.peers()] == [str(one.address)]
+
+
 async def test_peers_shows_a_connected_link_with_its_round_trip(make_node: MakeNode) -> None:
     one, two = await started(make_node, "one", "two")
     one.peering.found(advert(two))
