@@ -1,0 +1,210 @@
+"""Turns a decision into numbers, the same way for the daemon that serves a policy and for the world that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import pack
+from typing import NamedTuple
+
+import numpy as np
+from msgspec.structs import astuple
+from numpy.typing import NDArray
+
+from meshd.core.candidate import Candidate, Observation
+from meshd.core.ids import NodeId
+from meshd.core.mesh_view import MeshView
+from meshd.core.node import DeviceClass, HostedTier
+from meshd.core.node_view import NodeView
+from meshd.core.plan import RAW
+from meshd.core.policy import LeastExpectedCost
+from meshd.core.request import Priority
+from meshd.policy.layout import CANDIDATE, CONTEXT, N_CANDIDATE, Bend, Feature, block, column
+
+_RULE = LeastExpectedCost()
+
+_LONG_S = 600.0
+"""Stands for never: of the age of an estimate that nobody has measured, or the rest of a radio that was never used."""
+
+_N_PREDICTED = 14
+"""Fields of a prediction that the table begins with."""
+
+_NOTHING = (0.0,) * N_CANDIDATE
+
+
+class Features(NamedTuple):
+    """What a network is given about one decision."""
+
+    candidates: NDArray[np.float32]
+    """float32[candidates + 1, features], waiting in the last row."""
+    context: NDArray[np.float32]
+    """float32[features]"""
+    mask: NDArray[np.bool_]
+    """bool[candidates + 1]: what may be chosen."""
+    rule: int
+    """Which candidate the heuristic would take."""
+
+
+def features(observation: Observation, view: MeshView, now: float) -> Features:
+    """Return the features of a decision that was just made from a view; ValueError if nothing may be chosen."""
+    rule = _RULE.choose(observation)
+    rule_cost = observation.candidates[rule].prediction.cost
+    mask = [candidate.reason is None for candidate in observation.candidates]
+    flat: list[float] = []
+    rows = _Rows(observation, view, now, rule_cost)
+    for index, candidate in enumerate(observation.candidates):
+        flat += rows.row(candidate, is_rule=index == rule) if mask[index] else _NOTHING
+    flat += rows.waiting()
+    context = _context(observation, view, now, rule_cost=rule_cost, n_allowed=sum(mask))
+    mask.append(observation.wait_s is not None)
+    return Features(_CANDIDATES.bent(flat), _CONTEXTS.bent(context)[0], np.array(mask, np.bool_), rule)
+
+
+class _Rows:
+    """The rows of one decision; what is the same for all that end on one node is looked up once."""
+
+    def __init__(self, observation: Observation, view: MeshView, now: float, rule_cost: float) -> None:
+        self._observation = observation
+        self._view = view
+        self._now = now
+        self._rule_cost = rule_cost
+        self._remaining_s = observation.remaining_s
+        self._places: dict[NodeId, tuple[NodeView, tuple[float, ...], tuple[float, ...]]] = {}
+        self._tiers: dict[DeviceClass, tuple[float, float, float]] = {}
+
+    def row(self, candidate: Candidate, *, is_rule: bool) -> tuple[float, ...]:
+        """Return the raw figures of a candidate, in the order of the table."""
+        expected, hosted, legs, shares = candidate.prediction, candidate.tier, candidate.legs, candidate.shares
+        last = legs[-1].node_id if legs else shares[-1].node_id if shares else candidate.node_id
+        node, logs, linears = self._places.get(last) or self._place(last)
+        known = node.learned.get(hosted.artifact)
+        predicted = astuple(expected)[:_N_PREDICTED]
+        queue_s, load_s, compute_s, transfer_s, escalation_s, _, _, _, _, cost, _, handling_s, _, _ = predicted
+        total_s = queue_s + load_s + compute_s + transfer_s + handling_s + escalation_s
+        rank, rate, trend = self._tiers.get(hosted.tier) or self._tier(hosted)
+        return (
+            *predicted,
+            total_s,
+            _LONG_S if known is None else self._now - known.at_s,
+            *logs,
+            self._remaining_s - total_s,
+            cost - self._rule_cost,
+            1.0,
+            0.0,
+            1.0 if is_rule else 0.0,
+            1.0 if candidate.here else 0.0,
+            0.0 if load_s else 1.0,
+            0.0 if candidate.codec == RAW else 1.0,
+            1.0 if candidate.is_assumed else 0.0,
+            1.0 if known is not None and known.samples else 0.0,
+            rank,
+            hosted.accuracy,
+            rate,
+            trend,
+            float(len(legs)) if legs else 0.0,
+            float(len(shares)) if shares else 0.0,
+            *linears,
+        )
+
+    def waiting(self) -> tuple[float, ...]:
+        """Return the row of waiting, all zeros where that is not allowed."""
+        wait_s = self._observation.wait_s
+        if wait_s is None:
+            return _NOTHING
+        row = [0.0] * N_CANDIDATE
+        row[_TOTAL_S], row[_SLACK_S], row[_IS_ALLOWED], row[_IS_WAIT] = wait_s, self._remaining_s - wait_s, 1.0, 1.0
+        return tuple(row)
+
+    def _place(self, node_id: NodeId) -> tuple[NodeView, tuple[float, ...], tuple[float, ...]]:
+        peer, now = self._view.peer(node_id), self._now
+        node = self._view.own if peer is None else peer
+        profile, telemetry, link = node.profile, node.telemetry, node.link
+        power, slots = profile.power, profile.slots
+        fraction = telemetry.battery_fraction
+        on_battery = power.battery_joules is not None
+        left = 1.0 if fraction is None else fraction
+        awake = telemetry.radio_awake if link is not None else not self._view.radio_wakes(now)
+        is_own = link is None
+        ago_s = 0.0 if is_own else max(0.0, now - node.heard_s)
+        logs = (
+            ago_s,
+            max(0.0, telemetry.backlog_s - ago_s),
+            self._observation.alive / slots if is_own else (telemetry.queued + telemetry.running) / slots,
+            0.0 if link is None else link.outstanding / slots,
+            0.0 if link is None else link.rtt_s.mean,
+            0.0 if link is None else min(_LONG_S, now - link.measured_s),
+            left * power.battery_joules if power.battery_joules is not None else 0.0,
+            0.0 if awake else power.radio_wake_joules,
+        )
+        linears = (float(profile.device_class.rank), float(on_battery), left, float(telemetry.charging), float(awake))
+        place = self._places[node_id] = node, logs, linears
+        return place
+
+    def _tier(self, hosted: HostedTier) -> tuple[float, float, float]:
+        """Return the rank of a tier, how often its answers escalate, and whether that is on the rise."""
+        rate, trend = self._view.escalation_rate(hosted, self._now), self._view.escalation_trend(hosted)
+        self._tiers[hosted.tier] = known = float(hosted.tier.rank), rate, trend
+        return known
+
+
+def _context(
+    observation: Observation, view: MeshView, now: float, *, rule_cost: float, n_allowed: int
+) -> tuple[float, ...]:
+    own, settings, wait_s = view.own, view.settings, observation.wait_s
+    power, telemetry, slots = own.profile.power, own.telemetry, own.profile.slots
+    fraction = 1.0 if telemetry.battery_fraction is None else telemetry.battery_fraction
+    joules = power.battery_joules
+    return (
+        max(0.0, observation.remaining_s),
+        wait_s or 0.0,
+        max(0.0, rule_cost),
+        observation.weighed_ago_s,
+        n_allowed,
+        len(view.membership.usable),
+        observation.batch,
+        observation.input_bytes,
+        observation.alive / slots,
+        observation.waiting,
+        view.arrivals.at(now),
+        view.radio.recent.at(now),
+        min(_LONG_S, now - view.radio.used_s),
+        0.0 if joules is None else joules * fraction,
+        settings.latency_price_watts,
+        settings.miss_price_joules,
+        settings.mains_joule_weight,
+        wait_s is not None,
+        observation.priority is Priority.EMERGENCY,
+        observation.priority is Priority.BACKGROUND,
+        0.0 if observation.above is None else observation.above.rank + 1,
+        own.profile.device_class.rank,
+        joules is not None,
+        fraction,
+        fraction - settings.battery_floor,
+        telemetry.charging,
+        not view.radio_wakes(now),
+    )
+
+
+class _Bender:
+    """Bends raw figures by a table."""
+
+    def __init__(self, table: tuple[Feature, ...]) -> None:
+        self._width = len(table)
+        self._scales = np.array([1.0 / feature.unit for feature in table], np.float32)
+        self._most = np.array([feature.most for feature in table], np.float32)
+        self._least = -self._most
+        self._logs, self._signed = block(table, Bend.LOG), block(table, Bend.SIGNED)
+
+    def bent(self, flat: Sequence[float]) -> NDArray[np.float32]:
+        """Return rows of raw figures as a network is given them: float32[rows, features]."""
+        packed = pack(f"{len(flat)}f", *flat)  # Half of what np.array takes for a list.
+        rows: NDArray[np.float32] = np.frombuffer(packed, np.float32).reshape(-1, self._width) * self._scales
+        logs, signed = rows[:, self._logs], rows[:, self._signed]
+        np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
+        if signed.size:
+            np.copysign(np.log1p(np.abs(signed)), signed, out=signed)
+        np.minimum(rows, self._most, out=rows)
+        return np.maximum(rows, self._least, out=rows)
+
+
+_CANDIDATES, _CONTEXTS = _Bender(CANDIDATE), _Bender(CONTEXT)
+_TOTAL_S, _SLACK_S, _IS_ALLOWED, _IS_WAIT = map(column, ("total_s", "slack_s", "is_allowed", "is_wait"))
