@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
 from typing import Protocol
@@ -32,6 +34,13 @@ _MAX_RESOLVING = 64
 
 _FAILURES = (OSError, RuntimeError, ZeroconfError)
 """What zeroconf raises where there is no interface, no multicast, or no answer to be had."""
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Tell whether zeroconf warns of more than this machine's own ``::1``, which hardly ever has multicast."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_unreachable = isinstance(error, OSError) and error.errno == errno.ENETUNREACH
+    return not (is_unreachable and "'::1'" in record.getMessage())
 
 
 class DiscoveryEvents(Protocol):
@@ -108,6 +117,7 @@ class Discovery:
             log.get_logger().info(log.DISCOVERY_STARTED, addresses=self._local, port=self._port)
 
     def _new_zeroconf(self) -> AsyncZeroconf:
+        logging.getLogger("zeroconf").addFilter(is_news)
         chosen: InterfaceChoice | list[str] = list(self._local) if self._interfaces else InterfaceChoice.All
         try:
             return AsyncZeroconf(interfaces=chosen, ip_version=IPVersion.All)

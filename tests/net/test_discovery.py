@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import logging
 import secrets
 import socket
 import subprocess
@@ -19,7 +21,7 @@ from zeroconf.asyncio import AsyncZeroconf
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from meshd.net.advert import Advert
-from meshd.net.discovery import SERVICE, Discovery
+from meshd.net.discovery import SERVICE, Discovery, is_news
 from meshd.net.identity import Identity
 from meshd.net.trust import TrustStore
 from tests.net.namespaces import (
@@ -209,6 +211,17 @@ async def test_without_multicast_it_says_so_and_tries_again(
     await two.discovery.start()
     await until(lambda: one.discovery.problem is None)
     await until(lambda: two.node_id in one.heard.ids)
+
+
+@pytest.mark.parametrize(
+    ("where", "number", "told"),
+    [("::1", errno.ENETUNREACH, False), ("192.0.2.7", errno.ENETUNREACH, True), ("::1", errno.EACCES, True)],
+)
+def test_that_this_machine_has_no_multicast_to_itself_is_no_news(where: str, number: int, told: bool) -> None:
+    error = OSError(number, "no way")
+    said = f"Error with socket 21 (('{where}', 5353, 0, 0))): %s"
+    record = logging.LogRecord("zeroconf", logging.WARNING, "", 0, said, (error,), (OSError, error, None))
+    assert is_news(record) is told
 
 
 async def test_an_interface_that_is_not_there_is_named(announce: Announce) -> None:

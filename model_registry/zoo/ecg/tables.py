@@ -36,7 +36,7 @@ def missed_fewer(figures: Figures) -> float | None:
 
 
 def _tiers(figures: Figures) -> Table:
-    table = _table("tier", "AUROC", "sensitivity", "specificity", "bytes", "p50 ms")
+    table = _table("tier, at its own threshold", "AUROC", "sensitivity", "specificity", "bytes", "p50 ms")
     for name, tier in figures["tiers"].items():
         size, p50_ms = tier.get("bytes"), tier.get("p50_ms")
         table.add_row(
@@ -51,7 +51,7 @@ def _tiers(figures: Figures) -> Table:
 
 
 def _ways(figures: Figures) -> Table:
-    table = _table("way", "AUROC", "sensitivity", "specificity", "energy (estimate), J")
+    table = _table("way, at the cascade's specificity", "AUROC", "sensitivity", "specificity", "energy (estimate), J")
     for name in ("watch_only", "cascade", "hub_only"):
         way = figures[name]
         table.add_row(
