@@ -39,13 +39,8 @@ class Reports:
         self._attempts = attempts
         self._chooser = chooser
         self._endings = endings
-        self._lessons: list[Callable[[], None]] = []
-
-    def learn(self) -> None:
-        """Take in what was put off until nobody waits for it."""
-        lessons = self._lessons
-        while lessons:
-            lessons.pop(0)()
+        self.lessons: list[Callable[[], None]] = []
+        """What is to be taken in, in order, once nobody waits for it."""
 
     def stage_finished(self, done: events.StageFinished, now: float) -> None:
         """Pass on what was reached, or judge the answer if that was the last stage."""
@@ -88,7 +83,7 @@ class Reports:
         answer = life.itinerary.compose_from(answered.answer, total_s=now - life.arrived_s)
         self._conclude(life, Given(answer=answer, attempt=answered.attempt), now)
         sent = partial(self._learn_from_peer, n_bytes=n_bytes, items=items, item_bytes=item_bytes)
-        self._lessons.append(partial(sent, attempt, answered, transfer_s, now))
+        self.lessons.append(partial(sent, attempt, answered, transfer_s, now))
 
     def peer_refused(self, refused: events.PeerRefused, now: float) -> None:
         """Look for another way after a peer ended a request without an answer."""
@@ -140,7 +135,7 @@ class Reports:
         life.itinerary.ran_here(hop, joules=own.power.compute_joules(macs * life.request.batch))
         if not run.has_taught:
             run.has_taught = True
-            self._lessons.append(partial(self._learn_run, tier, leg, done, life.item_bytes, now))
+            self.lessons.append(partial(self._learn_run, tier, leg, done, life.item_bytes, now))
 
     def _learn_run(
         self, tier: HostedTier, leg: Leg | None, done: events.StageFinished, item_bytes: float, now: float
@@ -207,7 +202,7 @@ class Reports:
             self._chooser.escalate(life, given, now)
         else:
             self._endings.answer(life, given)
-            self._lessons.append(partial(self._learn_handling, life, given.answer, now))
+            self.lessons.append(partial(self._learn_handling, life, given.answer, now))
 
     def _learn_handling(self, life: Life, answer: Answer, now: float) -> None:
         """Take in what a request took beyond its parts, where it went as it was planned, all at once and only once."""

@@ -87,7 +87,7 @@ class Intake:
         encoded = [header for header in infer.tensors if header.codec != RAW]
         outlines = _outlines(infer) if encoded else {}
         extents = self._extents_of_encoded(infer, encoded, outlines) if encoded else {}
-        held_bytes = len(payload) + decoded_bytes(infer.tensors)
+        held_bytes = len(payload) + (decoded_bytes(encoded) if encoded else 0)
         self._ledger.check_room(asker, held_bytes)
         if encoded and (decoding_s := _decoding_s(encoded, outlines)) > INLINE_BELOW_S:
             self._check_decoding(asker, decoding_s)

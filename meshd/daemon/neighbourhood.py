@@ -144,13 +144,13 @@ class Neighbourhood:
 
     def peer_message(self, node_id: NodeId, message: Message, payload: memoryview) -> None:
         """Take in one message."""
-        match message:
-            case Capability() | Heartbeat():
-                self.chatter.hear(node_id, message)
-            case Infer():
-                self._asked(node_id, message, payload)
+        match message:  # What comes most is asked for first.
             case Result():
                 self._answered(node_id, message, payload)
+            case Infer():
+                self._asked(node_id, message, payload)
+            case Capability() | Heartbeat():
+                self.chatter.hear(node_id, message)
             case Refusal():
                 if not self._exchange.peer_message(node_id, message, payload):
                     self._refused(node_id, message)
@@ -210,7 +210,7 @@ class Neighbourhood:
         session = self._sessions.get(node_id)
         if session is None:
             return
-        via = tuple(NodeId(hop) for hop in infer.via)
+        via = tuple(map(NodeId, infer.via))
         # A peer may not hide that it has the request: the last node it came by is the one on the certificate.
         via = via if via[-1:] == (node_id,) else (*via, node_id)
         self._intake.take(Asker(node_id, session.send, node_id), infer, payload, via=via)
