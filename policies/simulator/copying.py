@@ -7,11 +7,12 @@ that nothing is shared by oversight.
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
-from copy import copy
 from enum import Enum
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
@@ -22,13 +23,24 @@ _ATOMS: frozenset[Any] = frozenset((str, int, float, bool, bytes, complex, NoneT
 _CODE = (type, FunctionType, BuiltinFunctionType)
 
 _Copy = Callable[[Any, dict[int, Any]], Any]
-_copies: dict[type, _Copy | None] = dict.fromkeys((*_ATOMS, *_CODE))
-"""How objects of a type are copied; none where they are shared."""
+_copies: dict[type, _Copy] = {}
+"""How objects of a type are copied."""
+_fixed: set[type] = {*_ATOMS, *_CODE}
+"""Types whose objects are shared."""
 
 
 def copy_of(root: Any, *, shared: Sequence[object] = ()) -> Any:
-    """Return a copy of all that an object can reach, but for what is ``shared`` and what cannot change."""
-    return _copied(root, {id(one): one for one in shared})
+    """Return a copy of all that an object can reach, but for what is ``shared`` and what cannot change.
+
+    The garbage collector rests meanwhile: none of what is made is garbage, and it would look through it many times.
+    """
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _copied(root, {id(one): one for one in shared})
+    finally:
+        if was_collecting:
+            gc.enable()
 
 
 def is_fixed(hint: Any) -> bool:
@@ -38,14 +50,20 @@ def is_fixed(hint: Any) -> bool:
 
 def _copied(one: Any, known: dict[int, Any]) -> Any:
     kind = type(one)
-    try:
-        how = _copies[kind]
-    except KeyError:
-        how = _copies[kind] = _way_of(kind)
-    if how is None:
+    if kind in _fixed:
         return one
     made = known.get(id(one))
-    return how(one, known) if made is None else made
+    if made is not None:
+        return made
+    how = _copies.get(kind)
+    if how is not None:
+        return how(one, known)
+    how = _way_of(kind)
+    if how is None:
+        _fixed.add(kind)
+        return one
+    _copies[kind] = how
+    return how(one, known)
 
 
 def _way_of(kind: type) -> _Copy | None:
@@ -65,18 +83,14 @@ def _way_of_struct(kind: type[Struct]) -> _Copy:
     """Return what copies structs of one type: all at once, and then what may change in them."""
     hints = get_type_hints(kind, include_extras=True)
     moving = tuple(name for name in kind.__struct_fields__ if not is_fixed(hints[name]))
-    is_frozen = kind.__struct_config__.frozen
+    change, fixed = (force_setattr if kind.__struct_config__.frozen else setattr), _fixed
 
     def struct(one: Any, known: dict[int, Any]) -> Any:
-        made = known[id(one)] = copy(one)
+        made = known[id(one)] = one.__copy__()
         for name in moving:
             value = getattr(one, name)
-            if _copies.get(type(value), _object) is not None:
-                value = _copied(value, known)
-                if is_frozen:
-                    force_setattr(made, name, value)
-                else:
-                    setattr(made, name, value)
+            if type(value) not in fixed:
+                change(made, name, _copied(value, known))
         return made
 
     return struct
@@ -84,44 +98,35 @@ def _way_of_struct(kind: type[Struct]) -> _Copy:
 
 def _object(one: Any, known: dict[int, Any]) -> Any:
     kind: type[Any] = type(one)
-    made = known[id(one)] = object.__new__(kind)
-    copies, unknown = _copies, _object
-    made.__dict__.update(
-        {
-            name: value if copies.get(type(value), unknown) is None else _copied(value, known)
-            for name, value in one.__dict__.items()
-        }
-    )
+    made, fixed = object.__new__(kind), _fixed
+    known[id(one)] = made
+    made.__dict__ = {
+        name: value if type(value) in fixed else _copied(value, known) for name, value in one.__dict__.items()
+    }
     return made
 
 
 def _list(one: list[Any], known: dict[int, Any]) -> list[Any]:
     made = known[id(one)] = one.copy()
-    copies, unknown = _copies, _object
-    for place, value in enumerate(one):
-        if copies.get(type(value), unknown) is not None:
-            made[place] = _copied(value, known)
+    if not _fixed.issuperset(map(type, one)):
+        made[:] = [_copied(value, known) for value in one]
     return made
 
 
 def _dict(one: dict[Any, Any], known: dict[int, Any]) -> dict[Any, Any]:
     """Copy a dictionary of any kind; what can be a key here cannot change."""
     made = known[id(one)] = one.copy()
-    copies, unknown = _copies, _object
-    for key, value in one.items():
-        if copies.get(type(value), unknown) is not None:
+    if one and not _fixed.issuperset(map(type, one.values())):
+        for key, value in one.items():
             made[key] = _copied(value, known)
     return made
 
 
 def _tuple(one: tuple[Any, ...], known: dict[int, Any]) -> tuple[Any, ...]:
-    copies, unknown = _copies, _object
-    for value in one:
-        if copies.get(type(value), unknown) is not None:
-            made = tuple([_copied(value, known) for value in one])
-            same = all(new is old for new, old in zip(made, one, strict=True))
-            return one if same else made
-    return one
+    if _fixed.issuperset(map(type, one)):
+        return one
+    made = tuple([_copied(value, known) for value in one])
+    return one if all(map(is_, made, one)) else made
 
 
 def _set(one: set[Any], known: dict[int, Any]) -> set[Any]:
