@@ -21,9 +21,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from skimage import data, transform
 
-from model_registry.codec import decode, encode, measured
+from model_registry.codec import decode, encode
 from model_registry.codec.cost import yardstick_us
-from model_registry.codec.effect import same_answers
+from model_registry.codec.effect import measured, same_answers
 from model_registry.encoding import Codec, Encoding
 from model_registry.runtime.session import Session, open_session
 from model_registry.zoo.ecg.demo_stream import SHIPPED
