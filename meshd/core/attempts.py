@@ -209,7 +209,7 @@ class Attempts:
                 start_tier=tier.tier,
                 deadline_s=seconds_there(life.deadline_s - now, attempt.line_s + transfer_s),
                 via=(*request.via, self._view.own.profile.node_id),
-                codec=attempt.codec,
+                codec=legs[0].codec if legs else attempt.candidate.codec,
                 may_climb=request.may_climb,
                 partial=Partial(artifact=tier.artifact, legs=legs) if legs else None,
                 of=_input_of(life, legs[0]) if legs else None,

@@ -15,7 +15,7 @@ from meshd.core.endings import Endings
 from meshd.core.events import PlanChosen
 from meshd.core.explanation import Choice
 from meshd.core.forks import Forks
-from meshd.core.life import Attempt, Given, Life, Step
+from meshd.core.life import Attempt, Given, Life, State, Step
 from meshd.core.offer import Offer
 from meshd.core.offers import Offers, question_of
 from meshd.core.patience import end_s
@@ -72,7 +72,8 @@ class Chooser:
         offer, may_wait = life.offer, observation.wait_s is not None
         if offer is not None and offer.index is not None and offer.may_wait is may_wait:
             self.follow(life, offer.index, offer.policy, now=now)
-            self.watch(life)
+            if life.state is not State.AWAITING:  # What is sent is watched from then on.
+                self.watch(life)
         else:
             self._ask(life, observation, now)
 

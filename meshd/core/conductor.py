@@ -28,6 +28,7 @@ from meshd.core.itinerary import Itinerary
 from meshd.core.life import Life, Reached, State, Step
 from meshd.core.mesh_view import MeshView
 from meshd.core.patience import end_s
+from meshd.core.plan import Partial
 from meshd.core.refusal import failure, too_late
 from meshd.core.reports import Reports
 from meshd.core.request import Request
@@ -77,7 +78,7 @@ class Conductor:
         only_tier = None if request.may_climb else request.start_tier
         life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story, only_tier=only_tier)
         self._lives[request.request_id] = life
-        if refusal := refusal or self._why_not_continue(request):
+        if refusal := refusal or (self._why_not_continue(request, request.partial) if request.partial else None):
             self._endings.fail(life, refusal)
             return
         life.advance(Step.ADMIT)
@@ -157,12 +158,9 @@ class Conductor:
             self._chooser.release(life, ended_by, now)
         self._books.at = None
 
-    def _why_not_continue(self, request: Request) -> Failure | None:
-        if request.partial is None:
-            return None
+    def _why_not_continue(self, request: Request, rest: Partial) -> Failure | None:
         keeps_input = self._view.keeps_input(request.model)
-        own = self._view.own.profile
-        return why_not_continue(request, request.partial, own, keeps_input=keeps_input)
+        return why_not_continue(request, rest, self._view.own.profile, keeps_input=keeps_input)
 
     def _continue(self, life: Life, now: float) -> None:
         """Run the leg of a plan that a peer made; the policy is asked only if that comes to nothing."""

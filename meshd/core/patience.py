@@ -53,7 +53,7 @@ def patience_s(settings: Settings, observation: Observation, chosen: Candidate) 
 def wait_s(life: Life, trip: Trip) -> float:
     """Return how long to wait for a peer before looking elsewhere; without any answer yet, until the last call."""
     assert life.choice is not None, "a candidate was chosen"
-    if life.given is not None:
+    if life.given is not None or trip.elsewhere_s == inf:
         return trip.patience_s
     remaining_s, total_s = life.choice.observation.remaining_s, trip.candidate.prediction.total_s
     return min(trip.patience_s, last_moment_s(remaining_s, trip.elsewhere_s, total_s))

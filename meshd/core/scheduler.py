@@ -41,7 +41,8 @@ class Scheduler:
         )
         self._commands: list[Command] = []
         self._conductor = Conductor(self._view, settings, self._queue, self._commands)
-        self._lessons = self._conductor.reports.lessons
+        self.lessons = self._conductor.reports.lessons
+        """What :meth:`learn` would take in."""
         self._beat_s = self._round_s = now
         """When a heartbeat is due, and when that or a look for silence is."""
         self._now = now
@@ -88,7 +89,7 @@ class Scheduler:
     def handle(self, event: events.Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds of any steady clock) and return what to do about it."""
         self._now = now
-        if self._lessons:
+        if self.lessons:
             self.learn()
         self._take_in(event, now)
         if now >= self._round_s:
@@ -105,9 +106,8 @@ class Scheduler:
 
         The next event finds it taken in either way, so it makes no difference to any command.
         """
-        lessons = self._lessons
-        while lessons:
-            lessons.pop(0)()
+        while self.lessons:
+            self.lessons.pop(0)()
 
     def give_up(self, event: events.Event, now: float) -> list[Command]:
         """Return what to do instead, after :meth:`handle` raised: the request that it raised at ends, the others go on.

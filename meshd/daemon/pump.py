@@ -74,7 +74,8 @@ class Pump:
             except Exception:  # noqa: BLE001 - the same boundary, for each: those behind it are performed all the same
                 self._log.exception(log.TASK_FAILED, task="pump", command_type=type(command).__name__)
                 self._inbox.extend(_failures_of(command))
-        self._learn()
+        if self._scheduler.lessons:
+            self._learn()
 
     def _commanded(self, event: Event, now: float) -> Sequence[Command]:
         try:
