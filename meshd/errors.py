@@ -237,6 +237,18 @@ class ModelUnusable(MeshError):
     code = "model_unusable"
 
 
+class PolicyUnusable(MeshError):
+    """A learned policy cannot be served: missing, corrupt, of another version. The heuristic serves; the owner acts."""
+
+    code = "policy_unusable"
+
+
+class PolicyFailed(MeshError):
+    """A learned policy gave no answer that makes sense. The guard lets the heuristic decide; nobody needs to act."""
+
+    code = "policy_failed"
+
+
 def _leaves(root: type[MeshError]) -> Iterator[type[MeshError]]:
     yield root
     for child in root.__subclasses__():

@@ -31,6 +31,10 @@ _N_PREDICTED = 14
 _NOTHING = (0.0,) * N_CANDIDATE
 
 
+_Place = tuple[NodeView, tuple[float, ...], tuple[float, ...]]
+"""A node with the figures of it that are bent, and those that are not."""
+
+
 class Features(NamedTuple):
     """What a network is given about one decision."""
 
@@ -68,7 +72,7 @@ class _Rows:
         self._now = now
         self._rule_cost = rule_cost
         self._remaining_s = observation.remaining_s
-        self._places: dict[NodeId, tuple[NodeView, tuple[float, ...], tuple[float, ...]]] = {}
+        self._places: dict[NodeId, _Place] = {}
         self._tiers: dict[DeviceClass, tuple[float, float, float]] = {}
 
     def row(self, candidate: Candidate, *, is_rule: bool) -> tuple[float, ...]:
@@ -114,36 +118,59 @@ class _Rows:
         row[_TOTAL_S], row[_SLACK_S], row[_IS_ALLOWED], row[_IS_WAIT] = wait_s, self._remaining_s - wait_s, 1.0, 1.0
         return tuple(row)
 
-    def _place(self, node_id: NodeId) -> tuple[NodeView, tuple[float, ...], tuple[float, ...]]:
-        peer, now = self._view.peer(node_id), self._now
-        node = self._view.own if peer is None else peer
-        profile, telemetry, link = node.profile, node.telemetry, node.link
-        power, slots = profile.power, profile.slots
-        fraction = telemetry.battery_fraction
-        on_battery = power.battery_joules is not None
-        left = 1.0 if fraction is None else fraction
-        awake = telemetry.radio_awake if link is not None else not self._view.radio_wakes(now)
-        is_own = link is None
-        ago_s = 0.0 if is_own else max(0.0, now - node.heard_s)
+    def _place(self, node_id: NodeId) -> _Place:
+        peer = self._view.peer(node_id)
+        place = self._places[node_id] = self._own_place() if peer is None else self._peer_place(peer)
+        return place
+
+    def _own_place(self) -> _Place:
+        own, awake = self._view.own, not self._view.radio_wakes(self._now)
+        alive = self._observation.alive / own.profile.slots
+        power = own.profile.power
+        logs = 0.0, 0.0, alive, 0.0, 0.0, 0.0, _joules_left(own), 0.0 if awake else power.radio_wake_joules
+        return own, logs, _linears(own, awake=awake)
+
+    def _peer_place(self, peer: NodeView) -> _Place:
+        profile, telemetry, link = peer.profile, peer.telemetry, peer.link
+        assert link is not None, "peers have links"
+        ago_s, slots, awake = self._now - peer.heard_s, profile.slots, telemetry.radio_awake
+        measured_ago_s = self._now - link.measured_s
         logs = (
             ago_s,
-            max(0.0, telemetry.backlog_s - ago_s),
-            self._observation.alive / slots if is_own else (telemetry.queued + telemetry.running) / slots,
-            0.0 if link is None else link.outstanding / slots,
-            0.0 if link is None else link.rtt_s.mean,
-            0.0 if link is None else min(_LONG_S, now - link.measured_s),
-            left * power.battery_joules if power.battery_joules is not None else 0.0,
-            0.0 if awake else power.radio_wake_joules,
+            telemetry.backlog_s - ago_s,
+            (telemetry.queued + telemetry.running) / slots,
+            link.outstanding / slots,
+            link.rtt_s.mean,
+            measured_ago_s if measured_ago_s < _LONG_S else _LONG_S,  # noqa: FURB136 - a call takes three times as long
+            _joules_left(peer),
+            0.0 if awake else profile.power.radio_wake_joules,
         )
-        linears = (float(profile.device_class.rank), float(on_battery), left, float(telemetry.charging), float(awake))
-        place = self._places[node_id] = node, logs, linears
-        return place
+        return peer, logs, _linears(peer, awake=awake)
 
     def _tier(self, hosted: HostedTier) -> tuple[float, float, float]:
         """Return the rank of a tier, how often its answers escalate, and whether that is on the rise."""
         rate, trend = self._view.escalation_rate(hosted, self._now), self._view.escalation_trend(hosted)
         self._tiers[hosted.tier] = known = float(hosted.tier.rank), rate, trend
         return known
+
+
+def _joules_left(node: NodeView) -> float:
+    joules, fraction = node.profile.power.battery_joules, node.telemetry.battery_fraction
+    if joules is None:
+        return 0.0
+    return joules if fraction is None else joules * fraction
+
+
+def _linears(node: NodeView, *, awake: bool) -> tuple[float, ...]:
+    profile, telemetry = node.profile, node.telemetry
+    fraction = telemetry.battery_fraction
+    return (
+        profile.device_class.rank,
+        0.0 if profile.power.battery_joules is None else 1.0,
+        1.0 if fraction is None else fraction,
+        1.0 if telemetry.charging else 0.0,
+        1.0 if awake else 0.0,
+    )
 
 
 def _context(

@@ -1,0 +1,94 @@
+"""A policy that a network stands behind: the highest of its logits among what may be chosen."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meshd.core.candidate import WAIT, Observation
+from meshd.core.mesh_view import MeshView
+from meshd.errors import PolicyFailed, PolicyUnusable
+from meshd.policy.features import Features, features
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
+from meshd.policy.record import Record, read
+from model_registry.errors import ModelUnreadable, RunFailed
+from model_registry.runtime.onnx_session import OnnxSession
+
+_ROWS = 3
+"""Of the decision that a network is tried with."""
+
+_INPUTS = {"candidates": (3, N_CANDIDATE), "context": (2, N_CONTEXT)}
+"""Number of axes and length of the last one."""
+
+
+class LearnedPolicy:
+    """Chooses by a network; alone it has no guard."""
+
+    is_steady = False
+
+    def __init__(self, record: Record, network: bytes) -> None:
+        """Open a network that belongs to its record.
+
+        Raises:
+            PolicyUnusable: nothing here can run it, or it takes or gives something else than a policy's network.
+        """
+        self.record = record
+        try:
+            self._session = OnnxSession(network)
+        except ModelUnreadable as error:
+            raise PolicyUnusable(f"policy {record.name}: {error.message}", hint=error.hint) from error
+        self._try()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return the policy of a file, ``policy.onnx`` with ``policy.toml`` beside it.
+
+        Raises:
+            PolicyUnusable: it is missing, corrupt, or for another version.
+        """
+        return cls(*read(path))
+
+    @property
+    def name(self) -> str:
+        """Return the name in its record."""
+        return self.record.name
+
+    def choose(self, observation: Observation, view: MeshView, now: float) -> int:
+        """Return the index of the candidate with the highest logit, or WAIT.
+
+        Raises:
+            PolicyFailed: the network says nothing that makes sense.
+        """
+        return self.decide(features(observation, view, now))
+
+    def decide(self, seen: Features) -> int:
+        """Return the same for features that were computed already."""
+        scores = np.where(seen.mask, self._logits(seen.candidates, seen.context), -inf)
+        best = int(scores.argmax())
+        if not np.isfinite(scores[best]):
+            raise PolicyFailed(f"policy {self.name} gave a logit of {scores[best]}.")
+        return WAIT if best == len(seen.mask) - 1 else best
+
+    def _logits(self, candidates: NDArray[np.float32], context: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            (logits,) = self._session.run(["logits"], {"candidates": candidates[None], "context": context[None]})
+        except RunFailed as error:
+            raise PolicyFailed(f"policy {self.name}: {error.message}") from error
+        given: NDArray[np.float32] = logits[0]
+        return given
+
+    def _try(self) -> None:
+        """Hold its form against what a policy takes and gives, and run it once: whatever fails, fails at the start."""
+        forms = {tensor.name: (len(tensor.shape), tensor.shape[-1:]) for tensor in self._session.inputs}
+        if forms != {name: (n_axes, (width,)) for name, (n_axes, width) in _INPUTS.items()}:
+            raise PolicyUnusable(f"policy {self.name} does not take the features that are computed here.")
+        try:
+            logits = self._logits(np.zeros((_ROWS, N_CANDIDATE), np.float32), np.zeros(N_CONTEXT, np.float32))
+        except PolicyFailed as error:
+            raise PolicyUnusable(error.message) from error
+        if logits.shape != (_ROWS,) or logits.dtype != np.float32:
+            raise PolicyUnusable(f"policy {self.name} gives {logits.dtype}{list(logits.shape)} for {_ROWS} rows.")

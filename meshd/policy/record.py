@@ -1,0 +1,120 @@
+"""What is known of a policy's network: the table beside its file, ``policy.toml`` beside ``policy.onnx``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import msgspec
+import tomli_w
+from msgspec import Meta, Struct
+
+from meshd.errors import PolicyUnusable
+from meshd.policy.layout import CANDIDATE, CONTEXT, Feature, layout_hash
+
+_MOST_BYTES = 4_000_000
+"""Twenty times what a policy may have: whatever is larger is something else."""
+
+_EXPORT_AGAIN = "Export the policy again with this version, or configure another."
+
+Share = Annotated[float, Meta(ge=0.0)]
+Ranges = dict[str, tuple[float, float]]
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Beyond what a guard no longer lets the policy choose."""
+
+    relative: Share = 1.0
+    """How much more than the heuristic's choice a choice may be predicted to cost, as a share of it, ..."""
+    absolute_joules: Share = 0.02
+    """... and beyond that: what hardly costs anything may cost a few times as much."""
+    tolerance: Share = 0.25
+    """How far a figure may lie outside the range that training saw: so many times its width, or 1 if that is more."""
+
+
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One policy."""
+
+    format: Literal[1] = 1
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+    layout: str
+    """Hash of the table of features that it was trained on."""
+    sha256: str
+    """Of the network's file."""
+    training: dict[str, str | int | float] = {}
+    """How it came about, for a person."""
+    limits: Limits = Limits()
+    candidate: Ranges
+    """What training saw of each feature of what might be chosen: least and most, bent and clipped as it was."""
+    context: Ranges
+    """The same of each decision as a whole."""
+
+    @classmethod
+    def of(
+        cls,
+        network: bytes,
+        *,
+        name: str,
+        low: Sequence[float],
+        high: Sequence[float],
+        training: Mapping[str, str | int | float],
+        limits: Limits | None = None,
+    ) -> Self:
+        """Return the record of a network that was just trained on this table; columns of candidates come first."""
+        n_candidate = len(CANDIDATE)
+        return cls(
+            name=name,
+            layout=layout_hash(),
+            sha256=sha256(network).hexdigest(),
+            training=dict(training),
+            limits=limits or Limits(),
+            candidate=_ranges(CANDIDATE, low[:n_candidate], high[:n_candidate]),
+            context=_ranges(CONTEXT, low[n_candidate:], high[n_candidate:]),
+        )
+
+    def save(self, network: bytes, path: Path) -> None:
+        """Write both files, ``path`` being the network's."""
+        path.write_bytes(network)
+        path.with_suffix(".toml").write_text(tomli_w.dumps(msgspec.to_builtins(self)), encoding="utf-8")
+
+
+def read(path: Path) -> tuple[Record, bytes]:
+    """Return a policy's record and network, which belong to each other and to this meshd.
+
+    Raises:
+        PolicyUnusable: a file is missing or says something else.
+    """
+    record = _record(path.with_suffix(".toml"))
+    network = _content(path)
+    if record.layout != layout_hash():
+        raise PolicyUnusable(f"{path} was trained on other features than this meshd computes.", hint=_EXPORT_AGAIN)
+    if sha256(network).hexdigest() != record.sha256:
+        raise PolicyUnusable(f"{path} is not the file that {path.stem}.toml describes.", hint="Copy both files again.")
+    for table, ranges in ((CANDIDATE, record.candidate), (CONTEXT, record.context)):
+        if missing := {feature.name for feature in table} ^ ranges.keys():
+            raise PolicyUnusable(f"{path.stem}.toml and this meshd disagree about {min(missing)}.", hint=_EXPORT_AGAIN)
+    return record, network
+
+
+def _record(path: Path) -> Record:
+    content = _content(path)
+    try:
+        return msgspec.toml.decode(content, type=Record)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PolicyUnusable(f"{path} is no record of a policy: {error}.", hint=_EXPORT_AGAIN) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise PolicyUnusable(f"{path} is too large to be of a policy.", hint=_EXPORT_AGAIN)
+        return path.read_bytes()
+    except OSError as error:
+        hint = "Look at scheduler.policy; least-expected-cost needs no file."
+        raise PolicyUnusable(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
+
+
+def _ranges(table: Sequence[Feature], low: Sequence[float], high: Sequence[float]) -> Ranges:
+    return {feature.name: (least, most) for feature, least, most in zip(table, low, high, strict=True)}

@@ -1,0 +1,33 @@
+"""Which policy a daemon serves: the one that is configured, or the rule that needs no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from meshd.core.policy import LeastExpectedCost, Policy
+from meshd.errors import PolicyUnusable
+from meshd.policy.guard import Guard
+from meshd.policy.learned import LearnedPolicy
+
+SHIPPED = "shipped"
+SHIPPED_PATH = Path(__file__).parent / "shipped" / "policy.onnx"
+
+
+class Served(Struct, frozen=True, kw_only=True):
+    """What serves, and why it is not what was asked for, if it is not."""
+
+    policy: Policy
+    problem: PolicyUnusable | None = None
+
+
+def served(asked: str, *, shipped: Path = SHIPPED_PATH) -> Served:
+    """Return what is to be served for a setting: ``shipped``, ``least-expected-cost``, or the path of a file."""
+    if asked == LeastExpectedCost.name:
+        return Served(policy=LeastExpectedCost())
+    path = shipped if asked == SHIPPED else Path(asked)
+    try:
+        return Served(policy=Guard(LearnedPolicy.load(path)))
+    except PolicyUnusable as error:
+        return Served(policy=LeastExpectedCost(), problem=error)
