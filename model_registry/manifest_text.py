@@ -31,8 +31,8 @@ def read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        hint = f"A bundle is a folder that holds a {path.name}; `meshd models import FILE` makes one of a model."
-        raise ManifestError(str(path), None, "there is no such file.", hint=hint) from error
+        hint = "A bundle is a folder that holds a manifest.toml; `meshd models import FILE` makes one of a model."
+        raise ManifestError(str(path), None, "there is no such file or folder.", hint=hint) from error
     except OSError as error:
         raise ManifestError(str(path), None, f"cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -250,7 +250,7 @@ def test_dots_in_quotes_make_no_key_deep() -> None:
 
 def test_a_file_that_is_not_there_or_not_text_is_a_manifest_error(tmp_path: Path) -> None:
     with pytest.raises(
-        ManifestError, match=r"there is no such file\. A bundle is a folder that holds a manifest\.toml"
+        ManifestError, match=r"there is no such file or folder\. A bundle is a folder that holds a manifest\.toml"
     ):
         load(tmp_path / "manifest.toml")
     (tmp_path / "manifest.toml").write_bytes(b"\xff\xfe")
