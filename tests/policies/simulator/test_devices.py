@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from policies.scenario import Bandwidth, Happening, Kind, Thermal
 from policies.simulator import Simulator, Use
+from policies.simulator.memory import Memory
 from policies.simulator.warmth import Warmth
-from tests.core.builders import HUB_TIER, WATCH_TIER, tier, watch
+from tests.core.builders import HUB_TIER, PHONE_TIER, WATCH_TIER, tier, watch
 from tests.policies.simulator.playing import on, play
 from tests.policies.simulator.worlds import RESULT_BYTES, TRIO, arrival, links, node, scenario
 
@@ -29,18 +30,17 @@ def test_a_cold_model_is_loaded_once_and_whoever_comes_meanwhile_waits_for_the_r
     assert simulator.costs.joules(WATCH.node_id)[Use.LOAD] == pytest.approx(0.1 * (0.05 + 0.03))
 
 
-def test_the_model_that_was_used_longest_ago_makes_room() -> None:
-    both = watch(tier(WATCH_TIER), tier(HUB_TIER))
-    small = node(both, memory_bytes=1_500_000, warm=("artifact-watch",))
-    wants = ("watch tier", "hub tier", "hub tier", "watch tier")
-    asking = [
-        arrival(number, 1.0 + number, both, min_tier=HUB_TIER if "hub" in want else None)
-        for number, want in enumerate(wants)
-    ]
-    simulator = Simulator(scenario(*asking, nodes=(small,), links=()))
-    play(simulator, lambda observation: 0)
-    loaded = [charge.request for charge in simulator.costs.charges if charge.use is Use.LOAD]
-    assert loaded == [1, 3]
+def test_what_takes_little_to_load_for_its_size_makes_room_and_what_is_used_no_more_goes_in_the_end() -> None:
+    small = node(watch(tier(WATCH_TIER), tier(PHONE_TIER), tier(HUB_TIER)), memory_bytes=2_500_000, warm=())
+    dear, first, last = replace(small.hosted[0], load_s=0.5), *small.hosted[1:]
+    memory = Memory(replace(small, hosted=(dear, first, last)), 0.0)
+    used = ((dear, 0.0), (first, 10.0), (last, 20.0))
+    assert [memory.use(hosting, now, load_s=hosting.load_s) for hosting, now in used] == [0.5, 0.05, 0.05]
+    assert memory.warm(30.0) == ("artifact-hub", "artifact-watch")
+    for number in range(3, 30):  # What is used no more goes in the end.
+        hosting = (first, last)[number % 2]
+        memory.use(hosting, 10.0 * number, load_s=0.05)
+    assert memory.warm(400.0) == ("artifact-hub", "artifact-phone")
 
 
 def test_what_is_warm_is_told_with_the_next_sample_and_not_before() -> None:
