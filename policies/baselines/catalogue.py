@@ -18,7 +18,7 @@ from policies.baselines.provident import Provident, ProvidentParameters
 from policies.baselines.single_node import SingleNode, SingleNodeParameters
 
 Space = Mapping[str, tuple[object, ...]]
-"""What is tried for each parameter."""
+"""What is tried for each parameter, beside its default."""
 
 
 class Baseline(Struct, frozen=True, kw_only=True):
@@ -54,26 +54,26 @@ BASELINES: Mapping[str, Baseline] = {
         make=LinUcb,
         parameters=LinUcbParameters,
         memory=LinUcbMemory,
-        space={"curiosity": (0.0, 0.01, 0.03, 0.1, 0.3), "forced_every": (0, 20, 100)},
+        space={"curiosity": (0.0, 0.03, 0.1, 0.3), "forced_every": (0, 25)},
     ),
     "autoscale": Baseline(
         make=AutoScale,
         parameters=AutoScaleParameters,
         memory=AutoScaleMemory,
-        space={"curiosity": (0.0, 0.02, 0.1), "learning_rate": (0.03, 0.1, 0.3, 0.9), "discount": (0.0, 0.1)},
+        space={"curiosity": (0.0, 0.02, 0.1), "learning_rate": (0.03, 0.1, 0.3, 0.9)},
     ),
     "least-expected-cost": Baseline(make=LeastExpectedCost),
     "provident": Baseline(
         make=Provident,
         parameters=ProvidentParameters,
         space={
-            "risk_spread": (0.0, 0.15, 0.3, 0.6, 1.0),
-            "risk_price": (0.7, 1.0, 1.5, 2.5),
-            "battery_price": (0.0, 0.3, 1.0, 3.0),
-            "delay_price": (0.0, 0.5, 1.0, 2.0, 4.0),
-            "load_price": (0.0, 0.5, 1.0, 3.0, -0.5),
-            "wait_gain": (0.0, 0.3, 1.0, 3.0),
-            "climbs": (True, False),
+            "risk_spread": (0.15, 0.3, 0.6),
+            "delay_price": (0.5, 2.0, 4.0),
+            "load_price": (-0.5, 1.0, 3.0),
+            "risk_price": (0.7, 1.5, 2.5),
+            "battery_price": (0.3, 1.0, 3.0),
+            "climbs": (False,),
+            "wait_gain": (0.3, 1.0, 3.0),
         },
     ),
 }

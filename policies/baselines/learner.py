@@ -11,6 +11,11 @@ from meshd.core.policy import Policy
 class Learner(Policy, Protocol):
     """Is told what became of the requests that it has decided; ``is_steady`` is False."""
 
+    @property
+    def memory(self) -> object:
+        """Return what it has learned, to be kept."""
+        ...
+
     def learn(self, request: str, cost: float) -> None:
         """Take in what a request has cost, all nodes together, when its client has its answer.
 

@@ -14,6 +14,9 @@ from policies.baselines.catalogue import BASELINES
 ANY_FAMILY = "any"
 """Tuned on all training families together: for families that nobody tuned for."""
 
+FOUND_BY = "found_by"
+"""In the same file: by which command each was found."""
+
 TUNED_FILE = "tuned.toml"
 
 
@@ -25,7 +28,8 @@ def memory_file(name: str) -> str:
 def tuned(name: str, family: str) -> Mapping[str, object]:
     """Return the parameters of a baseline for a family; the defaults' empty mapping where none were tuned."""
     table = _table()
-    return table.get(family, table.get(ANY_FAMILY, {})).get(name, {})
+    found: Mapping[str, object] = table.get(family, table.get(ANY_FAMILY, {})).get(name, {})
+    return found
 
 
 @cache
@@ -38,8 +42,8 @@ def learned(name: str) -> Any:
 
 
 @cache
-def _table() -> dict[str, dict[str, dict[str, object]]]:
+def _table() -> dict[str, dict[str, Any]]:
     entry = files("policies.baselines").joinpath(TUNED_FILE)
     if not entry.is_file():
         return {}
-    return msgspec.toml.decode(entry.read_bytes(), type=dict[str, dict[str, dict[str, object]]])
+    return msgspec.toml.decode(entry.read_bytes(), type=dict[str, dict[str, Any]])
