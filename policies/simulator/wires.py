@@ -11,6 +11,8 @@ from policies.simulator.mail import Asked, Mail, Met, Told, Withdrawn
 if TYPE_CHECKING:
     from policies.simulator.world import World
 
+_LEAST_BYTES = 1.0
+"""A word without tensors passes in no time, and not over a link that is lost."""
 _KINDS = {Met: 0, Asked: 1, Told: 2, Withdrawn: 3}
 
 
@@ -92,7 +94,7 @@ class Wires:
         ready_s = world.now + codec_s
         if number != NOBODY:
             ready_s += device.body.wake_radio(number)
-        left_s = way.bandwidth.sent_s(max(ready_s, self._free_s.get(route, 0.0)), n_bytes)
+        left_s = way.bandwidth.sent_s(max(ready_s, self._free_s.get(route, 0.0)), max(n_bytes, _LEAST_BYTES))
         self._free_s[route] = left_s
         if number != NOBODY:
             device.body.moved(n_bytes, number, last_byte_s=left_s)
