@@ -22,7 +22,7 @@ _ONLY_MAPS = "with it only maps are drawn; of the other options --vision alone c
 
 def bench(  # noqa: PLR0917  typer's parameters are options, never positional.
     quick: Annotated[
-        bool, typer.Option("--quick", help="Show in a minute or two that everything works; the figures mean little.")
+        bool, typer.Option("--quick", help="Show in a few minutes that everything works; the figures mean little.")
     ] = False,
     vision: Annotated[
         Path | None,
