@@ -151,7 +151,7 @@ class Attempts:
             peer.link.traffic.ended(life.attempt.crossing_s)
         life.attempt = None
 
-    def call_back(self, life: Life) -> None:
+    def call_back(self, life: Life, now: float) -> None:
         """End whatever is under way for a request that has no children."""
         attempt = life.attempt
         if attempt is None:
@@ -164,6 +164,9 @@ class Attempts:
         elif attempt.there is not None:
             self._commands.append(Recall(request_id=request_id, attempt=number, node_id=attempt.there))
             self.ended_there(life)
+            self._view.called_back(
+                attempt.there, attempt.crossing_s, begins_s=attempt.since_s + attempt.line_s, now=now
+            )
         life.attempt = None
 
     def _expected_s(self, life: Life, candidate: Candidate) -> float:

@@ -219,7 +219,9 @@ class Chooser:
         """Look elsewhere for a place for a request that more urgent ones pushed out of the queue."""
         victim.attempt = None
         if victim.has_one_try:
-            self._endings.fail(victim, failure(errors.Overloaded, "more urgent requests took its place in the queue"))
+            self._endings.fail(
+                victim, failure(errors.Overloaded, "more urgent requests took its place in the queue"), now
+            )
             return
         victim.advance(Step.LOSE)
         self.choose(victim, now)

@@ -79,7 +79,7 @@ class Conductor:
         life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story, only_tier=only_tier)
         self._lives[request.request_id] = life
         if refusal := refusal or (self._why_not_continue(request, request.partial) if request.partial else None):
-            self._endings.fail(life, refusal)
+            self._endings.fail(life, refusal, now)
             return
         life.advance(Step.ADMIT)
         self._view.arrivals.happened(now)
@@ -90,10 +90,10 @@ class Conductor:
         else:
             self._continue(life, now)
 
-    def cancel(self, request_id: RequestId) -> None:
+    def cancel(self, request_id: RequestId, now: float) -> None:
         """End a request that nobody waits for any more."""
         if life := self._lives.get(request_id):
-            self._endings.fail(life, failure(errors.Cancelled, "the asker withdrew the request"))
+            self._endings.fail(life, failure(errors.Cancelled, "the asker withdrew the request"), now)
 
     def give_up(self, request_id: RequestId | None, now: float) -> None:
         """End the request at which a defect was met: the one that was looked at, or else the one of the event."""
@@ -205,7 +205,7 @@ class Conductor:
         shunned, why = life.shunned, f"no answer within {waited_s * 1e3:.0f} ms"
         life.shunned = shunned | dict.fromkeys(peers, why)
         if peers and self._chooser.observe(life, now).offers_any:
-            self._endings.call_back(life)
+            self._endings.call_back(life, now)
             life.advance(Step.LOSE)
             self._chooser.choose(life, now)
         elif peers and life.request.delegated and life.given is not None:

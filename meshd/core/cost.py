@@ -283,7 +283,7 @@ class CostModel:
             return self.here.wait_s
         said_s, link = max(0.0, node.telemetry.backlog_s - (self.now - node.heard_s)), node.link
         if not link.outstanding:
-            return said_s
+            return max(said_s, link.traffic.wait_s(self.now))
         return max(said_s, link.traffic.wait_s(self.now), link.outstanding * item_s / node.profile.slots)
 
     def _handling_s(self, node: NodeView, hosted: HostedTier, *, is_split: bool) -> float:

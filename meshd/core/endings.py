@@ -27,18 +27,18 @@ class Endings:
         self._attempts = attempts
         self._commands = books.commands
 
-    def answer(self, life: Life, given: Given) -> None:
+    def answer(self, life: Life, given: Given, now: float) -> None:
         """End a request with an answer; what a smaller tier says in place of a flawed larger one is degraded."""
         answer = given.answer
         if life.flawed is not None and answer.tier.rank < life.flawed.rank:
             answer = replace(answer, degraded=True)
-        self.call_back(life)
+        self.call_back(life, now)
         life.advance(Step.ANSWER)
         self._finish(life, answer, given.attempt, given.child)
 
-    def fail(self, life: Life, why: Failure) -> None:
+    def fail(self, life: Life, why: Failure, now: float) -> None:
         """End a request without an answer."""
-        self.call_back(life)
+        self.call_back(life, now)
         life.advance(Step.FAIL)
         self._finish(life, why, None, None)
 
@@ -46,28 +46,28 @@ class Endings:
         """End a request that can get no further: with its smaller answer, marked degraded, or with the failure."""
         given = life.given
         if given is None:
-            self.fail(life, why)
+            self.fail(life, why, now)
             return
         timings = replace(given.answer.timings, total_s=now - life.arrived_s)
         energy = replace(given.answer.energy, joules=life.itinerary.joules)
         answer = replace(given.answer, degraded=True, timings=timings, energy=energy)
-        self.answer(life, Given(answer=answer, attempt=given.attempt, child=given.child))
+        self.answer(life, Given(answer=answer, attempt=given.attempt, child=given.child), now)
 
-    def call_back(self, life: Life) -> None:
+    def call_back(self, life: Life, now: float) -> None:
         """End whatever is under way for a request, its children included."""
         if life.state is State.FORKED and life.fork is not None:
-            self.call_back_children(life)
+            self.call_back_children(life, now)
             life.attempt = None
         else:
-            self._attempts.call_back(life)
+            self._attempts.call_back(life, now)
 
-    def call_back_children(self, life: Life) -> None:
+    def call_back_children(self, life: Life, now: float) -> None:
         """End the children of a request that are still alive, and count what they have cost."""
         assert life.fork is not None, "only a fork has children"
         for name in life.fork.children:
             if child := self._lives.get(name):
                 life.fork.wasted_joules += _spent_joules(child)
-                self.fail(child, _NOT_NEEDED)
+                self.fail(child, _NOT_NEEDED, now)
 
     def _finish(self, life: Life, outcome: Outcome, attempt: int | None, child: RequestId | None) -> None:
         request_id = life.request.request_id

@@ -141,7 +141,7 @@ class Link(Struct, kw_only=True):
         if not self.outstanding:
             return 0.0
         line_s = self.traffic.wait_s(now)
-        return self.outstanding * line_s / self.traffic.unanswered_s if line_s else 0.0
+        return self.outstanding * line_s / max(line_s, self.traffic.unanswered_s) if line_s else 0.0
 
     def _undoubted_s(self, n_bytes: float) -> float:
         former = self.doubt.former if self.doubt is not None else None

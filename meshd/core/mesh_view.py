@@ -101,10 +101,10 @@ class MeshView:
         )
 
     def is_any_busy(self, candidates: Iterable[Candidate], now: float) -> bool:
-        """Tell whether a peer among these has a queue by what it said last: how long it is changes by the moment."""
+        """Tell whether a peer among these has a queue, or the link to it: how long it is changes by the moment."""
         for candidate in candidates:
             peer = self._peers.get(candidate.node_id)
-            if peer is not None and peer.telemetry.backlog_s > now - peer.heard_s:
+            if peer is not None and peer.is_busy(now):
                 return True
         return False
 
@@ -336,6 +336,13 @@ class MeshView:
         self._noticed.changed()
         if link.doubt is not None:
             self._doubted.add(node_id)
+
+    def called_back(self, node_id: NodeId, crossing_s: float, *, begins_s: float, now: float) -> None:
+        """Take in that nobody waits any more for what was to begin to cross to a peer at some time."""
+        peer = self._peers.get(node_id)
+        if peer is not None and peer.link is not None:
+            peer.link.traffic.called_back(crossing_s, begins_s=begins_s, rtt_s=peer.link.rtt_s.mean, now=now)
+            self._noticed.changed()
 
     def weigh_doubts(self, now: float) -> None:
         """Let the next request try links that have been believed slow for long enough."""

@@ -68,6 +68,12 @@ class NodeView(Struct, kw_only=True):
     """Ways of inputs by variant, bytes, items and whether they may lose nothing, each behind the versions of the link
     and of the encodings."""
 
+    def is_busy(self, now: float) -> bool:
+        """Tell whether it has a queue by what it said last, or something crosses to it for nobody."""
+        return self.telemetry.backlog_s > now - self.heard_s or (
+            self.link is not None and self.link.traffic.lost_until_s > now
+        )
+
     def compute_s(self, hosted: HostedTier, now: float) -> Estimate:
         """Return what one item of the smallest input takes there: learned, or as announced."""
         known = self.learned.get(hosted.artifact)

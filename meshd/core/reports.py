@@ -101,7 +101,7 @@ class Reports:
         out = [life for life in self._lives.values() if life.attempt is not None and life.attempt.there == node_id]
         for life in out:
             self._books.at = life.request.request_id
-            self._attempts.call_back(life)
+            self._attempts.call_back(life, now)
             life.shunned[node_id] = why.message
             self._chooser.lose(life, why, now)
         self._books.at = None
@@ -201,7 +201,7 @@ class Reports:
         elif given.answer.degraded and life.may_climb:
             self._chooser.escalate(life, given, now)
         else:
-            self._endings.answer(life, given)
+            self._endings.answer(life, given, now)
             self.lessons.append(partial(self._learn_handling, life, given.answer, now))
 
     def _learn_handling(self, life: Life, answer: Answer, now: float) -> None:
@@ -248,7 +248,7 @@ class Reports:
         if isinstance(verdict, Verdict):
             self._forked_answer(parent, verdict, now)
         elif verdict is not None:
-            self._endings.call_back(parent)
+            self._endings.call_back(parent, now)
             parent.itinerary.joules += fork.wasted_joules
             self._chooser.look_again(parent, verdict, now)
 
@@ -256,7 +256,7 @@ class Reports:
         fork, attempt = parent.fork, parent.attempt
         assert fork is not None, "a forked request has children"
         assert attempt is not None, "and an attempt that they are"
-        self._endings.call_back(parent)
+        self._endings.call_back(parent, now)
         parent.itinerary.came_together(verdict.answers, wasted_joules=fork.wasted_joules)
         tier = attempt.candidate.tier
         answer = verdict.answers[0] if verdict.child else joined(tier, verdict.answers)

@@ -145,7 +145,7 @@ class Scheduler:
             case events.WarmedUp():
                 self._view.learn_load(event.tier, 0, len(event.tier.stages), event.load_s, now)
             case events.RequestCancelled():
-                conductor.cancel(event.request_id)
+                conductor.cancel(event.request_id, now)
             case events.PeerConnected():
                 self._connected(event, now)
             case events.PeerDisconnected():

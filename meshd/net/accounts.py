@@ -30,6 +30,11 @@ class Accounts:
         """Tell the other side what it may send in total by now."""
         self._tell(Credit(payload_bytes=self._loan.granted_bytes))
 
+    def withdrawn(self, payload_bytes: int) -> None:
+        """Take back the charge for a request of which the other side will never hear."""
+        self.allowance.give_back(payload_bytes)
+        self._changed.set()
+
     def close(self) -> None:
         """Let nobody wait any longer."""
         self._is_closed = True

@@ -77,6 +77,10 @@ class Allowance:
         self._spent_bytes = spent_bytes
         return True
 
+    def give_back(self, payload_bytes: int) -> None:
+        """Take back the charge for a request that was not sent after all."""
+        self._spent_bytes -= min(max(payload_bytes, LEAST_COST_BYTES), self._most_cost_bytes)
+
 
 def _most_cost_bytes(window_bytes: int) -> int:
     """Return what a request costs at most: what is always left, once all have ended, before a new total is told."""

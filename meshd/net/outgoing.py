@@ -10,11 +10,29 @@ from time import monotonic
 from typing_extensions import Buffer
 
 from meshd.net.unread import ALL_UNREAD, Unread
+from meshd.wire.messages import Infer, Result
 
 # Up to here the parts of a frame are joined and written at once: copying 64 KiB takes 4 us, a second system call
 # or TLS record as long. Beyond, pieces of this size are written as the other side reads, so that what TLS has
 # encrypted but not sent stays small; and 64 KiB pass even a link of 50 kbit/s within SessionLimits.stalled_s.
 PIECE_BYTES = 64 * 2**10
+
+Name = tuple[type[Infer] | type[Result], str]
+"""Of a message that waits: its kind, and the id of its request."""
+
+
+class _Frame:
+    """What is left to write of one message."""
+
+    __slots__ = ("is_begun", "n_bytes", "name", "payload_bytes", "pieces")
+
+    def __init__(self, buffers: Sequence[Buffer], name: Name | None, n_bytes: int, payload_bytes: int) -> None:
+        views = [memoryview(buffer) for buffer in buffers]
+        self.pieces = deque(view[i : i + PIECE_BYTES] for view in views for i in range(0, len(view), PIECE_BYTES))
+        self.name = name
+        self.n_bytes = n_bytes
+        self.payload_bytes = payload_bytes
+        self.is_begun = False
 
 
 class Outgoing:
@@ -41,7 +59,7 @@ class Outgoing:
         self._transport = transport
         self._stalled_s = stalled_s
         self._on_stalled = on_stalled
-        self._pieces: deque[memoryview] = deque()
+        self._frames: deque[_Frame] = deque()
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._on_drained: Callable[[], None] | None = None
@@ -52,18 +70,31 @@ class Outgoing:
         """Return for how long, at least, what has waited longest has waited."""
         return monotonic() - self._dated_s
 
-    def write(self, buffers: Sequence[Buffer], n_bytes: int) -> None:
-        """Write now what the transport takes, and keep the rest; the buffers must not change any more."""
-        if n_bytes <= PIECE_BYTES and not self._pieces and not self._paused:
+    def write(
+        self, buffers: Sequence[Buffer], n_bytes: int, *, name: Name | None = None, payload_bytes: int = 0
+    ) -> None:
+        """Write now what the transport takes, and keep the rest; the buffers must not change any more.
+
+        What has a name may be withdrawn by it.
+        """
+        if n_bytes <= PIECE_BYTES and not self._frames and not self._paused:
             self._transport.write(b"".join(buffers))
             return
-        for buffer in buffers:
-            view = memoryview(buffer)
-            self._pieces.extend(view[i : i + PIECE_BYTES] for i in range(0, len(view), PIECE_BYTES))
+        self._frames.append(_Frame(buffers, name, n_bytes, payload_bytes))
         if not self.waiting_bytes:
             self._dated_bytes, self._dated_s = n_bytes, monotonic()
         self.waiting_bytes += n_bytes
         self._flush()
+
+    def withdraw(self, name: Name) -> list[int]:
+        """Forget messages of which nothing has been written; return the bytes of the payload of each."""
+        gone = [frame for frame in self._frames if frame.name == name and not frame.is_begun]
+        if gone:
+            self._frames = deque(frame for frame in self._frames if frame not in gone)
+            self.waiting_bytes -= sum(frame.n_bytes for frame in gone)
+            self._dated_bytes = min(self._dated_bytes, self.waiting_bytes)
+            self._flush()
+        return [frame.payload_bytes for frame in gone]
 
     def pause(self) -> None:
         """Stop writing: the transport has enough."""
@@ -83,22 +114,26 @@ class Outgoing:
 
     def discard(self) -> None:
         """Forget what waits."""
-        self._pieces.clear()
+        self._frames.clear()
         self.waiting_bytes = 0
         self._among.waits(self)
         self._stop_timer()
 
     def _flush(self) -> None:
         before_bytes = self.waiting_bytes
-        while self._pieces and not self._paused:
-            piece = self._pieces.popleft()
+        while self._frames and not self._paused:
+            frame = self._frames[0]
+            frame.is_begun = True
+            piece = frame.pieces.popleft()
+            if not frame.pieces:
+                self._frames.popleft()
             self.waiting_bytes -= len(piece)
             self._transport.write(piece)
         self._dated_bytes -= before_bytes - self.waiting_bytes
         if self._dated_bytes <= 0:
             self._dated_bytes, self._dated_s = self.waiting_bytes, monotonic()
         self._among.waits(self)
-        if self._on_drained is not None and not self._pieces:
+        if self._on_drained is not None and not self._frames:
             self._on_drained()
 
     def _stop_timer(self) -> None:

@@ -187,6 +187,8 @@ class Session(asyncio.BufferedProtocol):
             return self._answer(message, payload_parts)
         if type(message) is Infer:
             return self._ask(message, payload_parts)
+        if type(message) is Cancel:
+            self._withdraw(message)
         if type(message) is Heartbeat and not message.echo and not payload_parts:
             self._beat = message.sequence, monotonic()
         return self._write(message, payload_parts)
@@ -287,6 +289,7 @@ class Session(asyncio.BufferedProtocol):
                     return
             elif type(message) is Cancel:
                 self._postponed.forget(message.request_id)
+                self._outgoing.withdraw((Result, message.request_id))
             self.on_message(self, message, payload)
         elif self.state is State.GREETING:
             self._take_hello(message)
@@ -307,9 +310,14 @@ class Session(asyncio.BufferedProtocol):
         # Charged last: what is too large to be sent costs nothing.
         return (
             self._accounts.allowance.covers(payload_bytes)
-            and self._write(infer, payload_parts)
+            and self._write(infer, payload_parts, payload_bytes=payload_bytes)
             and self._accounts.allowance.take(payload_bytes)
         )
+
+    def _withdraw(self, cancel: Cancel) -> None:
+        """Drop requests that still wait here; what has begun to be sent goes out whole."""
+        for payload_bytes in self._outgoing.withdraw((Infer, cancel.request_id)):
+            self._accounts.withdrawn(payload_bytes)
 
     def _answer(self, answer: Result | Refusal, payload_parts: Sequence[Buffer]) -> bool:
         unread_bytes = self._outgoing.waiting_bytes
@@ -342,7 +350,7 @@ class Session(asyncio.BufferedProtocol):
             )
         self.close(error.code, str(error), error=error)
 
-    def _write(self, message: Message, payload_parts: Sequence[Buffer] = ()) -> bool:
+    def _write(self, message: Message, payload_parts: Sequence[Buffer] = (), *, payload_bytes: int = 0) -> bool:
         buffers = encode(message, payload_parts)
         n_bytes = sum(map(len, buffers))
         if n_bytes - HEADER.size - MAX_METADATA_BYTES > self._limits.max_payload_bytes:
@@ -353,7 +361,8 @@ class Session(asyncio.BufferedProtocol):
         if waiting + n_bytes > self._limits.max_outgoing_bytes:
             self.abort(PeerLost(f"{self.address} does not read, and {waiting:,} bytes wait for it."))
             return False
-        self._outgoing.write(buffers, n_bytes)
+        name = (type(message), message.request_id) if isinstance(message, Infer | Result) else None
+        self._outgoing.write(buffers, n_bytes, name=name, payload_bytes=payload_bytes)
         return True
 
     def _hang_up(self) -> None:

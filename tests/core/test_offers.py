@@ -250,11 +250,12 @@ def test_what_was_measured_counts_where_there_is_another_way() -> None:
 
 def test_what_is_taken_up_is_sent_to_a_peer_like_what_was_weighed() -> None:
     made, sent = at_rest(), []
-    for name in ("wakes the radio", "first", "next"):
-        (told,) = asked(made, name, 0.6, min_tier=HUB_TIER)
+    for number, name in enumerate(("wakes the radio", "first", "next")):
+        now = 0.5 + 0.1 * number
+        (told,) = asked(made, name, now, min_tier=HUB_TIER)
         assert isinstance(told, Dispatch)
         sent.append(replace(told, request_id=RequestId("r"), attempt=0))
-        made.handle(events.RequestCancelled(request_id=RequestId(name)), 0.6)
+        handle(made, answered(told.attempt, hub(), name), now + 0.01)
     assert observed(made, "next").candidates is observed(made, "first").candidates
     assert sent[1] == sent[2]
 

@@ -31,6 +31,22 @@ def test_what_was_answered_is_waited_for_no_more_however_slow_the_link_was_belie
     assert made.wait_s(0.0) == pytest.approx(CROSSING_S)
 
 
+def test_what_is_called_back_before_it_began_to_cross_is_waited_for_no_more() -> None:
+    made = busy(3)
+    made.ended(CROSSING_S)
+    made.called_back(CROSSING_S, begins_s=0.2, rtt_s=RTT_S, now=0.05)
+    assert made.wait_s(0.05) == pytest.approx(0.15)
+
+
+def test_what_is_called_back_while_it_crosses_is_waited_for_and_nobody_is_blamed_for_that() -> None:
+    made = busy(1)
+    made.ended(CROSSING_S)
+    made.called_back(CROSSING_S, begins_s=0.0, rtt_s=RTT_S, now=0.04)
+    assert [made.wait_s(now) for now in (0.04, 0.09, 0.11)] == pytest.approx([0.06, 0.01, 0.0])
+    next_s = made.alone_s(0.06 + CROSSING_S + RTT_S, sent_s=0.04, rtt_s=RTT_S)
+    assert next_s == pytest.approx(CROSSING_S + RTT_S)
+
+
 def test_what_an_exchange_waited_for_those_before_it_is_not_its_own() -> None:
     """All three are sent at once, and cross one after the other."""
     made = busy(3)

@@ -307,6 +307,46 @@ async def test_what_is_cancelled_costs_nothing_more() -> None:
     await close(one, two)
 
 
+async def test_a_request_that_is_withdrawn_before_it_began_to_be_sent_never_is_and_costs_nothing() -> None:
+    one, two, taken = await lent(window_bytes=8_000_000)
+    transport_of(two).incoming.hold()
+    for name in ("begun", "waits", "stays"):
+        assert one.send(*question(name, 2_000_000))
+    assert not one.affords(4_000_000)
+    for name in ("begun", "waits"):
+        assert one.send(Cancel(request_id=name))
+    assert one.affords(4_000_000)
+    assert one.unread_bytes < 4_000_000
+    transport_of(two).incoming.release()
+    await until(lambda: len(taken) == 4)
+    assert [(type(message), message.request_id) for message, _ in taken if isinstance(message, Infer | Cancel)] == [
+        (Infer, "begun"),
+        (Infer, "stays"),
+        (Cancel, "begun"),
+        (Cancel, "waits"),
+    ]
+    await close(one, two)
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_leaves_the_queue() -> None:
+    one, two, taken = await lent(window_bytes=8_000_000)
+    heard, _ = record(one)
+    large = TensorHeader(name="y", dtype="uint8", shape=(2_000_000,))
+    assert one.send(*question("1", 0))
+    assert one.send(*question("2", 0))
+    await until(lambda: len(taken) == 2)
+    transport_of(one).incoming.hold()
+    for name in ("1", "2"):
+        two.send(Result(request_id=name, answer=ANSWER, tensors=(large,)), [bytes(2_000_000)])
+    assert one.send(Cancel(request_id="2"))
+    await until(lambda: len(taken) == 3)
+    assert two.unread_bytes < 2_000_000
+    transport_of(one).incoming.release()
+    await until(lambda: heard)
+    assert [message.request_id for message, _ in heard if isinstance(message, Result)] == ["1"]
+    await close(one, two)
+
+
 async def test_who_waits_for_credit_is_let_go_when_the_session_ends() -> None:
     one, two, _ = await lent(window_bytes=4 * LEAST_COST_BYTES)
     assert one.send(*question("1", 3 * LEAST_COST_BYTES))
