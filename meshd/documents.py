@@ -13,8 +13,8 @@ from meshd.core.answer import Energy, Hop, Timings
 from meshd.core.ids import ArtifactHash, ModelName, NodeId, RequestId
 from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.plan import RAW
-from meshd.core.settings import Settings
 from meshd.core.request import Priority, Privacy
+from meshd.core.settings import Settings
 from meshd.weighed import Weighed
 from model_registry.power import PowerModel
 
@@ -50,6 +50,16 @@ class RequestCounters(Struct, frozen=True, kw_only=True):
     degraded: int = 0
     escalated: int = 0
     alive: int = 0
+
+
+class ChoiceCounters(Struct, frozen=True, kw_only=True):
+    """What the policy has answered since the start, where it was asked."""
+
+    asked: int = 0
+    waits: int = 0
+    """Requests that it had wait for a cheaper moment."""
+    guarded: dict[str, int] = {}
+    """Choices that the heuristic made in its place, by the reason: ``cost``, ``unlike_training``, ``failed``."""
 
 
 class Excess(Struct, frozen=True, kw_only=True):
@@ -118,6 +128,9 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     listening: str | None
     """Where peers connect to, as ``host:port``."""
     policy: str
+    policy_note: str = ""
+    """Why it is not the policy that is configured; empty where it is."""
+    choices: ChoiceCounters = ChoiceCounters()
     mqtt: MqttState
     battery: BatteryState | None
     requests: RequestCounters
@@ -353,6 +366,16 @@ class ExplainedCandidate(Weighed, frozen=True, kw_only=True):
     """Items of the batch over several nodes; empty where one node runs them all."""
 
 
+class ExplainedWait(Struct, frozen=True, kw_only=True):
+    """That a request was made to wait for a cheaper moment."""
+
+    at_most_s: float
+    waited_s: float | None
+    """None while it waits, and where it ended before that was over."""
+    ended_by: str
+    """What ended it, for a person."""
+
+
 class ExplainedDecision(Struct, frozen=True, kw_only=True):
     """One choice: at the start, and again after each escalation or failure."""
 
@@ -360,9 +383,11 @@ class ExplainedDecision(Struct, frozen=True, kw_only=True):
     remaining_s: float
     candidates: tuple[ExplainedCandidate, ...]
     chosen: int | None
-    """Index into the candidates; none when nothing was allowed."""
+    """Index into the candidates; none when nothing was allowed, or it was to wait."""
     policy: str
     note: str = ""
+    wait: ExplainedWait | None = None
+    """Set where the policy would rather choose later."""
     weighed_ago_s: float = 0.0
     """How long before this its candidates had been weighed, for another request that asked the same; 0: for this."""
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 
 from meshd.config.peer_address import PeerAddress
 from meshd.config.places import default_socket, default_state_dir
+from meshd.config.policy_name import PolicyName
 from meshd.core.node import DeviceClass
 from meshd.core.settings import Settings
 from model_registry.device_class import device_class
@@ -46,6 +47,9 @@ HostedModel = Annotated[
 ]
 PublisherKey = Annotated[
     str, Meta(pattern="^[0-9a-f]{64}$", description="an Ed25519 public key of 64 lower-case hex digits")
+]
+PolicyText = Annotated[
+    PolicyName, Meta(description='"shipped", "least-expected-cost", or the path of an .onnx file in quotes')
 ]
 BrokerUrl = Annotated[
     str, Meta(pattern=r"^mqtts?://[^\s/@]+$", description="mqtt://host:port, or mqtts://host:port for TLS")
@@ -201,6 +205,20 @@ class Record(Section, frozen=True):
     """File to append every scheduler event to, for replay; off unless set. It grows without bound."""
 
 
+class Scheduler(Settings, frozen=True):
+    """Bounds and prices of this node's scheduler, and who chooses among what it offers."""
+
+    policy: PolicyText = field(default_factory=lambda: PolicyName("shipped"))
+    """Who chooses where requests run: ``shipped``, the learned policy that comes with meshd, ``least-expected-cost``, a
+    rule, or the path of another policy's ``.onnx``, with its ``.toml`` beside it. Where that cannot be served the rule
+    serves, and ``meshd status`` says why; ``shipped`` unless set."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return what core is given."""
+        return Settings(**{name: getattr(self, name) for name in Settings.__struct_fields__})
+
+
 class LinkShape(Section, frozen=True):
     """How slow a link is made."""
 
@@ -249,7 +267,7 @@ class Config(Section, frozen=True):
     peers: Peers = field(default_factory=Peers)
     trust: Trust = field(default_factory=Trust)
     models: Models = field(default_factory=Models)
-    scheduler: Settings = field(default_factory=Settings)
+    scheduler: Scheduler = field(default_factory=Scheduler)
     energy: Energy = field(default_factory=Energy)
     mqtt: Mqtt = field(default_factory=Mqtt)
     log: Log = field(default_factory=Log)

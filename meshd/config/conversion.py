@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from meshd.config.policy_name import PolicyName
+
 Decoder = Callable[[type, Any], Any]
 
 
@@ -17,6 +19,8 @@ def decoder(folder: Path) -> Decoder:
     def decode(form: type, value: Any) -> Any:
         if not isinstance(value, str):
             raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+        if form is PolicyName:
+            return PolicyName.parse(value, folder)
         assert form is Path, "every other type is one that msgspec knows"
         return folder / Path(value).expanduser()
 
@@ -26,7 +30,7 @@ def decoder(folder: Path) -> Decoder:
 def plain(value: Any) -> Any:
     """Return a setting as TOML and JSON can write it."""
     match value:
-        case Path():
+        case Path() | PolicyName():
             return str(value)
         case tuple():
             return [plain(element) for element in value]

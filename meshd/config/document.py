@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from meshd.config.config import Config, LinkShape
 from meshd.config.flaws import is_section
+from meshd.config.policy_name import PolicyName
 from model_registry.schema import describe_keys
 
 
@@ -28,5 +29,7 @@ def _sections() -> Iterator[type[Struct]]:
 
 
 def _schema_of(form: type) -> dict[str, Any]:
+    if form is PolicyName:
+        return {"type": "string"}
     assert form is Path, "every other type is one that msgspec knows"
     return {"type": "string", "format": "path"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,12 +13,13 @@ import msgspec
 
 from meshd import log
 from meshd.core.answer import Answer, Outcome
+from meshd.core.candidate import WAIT
 from meshd.core.ids import NodeId
 from meshd.core.membership import Standing
 from meshd.core.mesh_view import MeshView
 from meshd.core.request import Request
 from meshd.daemon.story import story_of
-from meshd.documents import Finding, RequestCounters
+from meshd.documents import ChoiceCounters, Finding, RequestCounters
 
 _EVENT_OF = {
     Standing.ALIVE: log.PEER_RETURNED,
@@ -58,6 +60,8 @@ class Chronicle:
         self._failed = 0
         self._degraded = 0
         self._escalated = 0
+        self._asked = self._waits = 0
+        self._guarded: Counter[str] = Counter()
 
     def counters(self, alive: int) -> RequestCounters:
         """Return how many requests ended in which way."""
@@ -69,6 +73,18 @@ class Chronicle:
             escalated=self._escalated,
             alive=alive,
         )
+
+    @property
+    def choices(self) -> ChoiceCounters:
+        """Return what the policy has answered."""
+        return ChoiceCounters(asked=self._asked, waits=self._waits, guarded=dict(self._guarded))
+
+    def chose(self, index: int, *, guarded: str = "") -> None:
+        """Count one answer of the policy; ``guarded`` is the reason why it was the heuristic's."""
+        self._asked += 1
+        self._waits += index == WAIT
+        if guarded:
+            self._guarded[guarded] += 1
 
     def finished(self, request: Request, outcome: Outcome, codecs: Sequence[str] = ()) -> None:
         """Count one request, write its line soon, and pass an alarm on; ``codecs`` tell how it was sent to peers."""

@@ -46,6 +46,7 @@ from meshd.net.endpoint import ClientEndpoint, load_or_create_token
 from meshd.net.identity import Identity
 from meshd.net.peering import Peering
 from meshd.net.trust import Pin, TrustStore
+from meshd.policy.served import Served, served
 from meshd.wire.messages import Hello
 from model_registry import codec
 from model_registry.admission.admitted import Limits
@@ -103,15 +104,17 @@ class Daemon:
         executor, keeper = await self._open_models(stack)
         profile = self._profile(identity, executor)
         mqtt = await self._open_mqtt(stack, profile)
+        chosen = self._served()
         node = Node(
             profile,
-            self._config.scheduler,
+            self._config.scheduler.settings,
             executor=executor,
             keeper=keeper,
             vitals=self._vitals(executor),
             listener=mqtt,
             superseded=self._give_way,
             record=lambda scheduler: self._open_recorder(stack, scheduler),
+            policy=chosen.policy,
         )
         node.start()
         stack.callback(node.chronicle.close)
@@ -125,6 +128,7 @@ class Daemon:
             mqtt=lambda: mqtt.state,
             problems=self._problems,
             listening=str(Address(self._config.listen.host, peering.port)),
+            policy_note=chosen.note,
         )
         await self._open_endpoint(stack, identity, Reception(node.intake, reporter, keeper.installer))
         if self._config.discovery.enabled:  # Last: a daemon that cannot start must not call its peers.
@@ -161,6 +165,14 @@ class Daemon:
             hosted=executor.hosted_tiers(),
             codecs=codec.available(),
         )
+
+    def _served(self) -> Served:
+        """Return the policy that is configured, or the rule that stands in for it."""
+        chosen = served(self._config.scheduler.policy)
+        if (problem := chosen.problem) is not None:
+            self._log.warning(log.POLICY_REFUSED, reason=problem.message)
+            self._standing_problems.append(Problem(sentence=problem.message, hint=problem.hint))
+        return chosen
 
     def _vitals(self, executor: Executor) -> Vitals:
         power = self._config.power
@@ -204,7 +216,7 @@ class Daemon:
         path = self._config.record.events
         if path is None:
             return None
-        recorder = Recorder(path, scheduler, self._config.scheduler, monotonic())
+        recorder = Recorder(path, scheduler, self._config.scheduler.settings, monotonic())
         stack.callback(recorder.close)
         return recorder
 

@@ -28,6 +28,7 @@ from meshd.daemon.runs import Runs
 from meshd.daemon.shares import children_of, outputs_of
 from meshd.documents import Unserved
 from meshd.errors import ExecutionFailed, InvalidInput, NoCandidate, UnknownModel
+from meshd.policy.guard import Guard
 from meshd.wire.messages import Heartbeat, Message, Refusal, Result
 
 _NO_INDEX = -2
@@ -93,13 +94,17 @@ class Effects:
 
     def _choose(self, command: commands.ChoosePlan) -> None:
         observation, policy = command.observation, self._policy
+        index = self._chosen(observation)
+        fallback = policy.fallback if isinstance(policy, Guard) and index != _NO_INDEX else None
+        self._chronicle.chose(index, guarded=fallback.why if fallback else "")
         self._feed(
             PlanChosen(
                 request_id=observation.request_id,
                 decision=observation.decision,
-                index=self._chosen(observation),
+                index=index,
                 policy=policy.name,
                 is_steady=policy.is_steady,
+                note=fallback.note if fallback else "",
             )
         )
 

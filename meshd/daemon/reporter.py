@@ -57,6 +57,7 @@ class Reporter:
         mqtt: Callable[[], MqttState],
         problems: Callable[[], list[Problem]],
         listening: str,
+        policy_note: str = "",
     ) -> None:
         self._config = config
         self._scheduler = node.scheduler
@@ -64,6 +65,7 @@ class Reporter:
         self._chatter = node.neighbourhood.chatter
         self._vitals = node.vitals
         self._policy = node.policy
+        self._policy_note = policy_note
         self._keeper = keeper
         self._links = links
         self._mqtt = mqtt
@@ -100,7 +102,7 @@ class Reporter:
         from meshd.daemon.foresight import Foresight  # noqa: PLC0415 - most nodes are never asked, and watches are small.
 
         foresight = Foresight(
-            *(self._scheduler, self._config.scheduler, self._policy),
+            *(self._scheduler, self._config.scheduler.settings, self._policy),
             manifest=self._keeper.catalogue.manifest,
             now=self._vitals.now,
         )
@@ -120,6 +122,8 @@ class Reporter:
             problems=problems,
             listening=self._listening,
             policy=self._policy.name,
+            policy_note=self._policy_note,
+            choices=self._chronicle.choices,
             mqtt=self._mqtt(),
             battery=self._vitals.battery(),
             requests=self._chronicle.counters(self._scheduler.alive_requests),
@@ -238,7 +242,7 @@ class Reporter:
                 f"request {request_id!r} is not known here." if request_id else "there was no request yet.",
                 hint=f"A node remembers its last {kept} requests; ask the node that took this one.",
             )
-        return story_document(story, self._config.scheduler)
+        return story_document(story, self._config.scheduler.settings)
 
 
 def _hosts(node: NodeView, model: ModelName) -> bool:

@@ -7,11 +7,18 @@ from typing import Literal
 
 from meshd.core.answer import Answer, Hop, Outcome
 from meshd.core.candidate import Candidate
-from meshd.core.explanation import Choice, Explanation
+from meshd.core.explanation import Choice, Explanation, Wait
 from meshd.core.plan import Leg
 from meshd.core.settings import Settings
 from meshd.daemon.weighing import weighed
-from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedLeg, ExplainedShare
+from meshd.documents import (
+    ExplainDocument,
+    ExplainedCandidate,
+    ExplainedDecision,
+    ExplainedLeg,
+    ExplainedShare,
+    ExplainedWait,
+)
 
 Route = tuple[Hop, ...]
 
@@ -67,8 +74,13 @@ def _decision(choice: Choice, route: Route) -> ExplainedDecision:
         chosen=choice.index,
         policy=choice.policy,
         note=choice.note,
+        wait=_wait(choice.wait) if choice.wait else None,
         weighed_ago_s=choice.observation.weighed_ago_s,
     )
+
+
+def _wait(wait: Wait) -> ExplainedWait:
+    return ExplainedWait(at_most_s=wait.at_most_s, waited_s=wait.waited_s, ended_by=wait.ended_by)
 
 
 def _candidate(candidate: Candidate, route: Route) -> ExplainedCandidate:

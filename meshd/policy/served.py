@@ -19,15 +19,19 @@ class Served(Struct, frozen=True, kw_only=True):
     """What serves, and why it is not what was asked for, if it is not."""
 
     policy: Policy
+    note: str = ""
+    """Why it is not the policy that was asked for."""
     problem: PolicyUnusable | None = None
+    """What somebody should mend."""
 
 
 def served(asked: str, *, shipped: Path = SHIPPED_PATH) -> Served:
     """Return what is to be served for a setting: ``shipped``, ``least-expected-cost``, or the path of a file."""
     if asked == LeastExpectedCost.name:
         return Served(policy=LeastExpectedCost())
-    path = shipped if asked == SHIPPED else Path(asked)
+    if asked == SHIPPED and not shipped.parent.exists():
+        return Served(policy=LeastExpectedCost(), note="this meshd comes without a learned policy")
     try:
-        return Served(policy=Guard(LearnedPolicy.load(path)))
+        return Served(policy=Guard(LearnedPolicy.load(shipped if asked == SHIPPED else Path(asked))))
     except PolicyUnusable as error:
-        return Served(policy=LeastExpectedCost(), problem=error)
+        return Served(policy=LeastExpectedCost(), note=error.message.rstrip("."), problem=error)

@@ -124,7 +124,7 @@ class Member:
         )
         self.node = Node(
             self.profile,
-            self.config.scheduler,
+            self.config.scheduler.settings,
             executor=self.executor,
             keeper=self.keeper,
             vitals=self.vitals,

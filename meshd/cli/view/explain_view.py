@@ -14,7 +14,7 @@ from meshd.cli.view.parts_view import part_lines, sent_as, stages, sum_lines
 from meshd.cli.view.weights_view import COST, cost, weights_line
 from meshd.cli.view.words import duration, energy, size
 from meshd.core.answer import Hop
-from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
+from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedWait
 
 
 def explain_view(story: ExplainDocument) -> RenderableType:
@@ -63,7 +63,14 @@ def _decision(number: int, decision: ExplainedDecision, came_of: Text) -> Render
         table.add_row(*_candidate(candidate, chosen=index == decision.chosen))
     chosen = None if decision.chosen is None else decision.candidates[decision.chosen]
     parts = () if chosen is None else (*sum_lines(chosen), *part_lines(chosen))
-    return Group(title, table, *parts, *((came_of,) if came_of else ()))
+    waited = (_wait(decision.wait),) if decision.wait else ()
+    return Group(title, table, *parts, *waited, *((came_of,) if came_of else ()))
+
+
+def _wait(wait: ExplainedWait) -> Text:
+    if wait.waited_s is None:
+        return Text(f"to wait for a cheaper moment, {duration(wait.at_most_s)} at most", style="bold")
+    return Text(f"waited {duration(wait.waited_s)} for a cheaper moment, until {wait.ended_by}", style="bold")
 
 
 def _came_of(story: ExplainDocument, decision: ExplainedDecision, after: ExplainedDecision | None) -> Text:

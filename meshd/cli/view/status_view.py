@@ -40,10 +40,19 @@ def _figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
     yield "memory", f"{size(memory.resident_bytes)} resident{free}"
     yield "energy", energy(status.energy.joules, estimated=status.energy.estimated)
     yield "battery", _battery(status.battery)
-    yield "policy", status.policy
+    yield "policy", _policy(status)
     yield "mqtt", _mqtt(status.mqtt)
     if status.excess != Excess():
         yield "too much", _excess(status.excess)
+
+
+def _policy(status: StatusDocument) -> str:
+    choices = status.choices
+    why = f", for {status.policy_note}" if status.policy_note else ""
+    waits = f" · {choices.waits} to wait" if choices.waits else ""
+    guarded = "".join(f" · {count} left to the rule: {why}" for why, count in sorted(choices.guarded.items()))
+    asked = f" · asked {choices.asked} times" if choices.asked else ""
+    return f"{status.policy}{why}{asked}{waits}{guarded.replace('_', ' ')}"
 
 
 def _excess(excess: Excess) -> str:
