@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import Excess, ModelsDocument, Problem, Unserved
+from meshd.documents import ChoiceCounters, Excess, ExplainedWait, ModelsDocument, Problem, Unserved
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
@@ -46,6 +46,19 @@ def test_status_tells_who_how_and_what_is_wrong(meshd: Command, daemon: FakeDaem
         "mqtt      lost mqtt://hub:1883: connection refused",
         "! The broker is away. Inference goes on.",
     ]
+
+
+def test_status_tells_why_the_policy_is_another_and_how_often_the_rule_decided_for_it(
+    meshd: Command, daemon: FakeDaemon
+) -> None:
+    choices = ChoiceCounters(asked=40, waits=3, guarded={"unlike_training": 2, "cost": 1})
+    status = msgspec.structs.replace(samples.STATUS, policy="shipped-1", choices=choices)
+    daemon.documents["status"] = status
+    told = " ".join(meshd("status").out.split())
+    counted = "asked 40 times · 3 to wait · 1 left to the rule: cost · 2 left to the rule: unlike training"
+    assert f"policy shipped-1 · {counted}" in told
+    daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, policy_note="own.toml cannot be read")
+    assert "policy least-expected-cost, for own.toml cannot be read mqtt" in " ".join(meshd("status").out.split())
 
 
 def test_status_tells_what_was_too_much_where_anything_was(meshd: Command, daemon: FakeDaemon) -> None:
@@ -138,6 +151,23 @@ def test_a_decision_that_took_up_what_was_weighed_before_says_how_long_before(
     daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, decisions=(decided,))
     title = next(line for line in meshd("explain").out.splitlines() if line.startswith("decision"))
     assert title == "decision 1 by least-expected-cost, 500 ms left, as weighed 250 ms before"
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "ended_by", "told"),
+    [
+        (2.5, "the radio woke", "waited 2.50 s for a cheaper moment, until the radio woke"),
+        (None, "", "to wait for a cheaper moment, 60.0 s at most"),
+    ],
+)
+def test_a_decision_to_wait_says_for_how_long_and_what_ended_it(
+    meshd: Command, daemon: FakeDaemon, waited_s: float | None, ended_by: str, told: str
+) -> None:
+    (decided,) = samples.EXPLAIN.decisions
+    wait = ExplainedWait(at_most_s=60.0, waited_s=waited_s, ended_by=ended_by)
+    decided = msgspec.structs.replace(decided, chosen=None, wait=wait)
+    daemon.documents["explain"] = msgspec.structs.replace(samples.EXPLAIN, decisions=(decided,))
+    assert told in [line.strip() for line in meshd("explain").out.splitlines()]
 
 
 def test_a_decision_says_what_came_of_it_when_another_followed(meshd: Command, daemon: FakeDaemon) -> None:

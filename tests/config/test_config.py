@@ -10,6 +10,7 @@ from meshd.config import Config, Loaded, PeerAddress, Setting, load, parse
 from meshd.config.config import class_defaults
 from meshd.config.document import json_schema
 from meshd.core.node import DeviceClass
+from meshd.core.settings import Settings
 from meshd.errors import ConfigInvalid
 from model_registry.device_class import device_class
 
@@ -34,6 +35,33 @@ def test_an_empty_file_gives_the_defaults() -> None:
     config = parse("", None).config
     assert config.scheduler == Config().scheduler
     assert (config.listen.port, config.node.device_class) == (47600, DeviceClass.HUB)
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("", "shipped"),
+        ('policy = "least-expected-cost"', "least-expected-cost"),
+        ('policy = "own/best.onnx"', "/etc/meshd/own/best.onnx"),
+        ('policy = "/var/best.onnx"', "/var/best.onnx"),
+    ],
+)
+def test_a_policy_is_named_by_a_word_or_by_a_file_whose_path_counts_from_the_configuration(
+    text: str, policy: str
+) -> None:
+    loaded = parse(f"[scheduler]\n{text}", Path("/etc/meshd/meshd.toml"))
+    assert loaded.config.scheduler.policy == policy
+    assert _setting(loaded, "scheduler.policy").value == policy
+
+
+def test_a_policy_that_is_no_word_and_no_file_of_one_is_a_mistake() -> None:
+    takes = 'It takes "shipped", "least-expected-cost", or the path of an .onnx file in quotes.'
+    assert _mistakes('[scheduler]\npolicy = "best"') == [f'meshd.toml:2: [scheduler] policy cannot be "best". {takes}']
+
+
+def test_core_is_given_its_own_settings_and_no_policy() -> None:
+    settings = parse("[scheduler]\nmax_queued = 7", None).config.scheduler.settings
+    assert settings == Settings(max_queued=7)
 
 
 def test_every_key_can_be_written_back_and_reads_the_same() -> None:

@@ -143,6 +143,21 @@ def test_a_misspelt_manifest_costs_that_model_and_no_other(home: Household) -> N
         assert client.infer(MODEL, window(CALM)).tier == "watch"
 
 
+def test_a_corrupt_policy_costs_no_answer_and_status_tells_that_the_rule_serves_and_why(home: Household) -> None:
+    (home.folder / "own.onnx").write_bytes(b"not a network")
+    (home.folder / "own.toml").write_text("format = 1\n", encoding="utf-8")
+    device = home.add("watch")
+    device.configure(scheduler={"policy": str(home.folder / "own.onnx")})
+    device.start()
+    status = device.status()
+    (problem,) = status.problems
+    assert (status.policy, status.healthy) == ("least-expected-cost", True)
+    assert status.policy_note in problem.sentence
+    assert "own.toml is no record of a policy" in problem.sentence
+    with device.client() as client:
+        assert client.infer(MODEL, window(CALM)).tier == "watch"
+
+
 def test_a_model_to_host_that_is_not_there_is_a_problem_to_show(home: Household) -> None:
     device = home.add("watch")
     device.configure(models={"host": ["toi", MODEL]})
