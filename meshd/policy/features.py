@@ -58,7 +58,7 @@ def features(observation: Observation, view: MeshView, now: float) -> Features:
     for index, candidate in enumerate(observation.candidates):
         flat += rows.row(candidate, is_rule=index == rule) if mask[index] else _NOTHING
     flat += rows.waiting()
-    context = _context(observation, view, now, rule_cost=rule_cost, n_allowed=sum(mask))
+    context = _context(observation, view, now, rule_cost=rule_cost)
     mask.append(observation.wait_s is not None)
     return Features(_CANDIDATES.bent(flat), _CONTEXTS.bent(context)[0], np.array(mask, np.bool_), rule)
 
@@ -173,9 +173,7 @@ def _linears(node: NodeView, *, awake: bool) -> tuple[float, ...]:
     )
 
 
-def _context(
-    observation: Observation, view: MeshView, now: float, *, rule_cost: float, n_allowed: int
-) -> tuple[float, ...]:
+def _context(observation: Observation, view: MeshView, now: float, *, rule_cost: float) -> tuple[float, ...]:
     own, settings, wait_s = view.own, view.settings, observation.wait_s
     power, telemetry, slots = own.profile.power, own.telemetry, own.profile.slots
     fraction = 1.0 if telemetry.battery_fraction is None else telemetry.battery_fraction
@@ -185,8 +183,6 @@ def _context(
         wait_s or 0.0,
         max(0.0, rule_cost),
         observation.weighed_ago_s,
-        n_allowed,
-        len(view.membership.usable),
         observation.batch,
         observation.input_bytes,
         observation.alive / slots,

@@ -106,8 +106,6 @@ CONTEXT = (
     _log("wait_s", 1.0),  # at most; 0 where it may not wait
     _log("rule_cost_joules", _MJ),
     _log("weighed_ago_s", 1e-2),
-    _log("n_allowed", 1.0),
-    _log("n_peers", 1.0),
     _log("batch", 1.0),
     _log("input_bytes", 1e3),
     _log("alive", 1.0),  # here, for each slot
@@ -130,7 +128,8 @@ CONTEXT = (
     _linear("own_is_charging"),
     _linear("own_radio_awake"),
 )
-"""Of the decision as a whole."""
+"""Of the decision as a whole. How many nodes or candidates there are is not among it: what was learned among few is to
+hold among many."""
 
 N_CANDIDATE, N_CONTEXT = len(CANDIDATE), len(CONTEXT)
 

@@ -163,8 +163,6 @@ def test_the_context_tells_of_the_request_and_of_this_node() -> None:
     seen = features(observation, made.view, NOW)
     expected = {
         "remaining_s": 30.0,
-        "n_allowed": 2.0,
-        "n_peers": 1.0,
         "input_bytes": 5_000.0,
         "arrivals_lately": 1.0,
         "radio_idle_s": 0.5,
