@@ -130,9 +130,8 @@ class Attempts:
 
     def use_radio(self, life: Life, n_bytes: float, now: float) -> None:
         """Account for a way over this node's radio, in or out."""
-        wakes = self._view.radio_wakes(now)
+        wakes = self._view.radio.used(now)
         life.itinerary.joules += self._view.own.profile.power.radio_joules(int(n_bytes), wakes)
-        self._view.radio_used(now)
 
     def sent(self, life: Life, n_bytes: int) -> None:
         """Account for how many bytes were really sent for what is under way: how well a codec does was foretold."""

@@ -181,7 +181,7 @@ class Chooser:
 
     def _offered(self, life: Life, now: float) -> Observation:
         """Return what a request may choose from: an offer that stands, or else what is weighed for it now."""
-        is_idle = not (self._queue.running or self._queue.queued or self._attempts.out)
+        is_idle = self._queue.is_idle and not self._attempts.out
         question, life.offer = question_of(life) if is_idle else None, None
         if question is None:
             return self.observe(life, now)

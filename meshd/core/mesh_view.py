@@ -97,7 +97,7 @@ class MeshView:
             self.membership.version,
             self.encodings.version,
             self.crossings.version,
-            self.radio_wakes(now),
+            self.radio.wakes(now),
         )
 
     def is_any_busy(self, candidates: Iterable[Candidate], now: float) -> bool:

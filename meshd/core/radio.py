@@ -28,9 +28,11 @@ class Radio(Struct, kw_only=True):
         """Return 1 if it would have to be woken now, else 0."""
         return int(now - self.used_s > _TAIL_S)
 
-    def used(self, now: float) -> None:
-        """Note that it is awake."""
-        if now - self.used_s > _TAIL_S:
+    def used(self, now: float) -> int:
+        """Note that it is awake; return 1 if it had to be woken, else 0."""
+        woke = int(now - self.used_s > _TAIL_S)
+        self.used_s = now
+        if woke:
             self.wakings += 1
             self.recent.happened(now)
-        self.used_s = now
+        return woke

@@ -74,7 +74,7 @@ class Reports:
         if answered.sent_bytes:
             self._attempts.sent(life, answered.sent_bytes)
         self._attempts.ended_there(life)
-        self._view.radio_used(now)
+        self._view.radio.used(now)
         elapsed_s = now - attempt.since_s
         transfer_s = life.itinerary.answered_there(answered.answer, elapsed_s=elapsed_s, codec=answered.codec)
         n_bytes, items, item_bytes = bytes_to_send(life, attempt.leg), life.request.batch, life.item_bytes

@@ -91,6 +91,11 @@ class RunQueue:
         return self._running
 
     @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing runs and nothing waits."""
+        return not self._running and not self._line
+
+    @property
     def is_full(self) -> bool:
         """Tell whether one more stage would have to push another out."""
         return len(self._line) >= self._capacity
@@ -104,7 +109,8 @@ class RunQueue:
         if self._line or self._running >= self._slots:
             return False
         self._hold((token,), expected_s)
-        self._bind(token, then_to)
+        if then_to is not None:
+            self._bind(token, then_to)
         return True
 
     def push(self, waiting: Waiting) -> Token | None:
@@ -115,7 +121,8 @@ class RunQueue:
         insort(self._line, entry)
         self._places[waiting.token] = entry
         self._waiting_s[urgency] += waiting.expected_s
-        self._bind(waiting.token, waiting.then_to)
+        if waiting.then_to is not None:
+            self._bind(waiting.token, waiting.then_to)
         if kind := _kind_of(waiting):
             insort(self._kinds.setdefault(kind, []), entry)
         if len(self._line) <= self._capacity:
@@ -171,10 +178,9 @@ class RunQueue:
         self._running += 1
         self._running_s += seconds
 
-    def _bind(self, token: Token, then_to: NodeId | None) -> None:
-        if then_to is not None:
-            self._then_to[token] = then_to
-            self.bound_for[then_to] += 1
+    def _bind(self, token: Token, then_to: NodeId) -> None:
+        self._then_to[token] = then_to
+        self.bound_for[then_to] += 1
 
     def _unbind(self, token: Token) -> None:
         then_to = self._then_to.pop(token, None)

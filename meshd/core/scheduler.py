@@ -75,7 +75,7 @@ class Scheduler:
             queued=self._queue.queued,
             running=self._queue.running,
             backlog_s=self._queue.backlog_s(),
-            radio_awake=not self._view.radio_wakes(self._now),
+            radio_awake=not self._view.radio.wakes(self._now),
         )
 
     def broad_telemetry(self) -> Telemetry:
