@@ -31,3 +31,15 @@ class FileUnusable(PoliciesError):
 
 class UnknownFamily(PoliciesError):
     """There is no such family of worlds."""
+
+
+class ExportFailed(PoliciesError):
+    """A trained network cannot be written as the file that a daemon serves."""
+
+
+class TrainingUnusable(PoliciesError):
+    """A training cannot begin or go on where it was asked to."""
+
+
+class NoPolicy(PoliciesError):
+    """There is no learned policy where one was looked for, or it cannot be run."""

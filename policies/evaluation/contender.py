@@ -1,24 +1,60 @@
-"""Whoever takes part: a baseline as tuned, or a learned policy."""
+"""Whoever takes part: a baseline as tuned, or a learned policy as a daemon would serve it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 from msgspec import Struct
 
 from meshd.core.policy import Policy
+from meshd.errors import PolicyUnusable
+from meshd.policy.guard import Guard
+from meshd.policy.learned import LearnedPolicy
+from meshd.policy.served import SHIPPED, SHIPPED_PATH
 from policies.baselines import BASELINES
 from policies.baselines.tuned import learned, tuned
+from policies.errors import NoPolicy
 
 
 class Contender(Struct, frozen=True, kw_only=True):
-    """A baseline, with what it was tuned to unless it is said otherwise; small enough to be sent to a process."""
+    """A baseline or the file of a learned policy; small enough to be sent to a process."""
 
     name: str
+    """Of a baseline, ``shipped``, or the path of a policy."""
     parameters: Mapping[str, object] | None = None
-    """None: as tuned for the family."""
+    """Of a baseline; none: as tuned for the family."""
+    is_guarded: bool = True
+    """Whether a learned policy stands behind the daemon's guard."""
+
+    @property
+    def label(self) -> str:
+        """Return what it is called in results."""
+        return self.name
 
     def policy(self, family: str) -> Policy:
-        """Return a policy for one node of a world of a family."""
-        given = tuned(self.name, family) if self.parameters is None else self.parameters
-        return BASELINES[self.name].policy(given, learned(self.name))
+        """Return a policy for one node of a world of a family.
+
+        Raises:
+            NoPolicy: there is none of the name, or it cannot be run; the message says what to do.
+        """
+        if self.name in BASELINES:
+            given = tuned(self.name, family) if self.parameters is None else self.parameters
+            return BASELINES[self.name].policy(given, learned(self.name))
+        network = _network(self.name)
+        return Guard(network) if self.is_guarded else network
+
+
+@cache
+def _network(name: str) -> LearnedPolicy:
+    """Return a network, opened once for all nodes of a process: it has no memory."""
+    path = SHIPPED_PATH if name == SHIPPED else Path(name)
+    if not path.is_file():
+        hint = f"Train one with 'make train', name the path of one, or take a baseline: {', '.join(BASELINES)}."
+        message = "There is no shipped policy yet." if name == SHIPPED else f"There is no policy {name}."
+        raise NoPolicy(message, hint=hint)
+    try:
+        return LearnedPolicy.load(path)
+    except PolicyUnusable as error:
+        raise NoPolicy(error.message, hint=error.hint or "Export it anew with this version.") from error

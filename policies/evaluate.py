@@ -1,0 +1,119 @@
+"""Hold a policy against every rule we know, on worlds it never saw, with what can be had at most beside them.
+
+``python -m policies.evaluate --policy shipped --families test --seeds 20 --json``
+
+Everybody plays the same worlds with the same luck, so that differences are differences of decisions. The page
+``policies/report.html`` shows the same with pictures. A learned policy plays behind the daemon's guard.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from policies.baselines import BASELINES
+from policies.bounds import Foresight
+from policies.errors import PoliciesError
+from policies.evaluation.contender import Contender
+from policies.evaluation.outcome import Outcome
+from policies.evaluation.result import Result, result_of
+from policies.evaluation.table import tables
+from policies.evaluation.worlds import World, play_worlds
+from policies.report.page import write_page
+from policies.scenario import Split, family, family_names
+
+REPORT = Path(__file__).with_name("report.html")
+
+_PAPER_WIDTH = 160
+"""Of what goes to a file, in letters."""
+
+app = typer.Typer(add_completion=False, help="Hold a policy against baselines and bounds, on the same worlds.")
+told = Console(stderr=True)
+
+
+@app.command()
+def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positional
+    policy: Annotated[str, typer.Option(help="shipped, a baseline's name, or the path of a policy.")] = "shipped",
+    families: Annotated[str, typer.Option(help="test, validation, train, or names with commas between.")] = "test",
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds of each family.")] = 20,
+    first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
+    traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
+    arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,
+    planner_seeds: Annotated[
+        int, typer.Option(help="Worlds of each family that are planned; it takes minutes each.")
+    ] = 2,
+    planner_horizon_s: Annotated[float, typer.Option(help="How far the planner tries.")] = 60.0,
+    guard: Annotated[bool, typer.Option(help="Whether a learned policy stands behind the guard.")] = True,  # noqa: FBT002 - a flag
+    processes: Annotated[int, typer.Option(min=1, help="Worlds played at the same time.")] = 2,
+    page: Annotated[Path, typer.Option(help="Where the page with pictures goes.")] = REPORT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Play, print the figures, and write the page."""
+    contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
+    names = _named(families)
+    contenders[0].policy(names[0])  # What cannot be run is told before anything is played.
+    worlds = [
+        World(
+            family=name,
+            seed=seed,
+            contenders=contenders,
+            foresight=Foresight(horizon_s=planner_horizon_s) if seed - first_seed < planner_seeds else None,
+            split=split,
+            traces=traces,
+            arrivals=arrivals,
+        )
+        for seed in range(first_seed, first_seed + seeds)
+        for name in names
+    ]
+    result = result_of(_played(worlds, processes), policy, _command())
+    write_page(result, page)
+    _print(result, page, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; what is wrong with what a person gave ends in two lines and status 1."""
+    try:
+        app()
+    except PoliciesError as error:
+        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}", soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+def _named(families: str) -> list[str]:
+    names = family_names(Split(families)) if families in set(Split) else families.split(",")
+    for name in names:
+        family(name)
+    return names
+
+
+def _played(worlds: list[World], processes: int) -> list[Outcome]:
+    with Progress(console=told) as progress:
+        task = progress.add_task("worlds", total=len(worlds))
+        return list(play_worlds(worlds, processes, lambda _: progress.advance(task)))
+
+
+def _print(result: Result, page: Path, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(result).decode())
+        return
+    paper = Console() if sys.stdout.isatty() else Console(width=_PAPER_WIDTH)
+    for table in tables(result):
+        paper.print(table)
+    told.print(f"page: {page}")
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "policies.evaluate", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

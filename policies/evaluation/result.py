@@ -1,0 +1,93 @@
+"""The result of an evaluation: what ``--json`` prints, and what table and page show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from policies.baselines import BASELINES, SINGLE
+from policies.evaluation.outcome import Outcome
+from policies.evaluation.summary import Difference, Figures, Row, difference, figures, gap_closed
+from policies.evaluation.worlds import PLANNER, RELAXATION
+
+Rows = Mapping[str, Mapping[str, Row]]
+"""By policy, by family, by seed."""
+
+
+class Scores(Struct, frozen=True, kw_only=True):
+    """The figures of all policies."""
+
+    policies: dict[str, Figures]
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """All figures of one evaluation."""
+
+    policy: str
+    """What is evaluated; all others are baselines and bounds."""
+    command: str
+    seeds: int
+    families: dict[str, Scores]
+    overall: Scores
+    best_baseline: str
+    """Of the highest reward over all families."""
+    paired: dict[str, Difference]
+    """What the policy gains over each baseline, over all families."""
+    paired_by_family: dict[str, dict[str, Difference]]
+    gap_closed: float | None
+    """Of the way from the best baseline to the planner, on the planner's worlds; none without the planner."""
+    planned_worlds: int
+
+
+def result_of(outcomes: Iterable[Outcome], policy: str, command: str) -> Result:
+    """Return the result of what was played."""
+    rows = _rows(outcomes)
+    names = sorted({family for by_family in rows.values() for family in by_family})
+    overall = _scores(rows, names)
+    others = [name for name in overall.policies if name in BASELINES and name != policy]
+    best = max(others, key=lambda name: overall.policies[name].reward)
+    return Result(
+        policy=policy,
+        command=command,
+        seeds=max(len(row) for row in rows[policy].values()),
+        families={family: _scores(rows, [family]) for family in names},
+        overall=overall,
+        best_baseline=best,
+        paired=_paired(rows, policy, others, names),
+        paired_by_family={family: _paired(rows, policy, others, [family]) for family in names},
+        gap_closed=_gap(rows, policy, best, names),
+        planned_worlds=sum(len(row) for row in rows.get(PLANNER, {}).values()),
+    )
+
+
+def _rows(outcomes: Iterable[Outcome]) -> Rows:
+    rows: dict[str, dict[str, dict[int, Outcome]]] = {}
+    for one in sorted(outcomes, key=lambda one: (one.family, one.seed)):
+        rows.setdefault(one.policy, {}).setdefault(one.family, {})[one.seed] = one
+    return rows
+
+
+def _of(rows: Rows, policy: str, families: Sequence[str]) -> list[Row]:
+    return [rows[policy].get(family, {}) for family in families]
+
+
+def _scores(rows: Rows, families: Sequence[str]) -> Scores:
+    singles = _of(rows, SINGLE, families) if SINGLE in rows else None
+    return Scores(
+        policies={
+            name: figures(_of(rows, name, families), None if name == RELAXATION else singles) for name in sorted(rows)
+        }
+    )
+
+
+def _paired(rows: Rows, policy: str, others: Sequence[str], families: Sequence[str]) -> dict[str, Difference]:
+    ours = _of(rows, policy, families)
+    return {name: difference(ours, _of(rows, name, families)) for name in others}
+
+
+def _gap(rows: Rows, policy: str, best: str, families: Sequence[str]) -> float | None:
+    planned = [family for family in families if PLANNER in rows and family in rows[PLANNER]]
+    if not planned:
+        return None
+    return gap_closed(*(_of(rows, name, planned) for name in (policy, best, PLANNER)))

@@ -1,0 +1,136 @@
+"""Figures of each policy and of the differences between them, with how sure they are.
+
+Intervals are of 95 %, from a bootstrap over seeds: each family's worlds are drawn again with replacement, all policies
+on the same ones, and families weigh alike (Efron and Tibshirani 1993, percentile intervals).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from policies.evaluation.outcome import Outcome
+
+_DRAWS = 4000
+_SEED = 20261121
+_CONFIDENCE = 95.0
+MARGIN_SHARE, MARGIN_JOULES = 0.1, 0.01
+"""A request is worse than under another policy when it costs more by a tenth and ten millijoules."""
+
+Floats = NDArray[np.float64]
+Row = Mapping[int, Outcome]
+"""Outcomes of one policy on one family, by seed."""
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """One policy on one family, or on all."""
+
+    reward: float
+    """Mean of a request, the mean over worlds: minus its cost in joules, what is missed and waited for included."""
+    ci95: tuple[float, float]
+    p50_ms: float
+    """Of requests that were answered, those that waited for a cheaper moment included."""
+    p95_ms: float
+    p99_ms: float
+    deadline_miss: float
+    """Share of requests without an answer by their deadlines."""
+    joules: dict[str, float]
+    """By device class, for requests, mean of a world."""
+    worse_than_single: float | None
+    """Share of requests that cost more than under the best single node, beyond the margin; none without it."""
+    battery_hours: dict[str, float]
+    """By device class."""
+    missed_anomalies: float
+    """Share of requests that hid an anomaly which a larger tier would have told."""
+    n_worlds: int
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """By how much the mean reward of a request is above another policy's on the same worlds."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
+    """Return the figures of a policy: one row for each family; ``singles`` are those of the best single node."""
+    worlds = [world for row in rows for world in row.values()]
+    seconds = np.concatenate([np.array(world.seconds) for world in worlds] or [np.zeros(0)])
+    p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1e3 if len(seconds) else (np.nan,) * 3
+    n_ended = max(1, sum(world.n_ended for world in worlds))
+    resampled = bootstrap([_rewards(row) for row in rows])
+    return Figures(
+        reward=_mean_of_means([_rewards(row) for row in rows]),
+        ci95=_interval(resampled),
+        p50_ms=float(p50),
+        p95_ms=float(p95),
+        p99_ms=float(p99),
+        deadline_miss=sum(world.n_missed for world in worlds) / n_ended,
+        joules=_means([world.joules for world in worlds]),
+        worse_than_single=_worse_than(rows, singles) if singles is not None else None,
+        battery_hours=_means([world.battery_hours for world in worlds]),
+        missed_anomalies=sum(world.n_hidden for world in worlds) / n_ended,
+        n_worlds=len(worlds),
+    )
+
+
+def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:
+    """Return how much better the first is, world by world."""
+    gains = [
+        np.array([mine.reward - other[seed].reward for seed, mine in row.items() if seed in other])
+        for row, other in zip(ours, theirs, strict=True)
+    ]
+    gains = [row for row in gains if len(row)]
+    low, high = _interval(bootstrap(gains))
+    return Difference(difference=_mean_of_means(gains), low=low, high=high)
+
+
+def gap_closed(ours: Sequence[Row], best: Sequence[Row], planner: Sequence[Row]) -> float | None:
+    """Return how much of the way from the best baseline to the planner is gone, on the planner's worlds."""
+    gain = difference(planner, best).difference
+    shared = [{seed: row[seed] for seed in seen if seed in row} for row, seen in zip(ours, planner, strict=True)]
+    return difference(shared, best).difference / gain if gain else None
+
+
+def bootstrap(rows: Sequence[Floats]) -> Floats:
+    """Return means over families of means over redrawn worlds: ``float64[draws]``."""
+    generator = np.random.default_rng(_SEED)
+    means = [row[generator.integers(len(row), size=(_DRAWS, len(row)))].mean(axis=1) for row in rows if len(row)]
+    return np.mean(means, axis=0) if means else np.full(1, np.nan)
+
+
+def _rewards(row: Row) -> Floats:
+    return np.array([row[seed].reward for seed in sorted(row)])
+
+
+def _mean_of_means(rows: Sequence[Floats]) -> float:
+    return float(np.mean([row.mean() for row in rows])) if rows else float("nan")
+
+
+def _interval(drawn: Floats) -> tuple[float, float]:
+    tail = (100.0 - _CONFIDENCE) / 2.0
+    low, high = np.percentile(drawn, [tail, 100.0 - tail])
+    return float(low), float(high)
+
+
+def _means(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for table in tables:
+        for name, number in table.items():
+            found.setdefault(name, []).append(number)
+    return {name: float(np.mean(numbers)) for name, numbers in sorted(found.items())}
+
+
+def _worse_than(rows: Sequence[Row], others: Sequence[Row]) -> float:
+    n_worse = n_all = 0
+    for row, other in zip(rows, others, strict=True):
+        for seed in row.keys() & other.keys():
+            mine, theirs = row[seed].costs, other[seed].costs
+            both = mine.keys() & theirs.keys()
+            n_all += len(both)
+            n_worse += sum(mine[one] > theirs[one] * (1.0 + MARGIN_SHARE) + MARGIN_JOULES for one in both)
+    return n_worse / max(1, n_all)

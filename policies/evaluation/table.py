@@ -1,0 +1,63 @@
+"""The result of an evaluation, for people."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from policies.evaluation.result import Result, Scores
+from policies.evaluation.summary import Figures
+
+HEADS = ("policy", "reward", "95 %", "p50 ms", "p95 ms", "p99 ms", "missed", "joules", "hours", "hidden", "worse")
+
+
+def tables(result: Result) -> list[Table]:
+    """Return one table for each family and one over all, then what the policy gains."""
+    found = [scores_table(family, scores, result.policy) for family, scores in result.families.items()]
+    return [*found, scores_table("all families", result.overall, result.policy), paired_table(result)]
+
+
+def scores_table(title: str, scores: Scores, ours: str) -> Table:
+    """Return the policies of one family, the best first."""
+    table = Table(*HEADS, title=title)
+    for column in table.columns:
+        column.no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    ranked = sorted(scores.policies.items(), key=lambda entry: -entry[1].reward)
+    for name, one in ranked:
+        table.add_row(name, *cells(one), style="bold" if name == ours else None)
+    return table
+
+
+def paired_table(result: Result) -> Table:
+    """Return what the policy gains over each baseline."""
+    table = Table("baseline", "gain a request", "95 %", title=f"what {result.policy} gains, on the same worlds")
+    for name, one in sorted(result.paired.items(), key=lambda entry: entry[1].difference):
+        table.add_row(name, f"{one.difference:+.4f}", f"{one.low:+.4f} … {one.high:+.4f}")
+    gap = "not planned" if result.gap_closed is None else f"{result.gap_closed:.0%} on {result.planned_worlds} worlds"
+    table.caption = f"best baseline: {result.best_baseline} · gap to the planner closed: {gap}"
+    return table
+
+
+def cells(one: Figures) -> list[str]:
+    """Return a policy's figures under the heads behind the first; a bound that nobody plays has a reward alone."""
+    low, high = one.ci95
+    interval = f"{low:.3f} … {high:.3f}"
+    if not one.joules:
+        return [f"{one.reward:.4f}", interval, *[""] * (len(HEADS) - 3)]
+    return [
+        f"{one.reward:.4f}",
+        interval,
+        f"{one.p50_ms:.0f}",
+        f"{one.p95_ms:.0f}",
+        f"{one.p99_ms:.0f}",
+        f"{one.deadline_miss:.1%}",
+        _by_class(one.joules),
+        _by_class(one.battery_hours),
+        f"{one.missed_anomalies:.2%}",
+        "" if one.worse_than_single is None else f"{one.worse_than_single:.1%}",
+    ]
+
+
+def _by_class(numbers: dict[str, float]) -> str:
+    return " ".join(f"{name[0]}{number:.3g}" for name, number in numbers.items())

@@ -1,0 +1,57 @@
+"""Drawings inside a page: text stays text, colours are the page's own."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# matplotlib knows no variables of a style sheet: it draws in stand-ins, which are replaced in what it wrote.
+_VARIABLES = {"#010203": "var(--ink)", "#040506": "var(--quiet)", "#070809": "var(--accent)", "#0a0b0c": "var(--line)"}
+INK, QUIET, ACCENT, LINE = _VARIABLES
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": QUIET,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": QUIET,
+    "ytick.labelcolor": INK,
+    "text.parse_math": False,
+}
+WIDTH_IN = 4.2
+"""About a phone's width, so that text keeps its size there."""
+
+
+def drawn(draw: Callable[[Axes], None], *, height_in: float, unique: str) -> str:
+    """Return an ``svg`` element of what ``draw`` puts on axes; ``unique`` keeps its ids apart from those of others."""
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": unique}):
+        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+        axes = figure.add_subplot()
+        axes.tick_params(which="both", length=0)
+        draw(axes)
+        written = io.StringIO()
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _inlined(written.getvalue(), unique)
+
+
+def _inlined(written: str, unique: str) -> str:
+    """Return the svg element alone, as wide as its place allows, in the page's colours and with ids of its own."""
+    element = written[written.index("<svg") :]
+    element = re.sub(r"<(metadata|style)\b.*?</\1>", "", element, flags=re.DOTALL)
+    element = re.sub(r'^(<svg[^>]*?) width="[^"]*"', r"\1", element)
+    element = re.sub(r'^(<svg[^>]*?) height="[^"]*"', r"\1", element)
+    element = re.sub(r'\bid="', f'id="{unique}-', element)
+    element = re.sub(r'(href="|url\()#', rf"\1#{unique}-", element)
+    for stand_in, variable in _VARIABLES.items():
+        element = element.replace(stand_in, variable)
+    return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)

@@ -1,0 +1,122 @@
+"""One page that needs nothing else: no script, no font, no request; for a screen of any width and for paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+
+from policies.evaluation.result import Result, Scores
+from policies.evaluation.summary import Figures
+from policies.evaluation.table import HEADS, cells
+from policies.report.plots import families_svg, gains_svg, misses_svg, rewards_svg
+
+_STYLED_LIKE = "model_registry.convert.report"
+"""Whose style sheet it bears: all pages of meshd look alike."""
+
+
+class Card(Struct, frozen=True, kw_only=True):
+    """One figure, large."""
+
+    title: str
+    figure: str
+    text: str
+
+
+class Plot(Struct, frozen=True, kw_only=True):
+    """A drawing and what it shows."""
+
+    svg: str
+    caption: str
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """The table of one family."""
+
+    name: str
+    rows: list[list[str]]
+    svg: str = ""
+
+
+def write_page(result: Result, path: Path) -> None:
+    """Write an evaluation as one HTML file."""
+    path.write_text(page(result), encoding="utf-8")
+
+
+def page(result: Result) -> str:
+    """Return an evaluation as HTML; names are text there, never markup."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("policies.report", "."), PackageLoader(_STYLED_LIKE, ".")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    written: str = environment.get_template("page.html").render(
+        result=result,
+        cards=_cards(result),
+        overall=_overall(result),
+        heads=HEADS,
+        families=[
+            Section(name="all families", rows=_rows(result.overall)),
+            *(_section(name, scores, result.policy) for name, scores in result.families.items()),
+        ],
+    )
+    return written
+
+
+def _cards(result: Result) -> list[Card]:
+    ours, best = result.overall.policies[result.policy], result.overall.policies[result.best_baseline]
+    paired = result.paired[result.best_baseline]
+    share = paired.difference / abs(best.reward)
+    gap = "not planned" if result.gap_closed is None else f"{result.gap_closed:.0%}"
+    return [
+        Card(
+            title=f"against {result.best_baseline}, the best baseline",
+            figure=f"{share:+.1%}",
+            text=f"{paired.difference:+.4f} J a request, 95 %: {paired.low:+.4f} to {paired.high:+.4f}",
+        ),
+        Card(
+            title="of the gap to the planner closed",
+            figure=gap,
+            text=f"on {result.planned_worlds} worlds that were planned with their future known",
+        ),
+        Card(
+            title="deadlines missed",
+            figure=f"{ours.deadline_miss:.1%}",
+            text=f"{best.deadline_miss:.1%} under {result.best_baseline}",
+        ),
+        Card(
+            title="joules for a world's requests",
+            figure=f"{sum(ours.joules.values()):.1f}",
+            text=f"{sum(best.joules.values()):.1f} under {result.best_baseline}",
+        ),
+    ]
+
+
+def _overall(result: Result) -> list[Plot]:
+    return [
+        Plot(
+            svg=families_svg(result, "families"),
+            caption="Each family: the policy, the best baseline there, and where it planned every world the planner.",
+        ),
+        Plot(svg=gains_svg(result, "gains"), caption=f"What {result.policy} gains; right of the line it is better."),
+        Plot(
+            svg=rewards_svg(result.overall, result.policy, "rewards"),
+            caption="Cost of a request, the mean over worlds and families. Hollow: the planner, on its worlds.",
+        ),
+        Plot(
+            svg=misses_svg(result.overall, result.policy, "misses"),
+            caption="Energy against misses: left and low is good.",
+        ),
+    ]
+
+
+def _section(name: str, scores: Scores, ours: str) -> Section:
+    return Section(name=name, rows=_rows(scores), svg=rewards_svg(scores, ours, f"rewards-{name}"))
+
+
+def _rows(scores: Scores) -> list[list[str]]:
+    ranked: list[tuple[str, Figures]] = sorted(scores.policies.items(), key=lambda entry: -entry[1].reward)
+    return [[name, *cells(one)] for name, one in ranked]
