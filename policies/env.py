@@ -1,0 +1,178 @@
+"""The scheduler's decisions as a Gymnasium environment."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from msgspec import Struct
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from meshd.core.candidate import WAIT, Observation
+from meshd.policy.features import features
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
+from policies.scenario import Scenario
+from policies.simulator import Choice, Simulator
+from policies.worlds import Worlds
+
+Rows = NDArray[np.float32]
+"""``float32[max_candidates + 1, N_CANDIDATE]`` one row after the other, and behind them ``float32[N_CONTEXT]``: one
+observation, or several along a first axis."""
+
+
+_BOUND = 16.0
+"""No column goes further: they are logarithms, shares and flags."""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """On which terms a policy is trained."""
+
+    max_candidates: int = 15
+    """Candidates shown at most; of more, the cheapest by their predictions."""
+    discount_rate_per_s: float = 1.0 / 60.0
+    """A joule that is spent a minute later counts exp(-1) of one now."""
+    reward_per_joule: float = 1.0
+
+
+class MeshEnv(gymnasium.Env[Rows, np.int64]):
+    """One world a time, all its nodes' decisions in the order in which they fall.
+
+    **World.** The daemon's own core on every node, under a virtual clock, in a scenario of ``policies/scenario``: all
+    nodes' clients ask, telemetry is as old as heartbeats and answers make it, radios sleep and wake, models are warm or
+    cold, batteries run down and charge, devices heat up, nodes join, leave and stall, escalation rates drift. A step
+    is one ``ChoosePlan`` of one node. Who decides next changes from step to step: one policy serves all nodes, and sees
+    each time what that node knows and nothing else. Where only one way is allowed nobody is asked.
+
+    **Observation.** ``float32[(max_candidates + 1) * N_CANDIDATE + N_CONTEXT]``: a row for each candidate, rows of
+    zeros up to ``max_candidates``, the row of WAIT, and the context of the decision. The columns are those of
+    :mod:`meshd.policy.layout`, each with its name, unit and scale; the daemon computes them with the same code. A row
+    of what may not be chosen is all zeros, its flag ``is_allowed`` included. Where there are more candidates than rows,
+    the cheapest allowed ones by their predictions are shown, in the core's order.
+
+    **Action.** ``Discrete(max_candidates + 1)``: the row to follow. ``action_masks()`` says what is allowed: candidates
+    that no hard rule of the core forbids; WAIT where the request may wait (background requests of the node's own
+    clients, once each; the wait ends when the node's radio wakes, when it begins to charge, or when the time is over).
+    Any other action is answered as the daemon answers it: by the heuristic.
+
+    **Reward.** Minus the realised cost between this decision and the next, in joules (times ``reward_per_joule``):
+    joules of all nodes, those from the wall at the discount of the settings, + ``latency_price_watts`` for each second
+    that a client waited, + ``miss_price_joules`` for each that waited in vain, + the scenario's price of each anomaly
+    that a tier hid which a larger one would have called. Seconds and misses are charged when a request ends. Every
+    joule counts once; what a node draws whatever is decided counts nothing.
+
+    **Discount.** By time and not by decision (semi-Markov): ``info["discount"]`` is exp(-rate * seconds) until the next
+    decision, 0 at the end; what is charged between two decisions is discounted within the reward, by its own age.
+    Nothing is paid for a decision as such, so that deferring earns and costs what it does in the world.
+
+    **Episode.** It begins with the first decision of the world. It is terminated, never truncated: nothing arrives
+    behind the horizon, and what is alive then runs to its end, waiting requests included; the rest of the costs falls
+    to the last decision. ``info["world"]`` names the world, ``info["cost"]`` is its cost so far, undiscounted.
+
+    **Chance.** ``reset(seed=...)`` makes the row of worlds certain; the same world and actions give the same rewards,
+    bit for bit. ``reset(options={"scenario": ...})`` plays a given one.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - Gymnasium's own form
+
+    def __init__(self, worlds: Worlds, terms: Terms | None = None) -> None:
+        self.terms = terms or Terms()
+        self.n_rows = self.terms.max_candidates + 1
+        self.observation_space = Box(-_BOUND, _BOUND, (self.n_rows * N_CANDIDATE + N_CONTEXT,), np.float32)
+        self.action_space = Discrete(self.n_rows)
+        self._worlds = worlds
+        self._simulator: Simulator
+        self._asked: Choice | None = None
+        self._shown: list[int] = []
+        """Indices of the candidates in the rows."""
+        self._mask = np.zeros(self.n_rows, dtype=bool)
+
+    @override
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
+        super().reset(seed=seed)
+        scenario = (options or {}).get("scenario")
+        self._begin(scenario or self._drawn())
+        while self._asked is None:
+            if scenario is not None:
+                raise ValueError(f"{scenario.name}: nothing is to be decided in this world")
+            self._begin(self._drawn())
+        return self._observed(), self._told()
+
+    @override
+    def step(self, action: np.int64) -> tuple[Rows, float, bool, bool, dict[str, Any]]:
+        asked, costs = self._asked, self._simulator.costs
+        if asked is None:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset")
+        n_before, rate_per_s = len(costs), self.terms.discount_rate_per_s
+        self._simulator.choose(self.choice_of(int(action)))
+        self._asked = self._simulator.next_choice()
+        spent = self._simulator.costs.discounted(n_before, from_s=asked.now, rate_per_s=rate_per_s)
+        discount = exp(-rate_per_s * (self._simulator.now - asked.now)) if self._asked is not None else 0.0
+        told = {**self._told(), "discount": discount}
+        return self._observed(), -spent * self.terms.reward_per_joule, self._asked is None, False, told
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return ``bool[max_candidates + 1]``: what may be chosen now."""
+        return self._mask
+
+    def choice_of(self, action: int) -> int:
+        """Return what the core is answered: an index of its candidates, or WAIT."""
+        if action == self.n_rows - 1:
+            return WAIT
+        return self._shown[action] if action < len(self._shown) else len(self._asked_for.candidates)
+
+    def action_of(self, choice: int) -> int:
+        """Return the row of a candidate, or of WAIT; ValueError where it is not shown."""
+        return self.n_rows - 1 if choice == WAIT else self._shown.index(choice)
+
+    @property
+    def asked(self) -> Choice | None:
+        """Return what is to be decided, as the core asks it; none when the episode is over."""
+        return self._asked
+
+    @property
+    def simulator(self) -> Simulator:
+        """Return the world; it tells the future."""
+        return self._simulator
+
+    @property
+    def _asked_for(self) -> Observation:
+        assert self._asked is not None, "something is to be decided"
+        return self._asked.observation
+
+    def _drawn(self) -> Scenario:
+        family = int(self.np_random.integers(len(self._worlds.families)))
+        return self._worlds.draw(family, int(self.np_random.integers(self._worlds.n_seeds)))
+
+    def _begin(self, scenario: Scenario) -> None:
+        self._simulator = Simulator(scenario)
+        self._asked = self._simulator.next_choice()
+
+    def _observed(self) -> Rows:
+        seen = np.zeros(self.n_rows * N_CANDIDATE + N_CONTEXT, dtype=np.float32)
+        self._mask = np.zeros(self.n_rows, dtype=bool)
+        if self._asked is None:
+            self._mask[-1] = True
+            return seen
+        observation = self._asked.observation
+        found = features(observation, self._asked.view, self._asked.now)
+        self._shown = shown(observation, self.terms.max_candidates)
+        rows, n_shown = seen[:-N_CONTEXT].reshape(self.n_rows, N_CANDIDATE), len(self._shown)
+        rows[:n_shown], rows[-1], seen[-N_CONTEXT:] = found.candidates[self._shown], found.candidates[-1], found.context
+        self._mask[:n_shown], self._mask[-1] = found.mask[self._shown], found.mask[-1]
+        return seen
+
+    def _told(self) -> dict[str, Any]:
+        return {"world": self._simulator.scenario.name, "cost": self._simulator.costs.cost}
+
+
+def shown(observation: Observation, most: int) -> list[int]:
+    """Return the indices of the candidates that fit in so many rows: the cheapest allowed ones, in the core's order."""
+    candidates = observation.candidates
+    if len(candidates) <= most:
+        return list(range(len(candidates)))
+    ranked = sorted(range(len(candidates)), key=lambda i: (not candidates[i].allowed, candidates[i].prediction.cost))
+    return sorted(ranked[:most])

@@ -1,0 +1,114 @@
+"""From a trained network to the file that a daemon serves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from msgspec import Struct
+
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, layout_hash
+from policies.errors import ExportFailed
+from policies.network import Scorer
+from policies.scored_policy import Floats, Logits
+
+_MOST_BYTES = 200_000
+_MOST_OFF = 1e-4
+"""By how much a logit of the file may differ from torch's."""
+
+
+class Range(Struct, frozen=True, kw_only=True):
+    """What training saw of each column, candidates' before the context's, but for a thousandth on either side."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @classmethod
+    def of(cls, candidates: Floats, context: Floats) -> Range:
+        """Return the range of ``float32[n, N_CANDIDATE]``, of what might be chosen, and ``float32[n, N_CONTEXT]``."""
+        bounds = [np.quantile(part, (0.001, 0.999), axis=0) for part in (candidates, context)]
+        low, high = np.concatenate(bounds, axis=1)
+        return cls(low=tuple(low.tolist()), high=tuple(high.tolist()))
+
+
+def export(scorer: Scorer, path: Path, *, seen: Range, about: dict[str, str]) -> None:
+    """Write the network as ONNX: logits only; masks and the choice of the highest are for whoever serves it.
+
+    Inputs ``candidates``, ``float32[batch, rows, N_CANDIDATE]``, and ``context``, ``float32[batch, N_CONTEXT]``; output
+    ``logits``, ``float32[batch, rows]``. Beside them stand the hash of the layout, what training saw of each column,
+    and ``about``.
+
+    Raises:
+        ExportFailed: the file says something else than the network, or is too large.
+
+    """
+    scorer = scorer.cpu().eval()
+    batch, rows = torch.export.Dim("batch"), torch.export.Dim("rows")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The exporter's about itself, and that no torchvision is there.
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            scorer,
+            (torch.zeros(2, 3, N_CANDIDATE), torch.zeros(2, N_CONTEXT)),
+            input_names=["candidates", "context"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch, 1: rows}, {0: batch}),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # Where in torch's sources each node is from; longer than the weights.
+        node.doc_string = ""
+    told = {"kind": "meshd-policy", "layout": layout_hash(), "low": _text(seen.low), "high": _text(seen.high), **about}
+    onnx.helper.set_model_props(model, told)
+    path.write_bytes(model.SerializeToString())
+    _check(scorer, path)
+
+
+def logits_of(path: Path) -> Logits:
+    """Return what runs such a file."""
+    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
+
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(candidates: Floats, context: Floats) -> Floats:
+        logits: Floats = session.run(["logits"], {"candidates": candidates, "context": context})[0]
+        return logits
+
+    return run
+
+
+def torch_logits_of(scorer: Scorer) -> Logits:
+    """Return what runs a network as it is at each moment."""
+
+    def run(candidates: Floats, context: Floats) -> Floats:
+        with torch.no_grad():
+            logits: Floats = scorer(torch.from_numpy(candidates), torch.from_numpy(context)).numpy()
+        return logits
+
+    return run
+
+
+def _check(scorer: Scorer, path: Path) -> None:
+    chance, exported, trained = np.random.default_rng(1), logits_of(path), torch_logits_of(scorer)
+    for batch, rows in ((1, 2), (64, 7), (3, 40)):
+        candidates = chance.normal(size=(batch, rows, N_CANDIDATE)).astype(np.float32)
+        context = chance.normal(size=(batch, N_CONTEXT)).astype(np.float32)
+        off = float(np.abs(exported(candidates, context) - trained(candidates, context)).max())
+        if off > _MOST_OFF:
+            raise ExportFailed(f"{path} is {off:g} off what was trained.", hint="Try another version of torch or onnx.")
+    if (n_bytes := path.stat().st_size) > _MOST_BYTES:
+        raise ExportFailed(f"{path} has {n_bytes} bytes, more than {_MOST_BYTES}.", hint="Train a narrower network.")
+
+
+def _text(numbers: tuple[float, ...]) -> str:
+    return json.dumps([round(number, 4) for number in numbers])

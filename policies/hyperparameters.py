@@ -1,0 +1,88 @@
+"""All numbers of the recipe in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies.env import Terms
+from policies.imitation import Lesson
+from policies.labels import Lookout
+from policies.network import Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """All that the recipe may be varied by."""
+
+    seed: int = 1
+    # The network.
+    width: int = 64
+    rule_logit: float = 2.0
+    """Of the heuristic's choice, at first."""
+    cost_weight: float = 1.0
+    """By so many times log(1 + cost / 1 mJ) is lower, at first, what costs more than the heuristic's choice."""
+    wait_logit: float = -3.0
+    """Of waiting, at first."""
+    # The environment.
+    max_candidates: int = 15
+    discount_rate_per_s: float = 1.0 / 60.0
+    reward_per_joule: float = 0.05
+    """So that returns are about 1."""
+    # Imitation.
+    n_label_seeds: int = 25
+    """Worlds of each family from which decisions are labelled."""
+    look_ahead_s: float = 20.0
+    label_share: float = 0.15
+    lesson_epochs: int = 60
+    lesson_rate: float = 1e-3
+    lesson_scale_power: float = 0.5
+    # Reinforcement.
+    n_decisions: int = 1_500_000
+    n_envs: int = 32
+    n_steps: int = 256
+    batch_size: int = 1024
+    n_epochs: int = 6
+    learning_rate: float = 1e-3
+    """At first; it falls in a line to a tenth."""
+    gae_lambda: float = 0.9
+    entropy_weight: float = 0.002
+    target_kl: float = 0.03
+    n_critic_rollouts: int = 4
+    """At first, from which only the critic learns: it knows nothing yet of the policy that the actor brings along."""
+    # Choosing.
+    n_validation_seeds: int = 3
+    validate_every: int = 12
+    """Rollouts."""
+
+    @property
+    def form(self) -> Form:
+        """Return the network's."""
+        return Form(
+            width=self.width,
+            rule_logit=self.rule_logit,
+            cost_weight=self.cost_weight,
+            wait_logit=self.wait_logit,
+        )
+
+    @property
+    def lookout(self) -> Lookout:
+        """Return how labels are made."""
+        return Lookout(look_ahead_s=self.look_ahead_s, share=self.label_share)
+
+    @property
+    def lesson(self) -> Lesson:
+        """Return how a network learns from labels."""
+        return Lesson(
+            n_epochs=self.lesson_epochs,
+            learning_rate=self.lesson_rate,
+            scale_power=self.lesson_scale_power,
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """Return the environment's."""
+        return Terms(
+            max_candidates=self.max_candidates,
+            discount_rate_per_s=self.discount_rate_per_s,
+            reward_per_joule=self.reward_per_joule,
+        )

@@ -1,0 +1,59 @@
+"""The warm start: a network that minds what its choices would have cost on the true future.
+
+What is best on one future is nothing that can be learned, for nobody sees it. But the network that has the least
+expected regret over many futures decides best on what it does see; copying the best choice would do worse, for that
+takes a hair's breadth as seriously as a missed deadline (Behaviour cloning against cost-sensitive classification: Ross
+and Bagnell 2014, arXiv 1406.5979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+import torch
+from msgspec import Struct
+from torch import Tensor
+
+from policies.labels import Labels
+from policies.network import Scorer, parts
+
+
+class Lesson(Struct, frozen=True, kw_only=True):
+    """How a network learns from labels."""
+
+    n_epochs: int = 60
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    scale_power: float = 0.5
+    """Regrets are divided by what a decision costs in that world, to this power: 0 minds joules, 1 shares of a cost."""
+    weight_decay: float = 1e-4
+
+
+def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: Callable[[str], None]) -> None:
+    """Have a network minimise the expected regret of what it would choose, at chance by its logits."""
+    weights = np.maximum(labels.scales, np.median(labels.scales) / 10.0) ** -lesson.scale_power
+    regrets = torch.from_numpy(np.nan_to_num(labels.regrets, posinf=0.0) * (weights / weights.mean())[:, None])
+    tried, seen = torch.from_numpy(np.isfinite(labels.costs)), torch.from_numpy(labels.seen)
+    optimizer = torch.optim.AdamW(scorer.parameters(), lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.n_epochs)
+    chance = torch.Generator().manual_seed(seed)
+    for epoch in range(lesson.n_epochs):
+        total = 0.0
+        for batch in torch.randperm(len(labels), generator=chance).split(lesson.batch_size):
+            loss = expected_regret(scorer, seen[batch], tried[batch], regrets[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(scorer.parameters(), 1.0)
+            optimizer.step()
+            total += loss.item() * len(batch)
+        falling.step()
+        if epoch % 10 == 0 or epoch == lesson.n_epochs - 1:
+            say(f"imitation, epoch {epoch}: expected regret {total / len(labels):.5f}")
+
+
+def expected_regret(scorer: Scorer, seen: Tensor, tried: Tensor, regrets: Tensor) -> Tensor:
+    """Return the mean over decisions of the sum over ways of how likely each is times what it costs too much."""
+    logits = scorer(*parts(seen)).masked_fill(~tried, -inf)
+    return (logits.softmax(dim=1) * regrets).sum(dim=1).mean()

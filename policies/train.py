@@ -1,0 +1,56 @@
+"""Train the scheduler: ``python -m policies.train --out DIR``; the same command goes on where it was interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from policies.errors import PoliciesError, TrainingUnusable
+from policies.hyperparameters import Hyperparameters
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of checkpoints, curves and the best policy; made if need be.")],
+    processes: Annotated[int, typer.Option(min=1, help="Processes that worlds are played in.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of all that chance decides in training.")] = 1,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=NUMBER", help="Another hyperparameter; may be repeated.")
+    ] = None,
+) -> None:
+    """Imitate a planner that sees the future, then learn by reinforcement; keep what does best on validation worlds."""
+    from policies.training import Training  # noqa: PLC0415 - help comes at once
+
+    Training(out, _recipe(seed, changed or []), n_processes=processes, say=console.print).run()
+    console.print(f"best policy: {out / 'best.onnx'}; curves: tensorboard --logdir {out}")
+
+
+def main() -> None:
+    """Run the command line; what is wrong with a person's wish ends in two lines and status 1."""
+    try:
+        typer.run(train)
+    except PoliciesError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
+        raise SystemExit(1) from None
+
+
+def _recipe(seed: int, changed: list[str]) -> Hyperparameters:
+    known = asdict(Hyperparameters(seed=seed))
+    wished = {name: number for name, _, number in (text.partition("=") for text in changed)}
+    if unknown := wished.keys() - known.keys():
+        raise TrainingUnusable(f"There is no hyperparameter {min(unknown)}.", hint=f"There are {', '.join(known)}.")
+    try:
+        return msgspec.convert(known | wished, Hyperparameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise TrainingUnusable(f"A hyperparameter is no such number: {error}.", hint="--set NAME=NUMBER") from None
+
+
+if __name__ == "__main__":
+    main()

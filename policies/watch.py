@@ -1,0 +1,106 @@
+"""What happens beside the learning: telling, comparing, keeping."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from typing_extensions import override
+
+from meshd.policy.layout import column
+from policies.export import Range, export, torch_logits_of
+from policies.hyperparameters import Hyperparameters
+from policies.network import CandidatePolicy, Scorer, parts
+from policies.scored_policy import ScoredPolicy
+from policies.validation import Comparison, Validation, mean_gain
+
+_TOLD = ("entropy_loss", "approx_kl", "explained_variance")
+"""What stable-baselines3 logs of an update, and a person wants to see."""
+
+Say = Callable[[str], None]
+
+
+class Watch(BaseCallback):
+    """Says how far a training is, compares from time to time, and keeps the best and the last."""
+
+    def __init__(self, folder: Path, recipe: Hyperparameters, validation: Validation, say: Say) -> None:
+        super().__init__()
+        self._folder = folder
+        self._recipe = recipe
+        self._validation = validation
+        self._say = say
+        self._curve = folder / "curve.jsonl"
+        self._best = max((line["gain"] for line in self._lines()), default=-np.inf)
+        self._began_s, self._n_before = 0.0, 0
+        self._n_rollouts = 0
+
+    @override
+    def _on_training_start(self) -> None:
+        self._began_s, self._n_before = monotonic(), self.model.num_timesteps
+
+    @override
+    def _on_rollout_start(self) -> None:
+        n_done = self.model.num_timesteps // (self._recipe.n_envs * self._recipe.n_steps)
+        self.model.policy.hold_actor(held=n_done < self._recipe.n_critic_rollouts)
+
+    @override
+    def _on_step(self) -> bool:
+        return True
+
+    @override
+    def _on_rollout_end(self) -> None:
+        self._n_rollouts += 1
+        speed = (self.model.num_timesteps - self._n_before) / (monotonic() - self._began_s)
+        told = [f"{key} {mean:.3g}" for key, mean in self._means().items()]
+        self._say(f"{self.model.num_timesteps} decisions, {speed:.0f}/s: " + ", ".join(told))
+        self.logger.record("time/decisions_per_s", speed)
+        if self._n_rollouts % self._recipe.validate_every == 1:
+            self._compare()  # For the first time before anything is learned.
+
+    @override
+    def _on_training_end(self) -> None:
+        self._compare()
+
+    def _means(self) -> dict[str, float]:
+        episodes = list(self.model.ep_info_buffer or ())
+        means = {"reward a decision": sum(e["r"] for e in episodes) / max(1, sum(e["l"] for e in episodes))}
+        logged = self.logger.name_to_value
+        return means | {key: logged[f"train/{key}"] for key in _TOLD if f"train/{key}" in logged}
+
+    def _compare(self) -> None:
+        policy: CandidatePolicy = self.model.policy
+        compared = self._validation.compare(ScoredPolicy("trained", torch_logits_of(policy.scorer)))
+        gain = mean_gain(compared)
+        self._keep(compared, gain)
+        by_family = ", ".join(f"{one.family} {one.gain:+.1%}" for one in compared)
+        self._say(f"against the heuristic: {gain:+.2%} ({by_family})")
+        self.logger.record("validation/gain", gain)
+        if gain > self._best:
+            self._best = gain
+            self.model.save(self._folder / "best.zip")
+            self._export(policy.scorer)
+        self.model.save(self._folder / "last.zip")
+
+    def _keep(self, compared: list[Comparison], gain: float) -> None:
+        line = {"decisions": self.model.num_timesteps, "gain": gain, "families": {c.family: c.gain for c in compared}}
+        with self._curve.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _export(self, scorer: Scorer) -> None:
+        about = {"decisions": str(self.model.num_timesteps), "seed": str(self._recipe.seed)}
+        flat = torch.from_numpy(
+            self.model.rollout_buffer.observations.reshape(-1, self.model.observation_space.shape[0])
+        )
+        candidates, context = (part.numpy() for part in parts(flat))
+        seen = Range.of(candidates[candidates[:, :, column("is_allowed")] > 0.0], context)
+        export(scorer, self._folder / "best.onnx", seen=seen, about=about)
+
+    def _lines(self) -> list[dict[str, float]]:
+        if not self._curve.exists():
+            return []
+        return [json.loads(line) for line in self._curve.read_text(encoding="utf-8").splitlines()]

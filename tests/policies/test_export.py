@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="learning needs the `train` extra")
+pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
+onnx = pytest.importorskip("onnx", reason="exporting needs the `train` extra")
+
+from meshd.policy.features import features  # noqa: E402
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, layout_hash  # noqa: E402
+from policies.errors import ExportFailed  # noqa: E402
+from policies.export import Range, export, logits_of, torch_logits_of  # noqa: E402
+from policies.network import Form, Scorer  # noqa: E402
+from policies.simulator import Simulator  # noqa: E402
+from tests.policies.simulator.playing import play  # noqa: E402
+from tests.policies.small_worlds import minute  # noqa: E402
+
+SEEN = Range(low=(0.0,) * (N_CANDIDATE + N_CONTEXT), high=(1.0,) * (N_CANDIDATE + N_CONTEXT))
+
+
+def stirred(width: int) -> Scorer:
+    """A network whose last layer does something."""
+    torch.manual_seed(1)
+    network = Scorer(Form(width=width, rule_logit=2.0, cost_weight=1.0, wait_logit=-3.0))
+    with torch.no_grad():
+        network.score[-1].weight.mul_(100.0)
+    return network
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("export") / "policy.onnx"
+    export(stirred(64), path, seen=SEEN, about={"seed": "7"})
+    return path
+
+
+def test_the_file_says_what_torch_says_of_real_decisions(exported: Path) -> None:
+    by_file, by_torch = logits_of(exported), torch_logits_of(stirred(64))
+    choices = play(Simulator(minute()))
+    assert choices
+    for choice in choices:
+        seen = features(choice.observation, choice.view, choice.now)
+        given = seen.candidates[None], seen.context[None]
+        found, expected = by_file(*given)[0], by_torch(*given)[0]
+        assert found == pytest.approx(expected, abs=1e-4)
+        assert found.argmax() == expected.argmax()
+
+
+def test_the_file_takes_any_batch_and_any_number_of_candidates(exported: Path) -> None:
+    for batch, rows in ((1, 2), (5, 3), (2, 200)):
+        shape = (batch, rows, N_CANDIDATE), (batch, N_CONTEXT)
+        logits = logits_of(exported)(*(np.zeros(one, dtype=np.float32) for one in shape))
+        assert logits.shape == (batch, rows)
+
+
+def test_the_file_names_the_layout_and_what_training_saw(exported: Path) -> None:
+    told = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
+    assert told["layout"] == layout_hash()
+    assert told["seed"] == "7"
+    assert json.loads(told["high"]) == list(SEEN.high)
+    assert exported.stat().st_size <= 200_000
+
+
+def test_a_network_that_is_too_large_is_not_shipped(tmp_path: Path) -> None:
+    with pytest.raises(ExportFailed, match="more than 200000"):
+        export(stirred(256), tmp_path / "policy.onnx", seen=SEEN, about={})

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="learning needs the `train` extra")
+pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
+
+from torch import Tensor  # noqa: E402
+
+from meshd.policy.features import features  # noqa: E402
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, column  # noqa: E402
+from policies.network import Form, PartedAdam, Scorer  # noqa: E402
+from policies.simulator import Simulator  # noqa: E402
+from tests.policies.simulator.playing import play  # noqa: E402
+from tests.policies.small_worlds import minute  # noqa: E402
+
+FORM = Form(width=16, rule_logit=2.0, cost_weight=1.0, wait_logit=-3.0)
+
+
+def scorer() -> Scorer:
+    torch.manual_seed(1)
+    return Scorer(FORM)
+
+
+def some(n_rows: int) -> tuple[Tensor, Tensor]:
+    """Rows that may all be chosen."""
+    torch.manual_seed(2)
+    candidates, context = torch.randn(3, n_rows, N_CANDIDATE), torch.randn(3, N_CONTEXT)
+    candidates[:, :, column("is_allowed")] = 1.0
+    return candidates, context
+
+
+def test_a_candidate_is_scored_alike_wherever_it_stands() -> None:
+    candidates, context = some(5)
+    order = torch.tensor([3, 0, 4, 2, 1])
+    network = scorer()
+    torch.testing.assert_close(network(candidates, context)[:, order], network(candidates[:, order], context))
+
+
+def test_rows_of_zeros_change_nothing() -> None:
+    candidates, context = some(4)
+    padded = torch.cat((candidates[:, :3], torch.zeros(3, 6, N_CANDIDATE), candidates[:, 3:]), dim=1)
+    network = scorer()
+    expected, found = network(candidates, context), network(padded, context)
+    torch.testing.assert_close(found[:, [0, 1, 2, -1]], expected)
+
+
+def test_before_anything_is_learned_it_chooses_as_the_heuristic_does() -> None:
+    network = scorer()
+    for choice in play(Simulator(minute())):
+        seen = features(choice.observation, choice.view, choice.now)
+        with torch.no_grad():
+            logits = network(torch.from_numpy(seen.candidates[None]), torch.from_numpy(seen.context[None]))[0]
+        assert int(np.where(seen.mask, logits.numpy(), -np.inf).argmax()) == seen.rule
+
+
+def test_a_large_gradient_of_one_part_does_not_still_the_other() -> None:
+    small, large = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    optimizer = PartedAdam([[small], [large]], lr=0.1)
+    small.grad, large.grad = torch.tensor([1e-3]), torch.tensor([1e6])
+    optimizer.step()
+    assert small.item() == pytest.approx(large.item(), rel=1e-3)

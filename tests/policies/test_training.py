@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="learning needs the `train` extra")
+pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
+pytest.importorskip("tensorboard", reason="curves need the `train` extra")
+pytest.importorskip("onnx", reason="exporting needs the `train` extra")
+
+from policies.errors import TrainingUnusable  # noqa: E402
+from policies.export import logits_of  # noqa: E402
+from policies.hyperparameters import Hyperparameters  # noqa: E402
+from policies.scenario import Split  # noqa: E402
+from policies.scored_policy import ScoredPolicy  # noqa: E402
+from policies.training import Training  # noqa: E402
+from policies.validation import cost_of  # noqa: E402
+from policies.worlds import Worlds, training_worlds, validation_worlds  # noqa: E402
+from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
+
+TINY = Hyperparameters(
+    width=8,
+    n_label_seeds=1,
+    label_share=0.02,
+    look_ahead_s=1.0,
+    lesson_epochs=2,
+    n_decisions=64,
+    n_envs=2,
+    n_steps=16,
+    batch_size=16,
+    n_critic_rollouts=0,
+    validate_every=100,
+)
+CHOSEN_BY = Worlds(families=("commuting",), split=Split.VALIDATION, n_seeds=1)
+
+
+def training(folder: Path, recipe: Hyperparameters, said: list[str]) -> Training:
+    return Training(folder, recipe, say=said.append, worlds=COMMUTING, chosen_by=CHOSEN_BY)
+
+
+@pytest.mark.slow
+def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(tmp_path: Path) -> None:
+    said: list[str] = []
+    training(tmp_path, TINY, said).run()
+    curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["decisions"] for line in curve] == [32, 64]
+    assert cost_of(minute(), ScoredPolicy("exported", logits_of(tmp_path / "best.onnx"))) > 0.0
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+    said.clear()
+    training(tmp_path, TINY, said).run()
+    assert said == ["going on behind 64 decisions"]
+    with pytest.raises(TrainingUnusable, match="another recipe"):
+        training(tmp_path, replace(TINY, width=16), said)
+
+
+def test_nothing_is_chosen_by_what_was_trained_on_nor_by_what_is_tested() -> None:
+    learned, chosen = training_worlds(), validation_worlds(3)
+    assert (learned.split, chosen.split) == (Split.TRAIN, Split.VALIDATION)
+    assert set(learned.families) <= set(chosen.families)
+    assert not set(chosen.families) & {"doorbell", "night", "overloaded_hub", "flaky_radio", "twelve_nodes"}
