@@ -75,6 +75,7 @@ def profile(number: int, *, cut: bool) -> NodeProfile:
         power=POWER,
         hosted=tuple(tier(rank, cut=cut) for rank in hosted),
         codecs=("fp16", "int8"),
+        takes_probes=True,
     )
 
 

@@ -125,6 +125,17 @@ class Link(Struct, kw_only=True):
         """Tell whether an exchange was large enough to tell of bandwidth."""
         return bool(self.sizes) and self.sizes[-1] >= _LARGE_BYTES
 
+    @property
+    def is_probed_alone(self) -> bool:
+        """Tell whether nothing of ours was sent since a heartbeat had bytes behind it: what it met is the link."""
+        return self.traffic.sent_s < self.probed_s
+
+    @property
+    def largest_byte_s(self) -> float:
+        """Return the seconds per byte of the largest exchange by itself: smaller ones that took longer met a pause."""
+        largest = max(self.exchanges.values(), key=lambda exchange: exchange.n_bytes, default=None)
+        return max(0.0, largest.seconds - self.rtt_s.mean) / largest.n_bytes if largest else self.byte_s
+
     def transfer_s(self, n_bytes: float) -> float:
         """Return the expected seconds to move this many bytes, both directions together."""
         doubt = self.doubt

@@ -223,10 +223,10 @@ class MeshView:
         if rtt_s is not None and node_id in self._peers:
             link = self.link_to(node_id)
             version = link.version
-            if probe_bytes:
-                link.measured(probe_bytes, rtt_s, now)
-            else:
+            if not probe_bytes:
                 link.echoed(rtt_s, now)
+            elif link.is_probed_alone:
+                self._measured(node_id, probe_bytes, rtt_s, now)
             if link.version != version:
                 self._noticed.changed()
 
@@ -311,11 +311,8 @@ class MeshView:
 
         ``transfer_s`` is what the peer's own time leaves of the whole exchange, encoding here included.
         """
-        link = self.link_to(answered.node_id)
-        link.measured(answered.transferred_bytes, transfer_s - answered.codec_s, now)
+        link = self._measured(answered.node_id, answered.transferred_bytes, transfer_s - answered.codec_s, now)
         self._notice_exchange(answered, link)
-        if link.doubt is not None:
-            self._doubted.add(answered.node_id)
         if answered.sent_bytes <= 0 or n_bytes <= 0:
             return
         reply_bytes = max(0, answered.transferred_bytes - answered.sent_bytes)
@@ -432,6 +429,14 @@ class MeshView:
 
     def _known(self, node_id: NodeId) -> NodeView | None:
         return self.own if node_id == self.own.profile.node_id else self._peers.get(node_id)
+
+    def _measured(self, node_id: NodeId, n_bytes: int, transfer_s: float, now: float) -> Link:
+        """Take in one exchange over a link, and look again in a while where that made it look slow."""
+        link = self.link_to(node_id)
+        link.measured(n_bytes, transfer_s, now)
+        if link.doubt is not None:
+            self._doubted.add(node_id)
+        return link
 
     def _notice_exchange(self, answered: PeerAnswered, link: Link) -> None:
         n_bytes = answered.transferred_bytes

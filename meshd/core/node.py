@@ -149,6 +149,8 @@ class NodeProfile(Struct, frozen=True, kw_only=True):
     hosted: tuple[HostedTier, ...] = ()
     codecs: Annotated[tuple[Word, ...], Meta(max_length=16)] = ()
     """Encodings of tensors that it can undo, beside raw ones."""
+    takes_probes: bool = False
+    """Whether heartbeats may have bytes behind them: earlier builds end the session at one."""
 
 
 class PeerLink(Struct, frozen=True, kw_only=True, gc=False):

@@ -3,13 +3,18 @@
 What a class of devices is known for says little of the link that is there. A few heartbeats with bytes behind them say
 it before the first decision. They grow only while they are quick: the last one, which is large enough to tell of
 bandwidth, is sent only over links that hardly notice it, and a slow radio is left at a packet or two.
+
+One that met a pause makes a good link look slow. So what was measured last is asked for again after a while, and a link
+in doubt is tried as a request would try it, where none is there to do so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from meshd.core.link import Link
+from msgspec.structs import replace
+
+from meshd.core.link import Doubt, Link
 from meshd.core.node_view import NodeView
 
 STEPS_BYTES = (2_048, 8_192, 65_536)
@@ -25,6 +30,9 @@ BATTERY_INTERVAL_S = 6.0 * 3_600.0
 _AGAIN_S = 5.0
 """Between two steps: the echo of the last one may still be on its way."""
 
+_MOST_TRY_S = 0.5
+"""What a try may take of a link that is still as slow as it looked: it is made once in a minute, then more seldom."""
+
 
 def choose_probe(own: NodeView, peers: Iterable[NodeView], now: float) -> tuple[NodeView, int] | None:
     """Return the peer whose link to measure now and with how many bytes; none where there is nothing to learn.
@@ -33,27 +41,46 @@ def choose_probe(own: NodeView, peers: Iterable[NodeView], now: float) -> tuple[
     """
     for peer in peers:
         link = peer.link
-        if link is None or link.outstanding or link.doubt is not None or now - link.probed_s < _AGAIN_S:
+        if link is None or not peer.profile.takes_probes or link.outstanding:
             continue
-        is_frugal = _is_on_battery(own) or _is_on_battery(peer)
-        n_bytes = _next_step(link, BATTERY_INTERVAL_S if is_frugal else MAINS_INTERVAL_S, now)
+        if link.doubt is not None:
+            n_bytes = _try(link, link.doubt, now)
+        elif now - link.probed_s >= _AGAIN_S:
+            is_frugal = _is_on_battery(own) or _is_on_battery(peer)
+            n_bytes = _next_step(link, BATTERY_INTERVAL_S if is_frugal else MAINS_INTERVAL_S, now)
+        else:
+            continue
         if n_bytes:
             return peer, n_bytes
     return None
+
+
+def _try(link: Link, doubt: Doubt, now: float) -> int:
+    """Return how large an exchange shows whether a link is still slow; 0 where that is for a request to find out.
+
+    An echo says nothing of requests that did not end, and a small one nothing of large ones that were slow.
+    """
+    n_bytes = min(doubt.n_bytes, STEPS_BYTES[-1])
+    if doubt.former is None or 4 * n_bytes < doubt.n_bytes or now < max(doubt.until_s, link.probed_s + doubt.lasts_s):
+        return 0
+    as_it_looks = replace(link, doubt=None)
+    return n_bytes if as_it_looks.crossing_s(n_bytes) <= _MOST_TRY_S else 0
 
 
 def _next_step(link: Link, interval_s: float, now: float) -> int:
     """Return with how many bytes to measure a link; 0 where it is known, too slow to be worth it, or not met yet."""
     if not link.rtt_s.samples:
         return 0
+    is_due = now - link.measured_s > interval_s
     if link.is_rate_measured:
-        is_due = now - link.measured_s > interval_s and link.crossing_s(STEPS_BYTES[-1]) <= MOST_S
-        return STEPS_BYTES[-1] if is_due else 0
+        return STEPS_BYTES[-1] if is_due and link.crossing_s(STEPS_BYTES[-1]) <= MOST_S else 0
     largest = link.sizes[-1] if link.sizes else 0.0
-    step = next(n_bytes for n_bytes in STEPS_BYTES if n_bytes > largest)
+    place = next(place for place, n_bytes in enumerate(STEPS_BYTES) if n_bytes > largest)
     # What is announced is what is to be found out: a larger step is judged by what the one before it took.
-    byte_s = max(0.0, link.times_s[-1] - link.rtt_s.mean) / largest if largest else link.byte_s
-    return step if step * byte_s <= MOST_S else 0
+    byte_s = link.largest_byte_s if place else link.byte_s
+    if STEPS_BYTES[place] * byte_s <= MOST_S:
+        return STEPS_BYTES[place]
+    return STEPS_BYTES[place - 1] if place and is_due else 0
 
 
 def _is_on_battery(node: NodeView) -> bool:

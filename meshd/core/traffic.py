@@ -19,6 +19,8 @@ class Traffic(Struct, kw_only=True):
     """What crossing takes of all that has no answer: no more of it can be under way."""
     lost_until_s: float = float("-inf")
     """Until when something crosses that nobody waits for any more."""
+    sent_s: float = float("-inf")
+    """When something was sent last."""
     came_s: list[float] = []
     """When the latest exchanges would have ended if the peer took no time, in order."""
 
@@ -30,6 +32,7 @@ class Traffic(Struct, kw_only=True):
         """Take in what begins to cross when all before it has."""
         self.free_s = max(now, self.free_s) + crossing_s
         self.unanswered_s += crossing_s
+        self.sent_s = now
 
     def ended(self, crossing_s: float) -> None:
         """Take in that an exchange is over."""

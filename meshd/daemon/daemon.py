@@ -164,6 +164,7 @@ class Daemon:
             power=config.power,
             hosted=executor.hosted_tiers(),
             codecs=codec.available(),
+            takes_probes=True,
         )
 
     def _served(self) -> Served:

@@ -70,6 +70,7 @@ def node(rank: DeviceClass, *hosted: HostedTier, name: str = "", slots: int = 1,
         slots=slots,
         power=power(on_battery=rank in (WATCH_TIER, PHONE_TIER)),
         hosted=hosted or (tier(rank),),
+        takes_probes=True,
     )
 
 

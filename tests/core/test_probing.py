@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from meshd.core import events
 from meshd.core.commands import Announce
-from meshd.core.link import Link
+from meshd.core.link import Doubt, Link
 from meshd.core.node import NodeProfile
 from meshd.core.probing import BATTERY_INTERVAL_S, MAINS_INTERVAL_S, MOST_S, STEPS_BYTES
 from meshd.core.scheduler import Scheduler
 from meshd.core.settings import Settings
-from tests.core.builders import power, scheduler, warm
+from tests.core.builders import arrived, power, scheduler, step, warm
 from tests.core.parts import cut_tier, member, seen
 
 MODEL = cut_tier((0.001,), ())
@@ -62,16 +62,13 @@ def link(made: Scheduler) -> Link:
 
 
 @pytest.mark.parametrize(
-    ("takes_s", "rate_bps"), [(even(50e6), 50e6), (even(1e9), 1e9), (shaped(20e6), 20e6), (shaped(200e6), 200e6)]
+    "takes_s", [even(50e6), even(1e9), shaped(20e6), shaped(200e6)], ids=["50", "1000", "shaped 20", "shaped 200"]
 )
-def test_a_quick_link_is_known_after_a_few_seconds_and_three_small_steps(
-    takes_s: Callable[[int], float], rate_bps: float
-) -> None:
+def test_a_quick_link_is_known_after_a_few_seconds_and_three_small_steps(takes_s: Callable[[int], float]) -> None:
     made = scheduler(BAND, KITCHEN)
     assert [n_bytes for _, n_bytes in probes(made, takes_s, seconds=30)] == list(STEPS_BYTES)
     assert link(made).is_rate_measured
     assert link(made).transfer_s(600_000) == pytest.approx(takes_s(600_000), rel=0.6)
-    assert rate_bps > 0.0
 
 
 def test_a_slow_radio_is_asked_for_a_packet_or_two_and_stays_assumed() -> None:
@@ -144,6 +141,83 @@ def test_whatever_the_link_a_step_takes_little_of_it(rate_bps: float, rtt_s: flo
     sent = [n_bytes for _, n_bytes in probes(made, takes_s, seconds=60, rtt_s=rtt_s)]
     assert sum(sent) <= sum(STEPS_BYTES)
     assert all(takes_s(n_bytes) - rtt_s <= MOST_S * 1.01 for n_bytes in sent[1:])
+
+
+def paused(takes_s: Callable[[int], float], *, probe: int, pause_s: float) -> Callable[[int], float]:
+    """The same, but that one of the probes meets a pause of the other process."""
+    sent = iter(range(1_000_000))
+    return lambda n_bytes: takes_s(n_bytes) + (pause_s if next(sent) == 2 * (probe - 1) + 1 else 0.0)
+
+
+@pytest.mark.parametrize(("probe", "pause_s"), [(1, 0.05), (2, 0.05), (3, 1.0), (4, 1.0)])
+def test_a_pause_that_one_of_them_meets_is_found_out_within_minutes_without_a_request(
+    probe: int, pause_s: float
+) -> None:
+    made = scheduler(BAND, KITCHEN)
+    probes(made, paused(even(100e6), probe=probe, pause_s=pause_s), seconds=1_800)
+    assert link(made).doubt is None
+    assert link(made).is_rate_measured
+    assert link(made).transfer_s(100_000) == pytest.approx(even(100e6)(100_000), rel=0.6)
+
+
+def test_a_request_may_try_a_link_that_a_probe_made_look_slow() -> None:
+    made = scheduler(BAND, KITCHEN, settings=Settings(probe_links=False))
+    link(made).echoed(RTT_S, 0.0)
+    for n_bytes, seconds, now in ((65_536, 0.01, 1.0), (65_536, 1.0, 10.0), (65_536, 1.0, 20.0)):
+        link(made).probed_s = now
+        made.handle(events.PeerHeard(node_id=KITCHEN.node_id, telemetry=warm(KITCHEN), rtt_s=seconds, probe_bytes=n_bytes), now)
+    believed_s = []
+    for now in (30.0, 200.0):
+        made.view.weigh_doubts(now)
+        believed_s.append(link(made).transfer_s(65_536))
+    assert believed_s == [pytest.approx(1.0, rel=0.1), pytest.approx(0.01, rel=0.1)]
+
+
+def test_a_link_that_stays_slow_is_tried_ever_more_seldom() -> None:
+    made = scheduler(BAND, KITCHEN)
+    probes(made, even(100e6), seconds=30)
+    since_s = int(link(made).measured_s) + int(MAINS_INTERVAL_S) + 1
+    tried_s = [second for second, _ in probes(made, even(2e6), seconds=3_600, since_s=since_s)]
+    assert len(tried_s) <= 20
+    assert tried_s[-1] - tried_s[-2] > 200
+
+
+def test_what_shared_the_link_with_a_request_tells_nothing_of_it() -> None:
+    made = scheduler(BAND, KITCHEN)
+    probes(made, even(100e6), seconds=30)
+    before_s = link(made).transfer_s(65_536)
+    now = link(made).probed_s = 30.5
+    step(made, arrived(plan="kitchen", deadline_s=60.0), now + 0.001)
+    echo = events.PeerHeard(node_id=KITCHEN.node_id, telemetry=warm(KITCHEN), rtt_s=0.04, probe_bytes=65_536)
+    step(made, echo, now + 0.04)
+    assert (link(made).transfer_s(65_536), link(made).doubt) == (before_s, None)
+
+
+def test_the_jitter_of_one_packet_is_not_taken_for_a_slow_radio() -> None:
+    made = scheduler(BAND, KITCHEN)
+    link(made).echoed(RTT_S, 0.0)
+    link(made).measured(200, 0.020, 0.0)
+    probes(made, even(100e6), seconds=60)
+    assert link(made).is_rate_measured
+
+
+def test_a_peer_that_does_not_say_that_it_takes_them_is_sent_none() -> None:
+    earlier = replace(KITCHEN, takes_probes=False)
+    assert probes(scheduler(BAND, earlier), even(100e6), seconds=60, peer=earlier) == []
+
+
+def test_a_link_in_doubt_is_not_asked_before_its_time() -> None:
+    made = scheduler(BAND, KITCHEN)
+    probes(made, even(100e6), seconds=30)
+    link(made).doubt = Doubt(until_s=300.0, lasts_s=45.0, n_bytes=65_536, former=link(made))
+    assert probes(made, even(100e6), seconds=260, since_s=35) == []
+
+
+def test_an_echo_ends_no_doubt_about_what_did_not_end() -> None:
+    made = scheduler(BAND, KITCHEN)
+    probes(made, even(100e6), seconds=30)
+    made.view.learn_overdue(KITCHEN.node_id, 65_536, 1.0, 31.0)
+    assert probes(made, even(100e6), seconds=3_600, since_s=32) == []
 
 
 def test_a_candidate_says_whether_the_rate_of_its_link_is_measured_or_assumed() -> None:

@@ -155,6 +155,7 @@ class Member:
             power=self.config.power,
             hosted=self.executor.hosted_tiers(),
             codecs=available(),
+            takes_probes=True,
         )
 
     def hello(self) -> Hello:

@@ -13,6 +13,7 @@ Trio = tuple[Member, Member, Member]
 async def test_an_echo_tells_of_the_rate_to_who_sent_the_bytes_and_of_nothing_to_who_got_them(household: Trio) -> None:
     watch, phone, _ = household
     there, back = watch.node.scheduler.view.link_to(phone.id), phone.node.scheduler.view.link_to(watch.id)
+    there.probed_s = 0.0
     trips = there.rtt_s.samples
     watch.node.neighbourhood.probe(phone.id, Heartbeat(sequence=7, telemetry=Telemetry()), STEPS_BYTES[-1])
     await until(lambda: there.is_rate_measured)

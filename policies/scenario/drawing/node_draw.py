@@ -90,6 +90,7 @@ def _node(  # noqa: PLR0917 - all that a node is drawn from
         power=power,
         hosted=tuple(one.announced for one in hosted),
         codecs=tuple(sorted(codecs)),
+        takes_probes=True,
     )
     sleeps = form.battery is not None
     return Node(
