@@ -99,7 +99,7 @@ def test_a_graph_without_matrix_products_has_none_to_quantise(tmp_path: Path, re
 
 
 def test_pruning_is_left_to_training_and_says_with_which_command(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match=r"'meshd\[torch\]', then: python -m model_registry\.distill .*--prune"):
+    with pytest.raises(NotApplicable, match=r"\[torch\]'.*, then: python -m model_registry\.distill .*--prune"):
         Pruned().make(parent(tmp_path), tmp_path / "pruned.onnx")
 
 
