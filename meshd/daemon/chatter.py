@@ -14,6 +14,8 @@ from meshd.wire.messages import Capability, Heartbeat
 
 COSTS = {Heartbeat: 1, Capability: 8}
 """Of taking one in, in heartbeats: a few microseconds, and the more the more models there are."""
+PADDING_OF_ONE_BYTES = 4 * 2**10
+"""What TLS undoes in the time that it takes to take in a heartbeat. The largest padding is a quarter of a second's."""
 MOST_A_SECOND = 64
 """Of one peer: many times what even one says that takes in models, and 64 heartbeats take no millisecond."""
 ABSURD_A_SECOND = 16 * MOST_A_SECOND
@@ -26,6 +28,7 @@ class _Second(Struct):
 
     begun_s: float
     said: int = 0
+    """In heartbeats."""
     last: Capability | None = None
     """What it announced last beyond what was taken in: what it was before is no longer true."""
 
@@ -43,10 +46,10 @@ class Chatter:
         self._cut_off = cut_off
         self._seconds: dict[NodeId, _Second] = {}
 
-    def hear(self, node_id: NodeId, message: Told) -> None:
+    def hear(self, node_id: NodeId, message: Told, payload_bytes: int = 0) -> None:
         """Take a message in, or leave it out; the last capability of a second is taken in with the next."""
         second = self._second(node_id)
-        second.said += COSTS[type(message)]
+        second.said += COSTS[type(message)] + payload_bytes // PADDING_OF_ONE_BYTES
         if second.said <= MOST_A_SECOND:
             self._take_in(node_id, message)
             return
@@ -58,8 +61,9 @@ class Chatter:
             self._keep(node_id, second, message)
 
     def forget(self, node_id: NodeId) -> None:
-        """Expect nothing more of a peer."""
-        self._seconds.pop(node_id, None)
+        """Believe nothing more of what a peer has said; how much it was counts on, or coming back would undo it."""
+        if second := self._seconds.get(node_id):
+            second.last = None
 
     def _second(self, node_id: NodeId) -> _Second:
         now_s, second = monotonic(), self._seconds.get(node_id)

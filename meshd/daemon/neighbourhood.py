@@ -150,7 +150,7 @@ class Neighbourhood:
             case Infer():
                 self._asked(node_id, message, payload)
             case Capability() | Heartbeat():
-                self.chatter.hear(node_id, message)
+                self.chatter.hear(node_id, message, len(payload))
             case Refusal():
                 if not self._exchange.peer_message(node_id, message, payload):
                     self._refused(node_id, message)

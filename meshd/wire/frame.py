@@ -2,7 +2,7 @@
 
 Header, little-endian, 12 bytes: magic ``MSHD``, version u8, kind u8, metadata length u16, payload length u32.
 Sixteen bits cannot name more than 65,535 bytes of metadata, so that bound needs no check; the payload's
-length is checked against a limit before any memory is set aside for it.
+length is checked against a limit, and against what its kind may have, before any memory is set aside for it.
 
 The reader serves :class:`asyncio.BufferedProtocol`. Small frames are parsed out of one reused buffer and
 copied once, for the buffer is written over by the next receive. A large payload gets memory of its own and is
@@ -22,6 +22,7 @@ from typing_extensions import Buffer
 from meshd.errors import InvalidInput, ProtocolError
 from meshd.wire.messages import (
     KINDS,
+    MAX_PADDING_BYTES,
     PROTOCOL_VERSION,
     Document,
     Fetched,
@@ -91,7 +92,7 @@ class FrameReader:
                 magic != MAGIC
                 or version != PROTOCOL_VERSION
                 or kind not in KINDS
-                or payload_bytes > self.max_payload_bytes
+                or (payload_bytes and payload_bytes > self._most_bytes_of(kind))
             ):
                 raise self._objection(magic, version, kind, payload_bytes)
             body = self._start + HEADER.size
@@ -143,8 +144,13 @@ class FrameReader:
         if kind not in KINDS:
             return ProtocolError(f"unknown kind of frame: {kind}.")
         return ProtocolError(
-            f"a payload of {payload_bytes:,} bytes is announced and {self.max_payload_bytes:,} may come."
+            f"{KINDS[kind].__name__}: a payload of {payload_bytes:,} bytes is announced "
+            f"and {self._most_bytes_of(kind):,} may come."
         )
+
+    def _most_bytes_of(self, kind: int) -> int:
+        """Return how large a payload of this kind may be; what needs none has no claim to memory."""
+        return min(self.max_payload_bytes, _MOST_BYTES.get(kind, 0))
 
     def _move_rest_to_front(self) -> None:
         rest = self._end - self._start
@@ -169,7 +175,10 @@ _KIND_OF: dict[type[Any], int] = {message: kind for kind, message in KINDS.items
 _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(message) for kind, message in KINDS.items()
 }
-_KINDS_WITH_PAYLOAD = frozenset(_KIND_OF[message] for message in (Heartbeat, Infer, Result, Document, Fetched, Install))
+_MOST_BYTES = {_KIND_OF[message]: 2**32 - 1 for message in (Infer, Result, Document, Fetched, Install)} | {
+    _KIND_OF[Heartbeat]: MAX_PADDING_BYTES
+}
+"""Of a payload, as far as its kind goes; those that are not named have none."""
 
 
 def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[bytes | memoryview]:
@@ -199,10 +208,8 @@ def decode(frame: Frame) -> Message:
     """Return the typed message in a frame's metadata.
 
     Raises:
-        ProtocolError: the metadata is no message of its kind, or this kind has no payload and the frame does.
+        ProtocolError: the metadata is no message of its kind.
     """
-    if frame.payload and frame.kind not in _KINDS_WITH_PAYLOAD:
-        raise ProtocolError(f"a {KINDS[frame.kind].__name__} frame has no payload, and this one does.")
     try:
         message: Message = _DECODERS[frame.kind].decode(frame.metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -30,6 +30,8 @@ LEAST_DEADLINE_S = 1e-3
 MAX_PLAN_LENGTH = 1024
 MAX_HOPS = 8
 """Nodes that a request may have been at: twice the tiers there are."""
+MAX_PADDING_BYTES = 2**16
+"""Behind a heartbeat: what it takes to tell of a link's rate, and little enough to need no credit."""
 MAX_OFFERS = 64
 MAX_ARTIFACTS = 512
 """Both together fill a frame's metadata by four fifths at most; a node with more names those it used last."""
@@ -105,7 +107,7 @@ class Capability(Struct, frozen=True, kw_only=True):
 class Heartbeat(Struct, frozen=True, kw_only=True):
     """Life sign with fresh telemetry. An echo answers at once and is not echoed; it measures the link.
 
-    Its payload is padding, by which the link is measured; nobody reads it.
+    Its payload is padding, MAX_PADDING_BYTES at most, by which the link is measured; nobody reads it.
     """
 
     sequence: Annotated[int, Meta(ge=0, le=2**62)]

@@ -3,21 +3,51 @@
 import pytest
 from msgspec.structs import replace
 
+from meshd.core.ids import NodeId
 from meshd.core.node import Telemetry
 from meshd.daemon import chatter
-from meshd.daemon.chatter import ABSURD_A_SECOND, COSTS, MOST_A_SECOND
+from meshd.daemon.chatter import ABSURD_A_SECOND, COSTS, MOST_A_SECOND, Chatter
 from meshd.errors import PeerLost, ProtocolError
 from meshd.net.session import State
-from meshd.wire.messages import Capability, Heartbeat
+from meshd.wire.messages import MAX_PADDING_BYTES, Capability, Heartbeat
 from tests.daemon.conftest import MakeMember
-from tests.daemon.mesh import Member, until
+from tests.daemon.mesh import Member, node_id_of, until
 from tests.daemon.puppet import Puppet
+
+HUB = node_id_of("hub")
+
+
+class Clock:
+    """The steady clock, moved by the test."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 @pytest.fixture(autouse=True)
-def _within_one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let everything be said within a second, however busy this machine is."""
-    monkeypatch.setattr(chatter, "monotonic", lambda: 0.0)
+    clock = Clock()
+    monkeypatch.setattr(chatter, "monotonic", clock)
+    return clock
+
+
+def heartbeats(node_id: NodeId, counted: Chatter, number: int, padding_bytes: int = 0) -> None:
+    for sequence in range(number):
+        counted.hear(node_id, Heartbeat(sequence=sequence, telemetry=Telemetry()), padding_bytes)
+
+
+class Heard:
+    """Counts what was taken in, and who was cut off."""
+
+    def __init__(self) -> None:
+        self.taken: list[NodeId] = []
+        self.cut: list[NodeId] = []
+        self.chatter = Chatter(
+            lambda node_id, _message: self.taken.append(node_id), lambda node_id, _error: self.cut.append(node_id)
+        )
 
 
 def announced(member: Member, puppet: Puppet) -> int:
@@ -61,3 +91,41 @@ async def test_who_says_absurdly_much_is_cut_off_with_the_reason(member: MakeMem
     assert isinstance(error, ProtocolError | PeerLost)
     assert "it says more of itself in a second than any node has to say" in str(error)
     assert (await watch.client().query("status"))["excess"]["peers_cut_off"] == 1
+
+
+def test_each_second_has_a_measure_of_its_own(clock: Clock) -> None:
+    heard = Heard()
+    heartbeats(HUB, heard.chatter, MOST_A_SECOND + 10)
+    clock.now_s = 0.999
+    heartbeats(HUB, heard.chatter, 1)
+    assert len(heard.taken) == MOST_A_SECOND
+    clock.now_s = 1.0
+    heartbeats(HUB, heard.chatter, MOST_A_SECOND)
+    assert (len(heard.taken), heard.chatter.left_out) == (2 * MOST_A_SECOND, 11)
+
+
+def test_who_comes_back_within_the_second_has_no_new_measure() -> None:
+    heard = Heard()
+    heartbeats(HUB, heard.chatter, MOST_A_SECOND)
+    heard.chatter.forget(HUB)
+    heartbeats(HUB, heard.chatter, 1)
+    assert len(heard.taken) == MOST_A_SECOND
+
+
+async def test_what_was_announced_beyond_measure_is_forgotten_with_its_session(clock: Clock) -> None:
+    heard, hub = Heard(), Puppet("hub", "hub")
+    for slots in range(1, MOST_A_SECOND):
+        heard.chatter.hear(HUB, with_slots(hub, slots))
+    taken = len(heard.taken)
+    heard.chatter.forget(HUB)
+    clock.now_s = 1.0
+    heartbeats(HUB, heard.chatter, 1)
+    assert len(heard.taken) == taken + 1
+
+
+def test_padding_counts_by_its_bytes() -> None:
+    heard = Heard()
+    heartbeats(HUB, heard.chatter, 60, MAX_PADDING_BYTES)
+    assert (len(heard.taken), heard.cut) == (3, [])
+    heartbeats(HUB, heard.chatter, 1, MAX_PADDING_BYTES)
+    assert heard.cut == [HUB]

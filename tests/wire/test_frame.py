@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshd.core.probing import STEPS_BYTES
 from meshd.errors import InvalidInput, ProtocolError
 from meshd.wire.frame import (
     HEADER,
@@ -22,17 +23,23 @@ from meshd.wire.frame import (
 )
 from meshd.wire.messages import (
     KINDS,
+    MAX_PADDING_BYTES,
     PROTOCOL_VERSION,
     Cancel,
     Document,
+    Fetched,
     Goodbye,
     Hello,
     Infer,
+    Install,
     Message,
+    Result,
     TensorHeader,
 )
 
-INFER, CANCEL, DOCUMENT = 4, 7, 10
+HEARTBEAT, INFER, CANCEL, DOCUMENT = 3, 4, 7, 10
+BULKY = sorted(kind for kind, message in KINDS.items() if message in (Infer, Result, Document, Fetched, Install))
+"""What has a payload of any size."""
 
 
 def raw_frame(kind: int, metadata: bytes, payload: bytes) -> bytes:
@@ -71,10 +78,10 @@ PAYLOADS = st.one_of(
         ]
     ).map(lambda n: bytes(range(256)) * (n // 256) + b"x" * (n % 256)),
 )
-FRAMES = st.tuples(
-    st.sampled_from(sorted(KINDS)),
-    st.one_of(st.binary(max_size=300), st.just(b"m" * MAX_METADATA_BYTES)),
-    PAYLOADS,
+METADATA = st.one_of(st.binary(max_size=300), st.just(b"m" * MAX_METADATA_BYTES))
+FRAMES = st.one_of(
+    st.tuples(st.sampled_from(BULKY), METADATA, PAYLOADS),
+    st.tuples(st.sampled_from(sorted(KINDS)), METADATA, st.just(b"")),
 )
 
 
@@ -222,11 +229,17 @@ def test_a_payload_is_passed_on_uncopied_and_empty_parts_are_dropped() -> None:
     assert memoryview(buffers[1]).nbytes == 8
 
 
-def test_a_payload_on_a_message_that_has_none_is_a_protocol_error() -> None:
-    (metadata,) = encode(Cancel(request_id="r"))
-    frame = Frame(CANCEL, bytes(metadata)[HEADER.size :], memoryview(b"stowaway"))
-    with pytest.raises(ProtocolError, match="Cancel frame has no payload"):
-        decode(frame)
+def test_a_payload_on_a_message_that_has_none_is_refused_by_its_header() -> None:
+    header = HEADER.pack(MAGIC, PROTOCOL_VERSION, CANCEL, 0, 2**20)
+    with pytest.raises(ProtocolError, match="Cancel: a payload of 1,048,576 bytes is announced and 0 may come"):
+        feed(FrameReader(), header)
+
+
+def test_the_padding_of_a_heartbeat_may_be_as_large_as_links_are_measured_with_and_no_larger() -> None:
+    padded = raw_frame(HEARTBEAT, b"beat", bytes(MAX_PADDING_BYTES))
+    assert [len(frame.payload) for frame in feed(FrameReader(), padded)] == [max(STEPS_BYTES)] == [MAX_PADDING_BYTES]
+    with pytest.raises(ProtocolError, match="65,537 bytes is announced and 65,536 may come"):
+        feed(FrameReader(), HEADER.pack(MAGIC, PROTOCOL_VERSION, HEARTBEAT, 0, MAX_PADDING_BYTES + 1))
 
 
 def test_metadata_longer_than_the_header_can_say_is_refused_by_the_sender() -> None:
