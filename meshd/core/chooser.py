@@ -132,6 +132,7 @@ class Chooser:
 
     def begin(self, life: Life, candidate: Candidate, number: int, now: float) -> None:
         """Run a request here or dispatch it, whole or by legs."""
+        life.began_s = now
         if not candidate.here:
             self._attempts.send(life, candidate, number, now)
             self.watch(life)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ _NOTICED = 0.05
 _MOST_MISFITS = 3
 """In a row: whoever sends more inputs that a codec cannot take sends others like them."""
 
+_GIVEN_UP_S = 300.0
+"""A codec that was given up is tried again after so long without a misfit: about when a slow node is."""
+
 _Key = tuple[str, int, str]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,6 +41,14 @@ class Passage(Struct, frozen=True, kw_only=True, gc=False):
     """There and back, encoding and decoding included."""
 
 
+class _Misfits(NamedTuple):
+    """Sendings in a row that had no form in a codec and went raw instead."""
+
+    in_a_row: int
+    at_s: float
+    """When the last one did."""
+
+
 class Encodings:
     """What was learned of encodings and of the size of answers."""
 
@@ -46,8 +57,7 @@ class Encodings:
         self._ratios: OrderedDict[_Key, Estimate] = OrderedDict()
         self._encoding_s: OrderedDict[_Key, Estimate] = OrderedDict()
         self._replies: OrderedDict[ArtifactHash, float] = OrderedDict()
-        self._misfits: OrderedDict[_Key, int] = OrderedDict()
-        """Sendings in a row that had no form in a codec and went raw instead."""
+        self._misfits: OrderedDict[_Key, _Misfits] = OrderedDict()
 
     def ratio(self, hosted: HostedTier, stage: int, way: Way) -> float:
         """Return the bytes on the link per byte of what crosses before a stage: learned, or as announced."""
@@ -77,11 +87,19 @@ class Encodings:
         One odd input says nothing of those that do have a form.
         """
         key = _key(hosted, stage, codec)
-        misfits = self._misfits[key] = self._misfits.get(key, 0) + 1
+        before = self._misfits.get(key)
+        misfits = self._misfits[key] = _Misfits(in_a_row=before.in_a_row + 1 if before else 1, at_s=now)
         _forget_oldest(self._misfits, key)
-        if misfits > _MOST_MISFITS:
+        if misfits.in_a_row > _MOST_MISFITS:
             _learn(self._ratios, key, 1.0, now)
             self.version += 1
+
+    def forget(self, now: float) -> None:
+        """Believe what was announced of codecs that misfitted a while ago: other inputs may come by now."""
+        for key in [key for key, misfits in self._misfits.items() if now - misfits.at_s > _GIVEN_UP_S]:
+            if self._misfits.pop(key).in_a_row > _MOST_MISFITS:
+                self._ratios.pop(key, None)
+                self.version += 1
 
     def learn_reply(self, artifact: ArtifactHash, item_bytes: float) -> None:
         """Take in the size of one answer; outputs of a model hardly differ in size, so one that does counts."""
@@ -116,6 +134,15 @@ class Encodings:
                 if seconds < best_s:
                     codec, best_bytes, best_s = way.codec, encoded_bytes, seconds
         return Passage(codec=codec, n_bytes=best_bytes, seconds=best_s)
+
+    def planned_s(self, link: Link, hosted: HostedTier, stage: int, codec: str, *, n_bytes: float, items: int) -> float:
+        """Return the seconds of what crosses before a stage in a codec that was planned elsewhere; raw if unknown."""
+        reply_bytes = items * self.reply_bytes(hosted.artifact)
+        way = next((way for way in hosted.stages[stage - 1].ways if way.codec == codec), None)
+        if way is None:
+            return link.transfer_s(n_bytes + reply_bytes)
+        encoded_bytes = n_bytes * self.ratio(hosted, stage, way)
+        return link.transfer_s(encoded_bytes + reply_bytes) + items * self.item_s(hosted, stage, way)
 
 
 def is_lossy(codec: str, ways: Iterable[Way]) -> bool:

@@ -55,12 +55,14 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
         if is_surprising and not self.is_surprised:
             sample = at_most * self.mean
         difference = sample - self.mean
-        kept = (1.0 - max(_WEIGHT, 1.0 / (self.samples + 2))) * self._kept(now, since_s=self.at_s)
+        fresh, aged = 1.0 - max(_WEIGHT, 1.0 / (self.samples + 2)), self._kept(now, since_s=self.at_s)
+        kept = fresh * aged
         step = (1.0 - kept) * difference
-        variance = kept * (self.variance + difference * step)
+        mean = self.mean + step
+        unsure = fresh * (1.0 - aged) * (mean * _PRIOR_SPREAD) ** 2  # What took the place of the forgotten share.
         return Estimate(
-            mean=self.mean + step,
-            variance=variance,
+            mean=mean,
+            variance=kept * (self.variance + difference * step) + unsure,
             at_s=now,
             samples=self.samples + 1,
             is_surprised=is_surprising,

@@ -56,7 +56,7 @@ def predicted_here(
         node, hosted = _host(leg, tier, view)
         crossing = n_bytes * _bytes_before(leg, tier) / max(_bytes_before(legs[0], tier), 1)
         compute_s = node.times.spans(hosted, item_bytes).seconds[leg.first][leg.last] * items
-        transfer_s = _way_s(before, node, tier, leg.first, view, n_bytes=crossing, items=items)
+        transfer_s = _way_s(before, node, tier, leg, view, n_bytes=crossing, items=items)
         predicted.append(replace(leg, compute_s=compute_s, transfer_s=transfer_s))
         before = node
     return tuple(predicted)
@@ -73,13 +73,16 @@ def _bytes_before(leg: Leg, tier: HostedTier) -> int:
 
 
 def _way_s(
-    sender: NodeView, receiver: NodeView, tier: HostedTier, stage: int, view: MeshView, *, n_bytes: float, items: int
+    sender: NodeView, receiver: NodeView, tier: HostedTier, leg: Leg, view: MeshView, *, n_bytes: float, items: int
 ) -> float:
-    """Return the seconds from one node to another, as measured here or told by the sender; 0 where nobody knows."""
+    """Return the seconds of what goes into a leg, in the codec that its plan says; 0 where nobody knows the link.
+
+    From here they are as measured; between two others, as the sender tells of its link.
+    """
     if sender.link is None:
-        return (
-            0.0 if receiver.link is None else view.passage(receiver, tier, stage, n_bytes=n_bytes, items=items).seconds
-        )
+        if receiver.link is None:
+            return 0.0
+        return view.encodings.planned_s(receiver.link, tier, leg.first, leg.codec, n_bytes=n_bytes, items=items)
     told = sender.links.get(short(receiver.profile.node_id))
     return 0.0 if told is None else told.rtt_s + n_bytes * told.byte_s
 

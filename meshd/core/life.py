@@ -196,6 +196,8 @@ class Life(Struct, kw_only=True):
     attempt: Attempt | None = None
     fork: Fork | None = None
     """Its children, once it has been forked; that happens once at most."""
+    began_s: float = inf
+    """When the latest plan began; until then it waited for this node alone."""
     parent: RequestId | None = None
     """Whose child it is."""
     only_tier: DeviceClass | None = None

@@ -375,7 +375,7 @@ class MeshView:
         self, node: NodeView, hosted: HostedTier, *, n_bytes: float, items: int, lossless: bool = False
     ) -> Passage:
         """Return the best way to a peer for so many bytes of a request's input, kept until the link is another."""
-        link, key = node.link, (hosted.artifact, n_bytes, items, lossless)
+        link, key = node.link, (hosted.model, hosted.artifact, n_bytes, items, lossless)
         assert link is not None, "nothing travels to this node itself"
         known = node.inputs.get(key)
         if known is not None and known[0] == link.version and known[1] == self.encodings.version:
@@ -397,6 +397,7 @@ class MeshView:
 
     def forget(self, now: float) -> None:
         """Let go of times that were learned a while ago; done between requests, so that none waits for it."""
+        self.encodings.forget(now)
         for node in self.nodes():
             if node.learned or node.times.is_learned or node.handling:
                 node.forget(now)
@@ -455,6 +456,8 @@ class MeshView:
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
         peer.heard_s = now
+        if telemetry.backlog_s:  # Said again it is as long as before, and had been taken to become shorter.
+            self._noticed.changed()
         if telemetry == peer.telemetry and telemetry.links is None:
             return
         if telemetry.links is not None or _of_moment(telemetry) != _of_moment(peer.telemetry):

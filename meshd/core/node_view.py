@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from meshd.core.encodings import Passage
 from meshd.core.estimate import Estimate
 from meshd.core.handling import Handling
-from meshd.core.ids import ArtifactHash, NodeId
+from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.loading import Loading
 from meshd.core.node import DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
@@ -62,9 +62,12 @@ class NodeView(Struct, kw_only=True):
     """Stages in memory by themselves; none while it has not told of them."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    prospects: dict[tuple[ArtifactHash, DeviceClass, int, int, float, bool], Prospect] = {}
-    """By variant, tier, size of batch, bytes of the input, and of one item's, and whether they may lose nothing."""
-    inputs: dict[tuple[ArtifactHash, float, int, bool], tuple[int, int, Passage]] = {}
+    prospects: dict[tuple[ModelName, ArtifactHash, DeviceClass, int, int, float, bool], Prospect] = {}
+    """By variant, tier, size of batch, bytes of the input, and of one item's, and whether they may lose nothing.
+
+    An artifact is no variant: models that share one may list different codecs.
+    """
+    inputs: dict[tuple[ModelName, ArtifactHash, float, int, bool], tuple[int, int, Passage]] = {}
     """Ways of inputs by variant, bytes, items and whether they may lose nothing, each behind the versions of the link
     and of the encodings."""
 

@@ -70,6 +70,7 @@ def seen_from(view: MeshView, node_id: NodeId, settings: Settings, now: float) -
     other = known.pop(node_id)
     seen = MeshView(other.profile, settings, now)
     seen.own.telemetry, seen.own.learned, seen.own.times = other.telemetry, other.learned, other.times
+    seen.own.handling, seen.own.loading = other.handling, other.loading
     seen.encodings = view.encodings
     for node in known.values():
         if node.link is None or view.membership.is_usable(node.profile.node_id):
@@ -83,6 +84,7 @@ def _tell_of(seen: MeshView, node: NodeView, other: NodeView) -> None:
     peer = seen.peer(node.profile.node_id)
     assert peer is not None, "it has just connected"
     peer.learned, peer.times, peer.links = node.learned, node.times, node.links
+    peer.handling, peer.loading = node.handling, node.loading
     told = other.links.get(short(node.profile.node_id)) or node.links.get(short(other.profile.node_id))
     if told is not None:
         rtt_s = Estimate(mean=told.rtt_s, variance=0.0, at_s=peer.heard_s, samples=1)

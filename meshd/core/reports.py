@@ -205,15 +205,18 @@ class Reports:
             self.lessons.append(partial(self._learn_handling, life, given.answer, now))
 
     def _learn_handling(self, life: Life, answer: Answer, now: float) -> None:
-        """Take in what a request took beyond its parts, where it went as it was planned, all at once and only once."""
+        """Take in what a request took beyond its parts, where it went as it was planned, all at once and only once.
+
+        What it waited for the policy, or for this node to come to it, is nobody's: every plan would have had to.
+        """
         choice = life.choice
         if len(life.story.choices) != 1 or choice is None or choice.index is None or answer.escalations:
             return
         chosen = choice.observation.candidates[choice.index]
         if chosen.shares or life.fork is not None or life.parent is not None or chosen.prediction.load_s:
             return
-        timings = answer.timings
-        beyond_s = timings.total_s - timings.queue_s - timings.compute_s - timings.transfer_s
+        timings, chosen_s = answer.timings, life.began_s - life.arrived_s
+        beyond_s = timings.total_s - chosen_s - timings.queue_s - timings.compute_s - timings.transfer_s
         ended_at = chosen.legs[-1].node_id if chosen.legs else chosen.node_id
         self._view.learn_handling(ended_at, chosen.tier, max(0.0, beyond_s), now, is_split=len(chosen.legs) > 1)
 

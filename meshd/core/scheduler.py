@@ -105,9 +105,16 @@ class Scheduler:
         """Take in what the latest event has taught: best once its commands are performed, for nobody waits for this.
 
         The next event finds it taken in either way, so it makes no difference to any command.
+
+        Raises:
+            Exception: what a lesson raised, once the others are taken in too; none is left to cost the next event.
         """
-        while self.lessons:
-            self.lessons.pop(0)()
+        try:
+            while self.lessons:
+                self.lessons.pop(0)()
+        finally:
+            if self.lessons:
+                self.learn()
 
     def give_up(self, event: events.Event, now: float) -> list[Command]:
         """Return what to do instead, after :meth:`handle` raised: the request that it raised at ends, the others go on.

@@ -48,3 +48,14 @@ def test_one_run_teaches_what_crosses() -> None:
     step(made, finished(1, None, out_bytes=64 * STATE_BYTES))
     seen_bytes = made.view.crossings.bytes_before(plain, 1, input_bytes=128 * TOKEN_BYTES, items=1)
     assert seen_bytes == pytest.approx(128 * STATE_BYTES)
+
+
+def test_a_split_that_was_weighed_is_weighed_anew_once_something_else_was_seen_to_cross() -> None:
+    plain = cut_tier((0.0034, 0.0136), (STATE_BYTES,))
+    view = mesh(member("band", slower(plain, 10.0)), member("kitchen", plain), bps=2e6)
+    crosses_s = []
+    for out_bytes in (64 * STATE_BYTES, 128 * STATE_BYTES):
+        view.crossings.learn(plain, 1, out_bytes=out_bytes, input_bytes=10_000)
+        split = next(c for c in seen(view, request(deadline_s=30.0)).candidates if c.is_split)
+        crosses_s.append(split.legs[1].transfer_s - view.link_to(split.legs[1].node_id).rtt_s.mean)
+    assert crosses_s == pytest.approx([64 * STATE_BYTES * 8 / 2e6, 128 * STATE_BYTES * 8 / 2e6])

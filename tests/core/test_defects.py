@@ -66,6 +66,16 @@ def test_an_answer_that_nothing_can_be_learned_from_is_given_all_the_same(monkey
     assert isinstance(started, RunStage)
 
 
+def test_what_cannot_be_learned_keeps_nothing_else_from_being_learned_and_costs_no_other_request() -> None:
+    made, learned = scheduler(watch(), hub()), list[str]()
+    made.lessons += [break_down, lambda: learned.append("one"), break_down, lambda: learned.append("two")]
+    with pytest.raises(ArithmeticError):
+        made.learn()
+    assert learned == ["one", "two"]
+    (started,) = step(made, arrived())
+    assert isinstance(started, RunStage)
+
+
 def test_a_smaller_answer_is_given_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     made = scheduler(watch(), hub())
     step(made, arrived())

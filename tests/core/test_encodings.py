@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meshd.core.encodings import Encodings
 from meshd.core.events import PeerAnswered
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import Way
@@ -73,6 +74,28 @@ def codecs_after_misfits(n: int) -> str:
 
 def test_one_input_that_had_no_form_in_a_codec_says_nothing_of_the_next_and_many_in_a_row_do() -> None:
     assert [codecs_after_misfits(n) for n in (1, 3, 6)] == ["jpeg", "jpeg", "uint8"]
+
+
+def test_a_codec_that_was_given_up_is_tried_again_after_a_few_minutes_and_one_that_does_well_is_kept() -> None:
+    encodings = Encodings()
+    for second in range(20):
+        encodings.learn_misfit(PICTURE, 0, "jpeg", float(second))
+        encodings.learn(PICTURE, 0, "uint8", ratio=0.5, encoding_s=0.0, now=float(second))
+    ratios, versions = [], set()
+    for now in (20.0, 200.0, 400.0):
+        encodings.forget(now)
+        ratios.append([encodings.ratio(PICTURE, 0, way) for way in (JPEG, UINT8)])
+        versions.add(encodings.version)
+    assert ratios == [[1.0, 0.5], [1.0, 0.5], [JPEG.ratio, 0.5]]
+    assert len(versions) == 2
+
+
+def test_a_view_lets_go_of_it_with_all_that_it_forgets() -> None:
+    view = mesh(member("band", codecs=BOTH), member("kitchen", PICTURE, codecs=BOTH), bps=2e6)
+    for second in range(5):
+        view.encodings.learn_misfit(PICTURE, 0, "jpeg", float(second))
+    view.forget(400.0)
+    assert view.encodings.ratio(PICTURE, 0, JPEG) == JPEG.ratio
 
 
 def test_the_answers_bytes_are_predicted_with_the_inputs() -> None:

@@ -117,3 +117,10 @@ def test_it_grows_no_surer_by_waiting_than_a_figure_nobody_has_measured(
         assert later >= sooner * (1.0 - 1e-9)
     else:
         assert unmeasured * 0.99 <= later <= sooner * 1.12
+
+
+@pytest.mark.parametrize("silent_s", [600.0, 3_600.0])
+def test_one_sample_after_a_long_silence_leaves_about_as_much_doubt_as_the_first_one_ever(silent_s: float) -> None:
+    first = Estimate.prior(BELIEVED_S, 0.0).updated(BELIEVED_S, 0.0).deviation(0.0)
+    again = steady(samples=200).updated(BELIEVED_S, 200.0 + silent_s).deviation(200.0 + silent_s)
+    assert first <= again <= 0.5 * BELIEVED_S

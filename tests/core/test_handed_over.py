@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from meshd.core import events
 from meshd.core.answer import Answer, Failure
 from meshd.core.commands import Command, Dispatch, Finish, Recall, RunStage
+from meshd.core.handover import predicted_here
 from meshd.core.ids import ModelName, NodeId, RequestId
-from meshd.core.node import NodeProfile
+from meshd.core.node import NodeProfile, Way
 from meshd.core.plan import Leg, Partial
 from meshd.core.request import Privacy
 from meshd.core.scheduler import Scheduler
@@ -54,6 +55,15 @@ def to_the_cellar() -> Scheduler:
     step(made, handed(leg(KITCHEN, 1, 2), leg(CELLAR, 2, 3)))
     step(made, finished(1, None, out_bytes=2_000))
     return made
+
+
+@pytest.mark.parametrize(("codec", "ratio"), [("raw", 1.0), ("fp16", 0.02), ("of another build", 1.0)])
+def test_what_is_expected_of_the_rest_is_expected_of_the_codec_that_the_plan_says(codec: str, ratio: float) -> None:
+    half = cut_tier((0.001,) * 3, (2_000_000,) * 2, (Way(codec="fp16", ratio=0.02),))
+    view = mesh(*(member(name, half, codecs=("fp16",)) for name in ("kitchen", "cellar")), bps=2e7)
+    legs = leg(KITCHEN, 1, 2), replace(leg(CELLAR, 2, 3), codec=codec)
+    _, there = predicted_here(legs, half, view, items=1, n_bytes=2_000_000)
+    assert there.transfer_s == pytest.approx(0.001 + ratio * 2_000_000 * 8 / 2e7)
 
 
 def outcome(told: list[Command]) -> Answer | Failure:

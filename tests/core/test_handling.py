@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from meshd.core.commands import ChoosePlan
 from meshd.core.handling import LEAST_S, Handling
 from meshd.core.ids import ArtifactHash
 from meshd.core.mesh_view import MeshView
 from meshd.core.scheduler import Scheduler
-from tests.core.builders import answered, arrived, finished, request, scheduler, step
+from tests.core.builders import answered, arrived, chosen, finished, request, scheduler, step
 from tests.core.parts import best, cut_tier, member, mesh, seen, slower
 
 A, B = ArtifactHash("a"), ArtifactHash("b")
@@ -78,15 +80,39 @@ def test_what_the_run_itself_took_is_not_counted_again() -> None:
     assert not made.view.own.handling
 
 
-def test_what_peers_take_is_learned_of_them() -> None:
-    made = scheduler(BAND, KITCHEN)
-    step(made, arrived(input_bytes=400_000, deadline_s=60.0, plan="kitchen"))
+def there(made: Scheduler, *, until_s: float = 0.300, beyond_s: float = 0.0, policy_s: float = 0.0) -> None:
+    """A request that the kitchen answered, and says that it had for so long beyond its run."""
+    (asked,) = made.handle(arrived(input_bytes=400_000, deadline_s=60.0, plan=""), 0.0)
+    assert isinstance(asked, ChoosePlan)
+    places = [candidate.place for candidate in asked.observation.candidates]
+    step(made, chosen(asked, places.index("kitchen")), policy_s)
     reply = answered(1, KITCHEN)
-    step(made, reply, 0.300)
+    timings = replace(reply.answer.timings, total_s=reply.answer.timings.compute_s + beyond_s)
+    step(made, replace(reply, answer=replace(reply.answer, timings=timings)), policy_s + until_s)
+
+
+def handling_of_both(made: Scheduler) -> list[float | None]:
     peer = made.view.peer(KITCHEN.node_id)
     assert peer is not None
-    assert not peer.handling  # All that the peer did not name is the link's.
-    assert not made.view.own.handling
+    return [node.handling.seconds(MODEL.artifact, is_split=False) for node in (made.view.own, peer)]
+
+
+def test_what_peers_take_beyond_their_runs_is_learned_of_them() -> None:
+    made = scheduler(BAND, KITCHEN)
+    there(made, beyond_s=0.005)
+    assert handling_of_both(made) == [None, pytest.approx(0.003)]
+
+
+def test_what_a_peer_does_not_name_is_the_links() -> None:
+    made = scheduler(BAND, KITCHEN)
+    there(made)
+    assert handling_of_both(made) == [None, None]
+
+
+def test_how_long_this_node_took_to_choose_is_not_held_against_who_was_chosen() -> None:
+    made = scheduler(BAND, KITCHEN)
+    there(made, policy_s=0.045)
+    assert handling_of_both(made) == [None, None]
 
 
 def test_it_decides_between_a_run_here_and_a_split_that_is_sooner_by_its_parts_alone() -> None:

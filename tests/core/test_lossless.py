@@ -9,7 +9,7 @@ from meshd.core.answer import Answer
 from meshd.core.candidate import Mask, Observation
 from meshd.core.commands import Dispatch, Finish, RunStage
 from meshd.core.encodings import is_lossy
-from meshd.core.ids import NodeId
+from meshd.core.ids import ModelName, NodeId
 from meshd.core.node import Way
 from meshd.core.plan import Leg, Partial
 from tests.core.builders import answered, arrived, finished, request, scheduler, step
@@ -57,6 +57,27 @@ def test_where_every_codec_loses_something_it_travels_raw() -> None:
 
 def test_where_nothing_is_lost_anyway_nothing_is_forbidden() -> None:
     assert codecs(told(lossless=True, ways=(GRID,)))["kitchen"] == [("uint8", None)]
+
+
+def test_models_that_share_an_artifact_travel_by_the_codecs_that_each_of_them_lists() -> None:
+    """What one of them may lose, or has no way to lose, says nothing of the other."""
+    ways = {"scans": (GRID,), "pictures": (replace(GRID, exact=False),), "plain": ()}
+    models = [
+        replace(MODEL, model=name, ways=listed, stages=(replace(MODEL.stages[0], ways=listed), MODEL.stages[1]))
+        for name, listed in ways.items()
+    ]
+    view = mesh(
+        member("band", *(slower(hosted, 50) for hosted in models), codecs=CODECS),
+        member("kitchen", *models, codecs=CODECS),
+        bps=4e7,
+    )
+    found = {name: codecs(seen(view, replace(PICTURE, model=ModelName(name), lossless=True))) for name in ways}
+    travels = {name: [told for place in sorted(by) for told in by[place]] for name, by in found.items()}
+    assert {name: {codec for codec, mask in told if mask is None} for name, told in travels.items()} == {
+        "scans": {"uint8"},
+        "pictures": {"raw"},
+        "plain": {"raw"},
+    }
 
 
 @pytest.mark.parametrize(("codec", "lossy"), [("raw", False), ("uint8", False), ("fp16", True), ("unheard-of", True)])

@@ -174,6 +174,15 @@ def _runs_take_longer(made: Scheduler) -> None:
     step(made, finished(started.attempt, name="slow", compute_s=3 * RUN_S), 0.55)
 
 
+def _more_escalate(made: Scheduler) -> None:
+    for _ in range(5):
+        made.view.learn_escalation(watch().hosted[0], escalated=True, now=0.55)
+
+
+def _more_crosses(made: Scheduler) -> None:
+    made.view.crossings.learn(watch().hosted[0], 1, out_bytes=50_000, input_bytes=10_000)
+
+
 def _it_is_busy(made: Scheduler) -> None:
     asked(made, "under way", 0.55)
 
@@ -195,6 +204,8 @@ def _something_is_out(made: Scheduler) -> None:
         _this_node_changed,
         _models_changed,
         _runs_take_longer,
+        _more_escalate,
+        _more_crosses,
         _it_is_busy,
         _something_is_out,
     ],
@@ -215,6 +226,15 @@ def test_nothing_stands_that_was_weighed_while_a_peer_had_a_queue() -> None:
     made.handle(events.PeerHeard(node_id=hub().node_id, telemetry=warm(hub(), backlog_s=0.2)), 0.55)
     run(made, "meanwhile", 0.6)
     assert not is_taken_up(made, 0.65)
+
+
+def test_nothing_stands_once_a_peer_says_again_that_it_has_a_queue() -> None:
+    made = at_rest()
+    busy = events.PeerHeard(node_id=hub().node_id, telemetry=warm(hub(), backlog_s=0.2))
+    made.handle(busy, 0.55)
+    run(made, "once its queue should be over", 0.8)
+    made.handle(busy, 0.82)
+    assert not is_taken_up(made, 0.84)
 
 
 def test_what_was_tried_already_is_weighed_for_itself() -> None:

@@ -165,7 +165,8 @@ def test_a_request_may_try_a_link_that_a_probe_made_look_slow() -> None:
     link(made).echoed(RTT_S, 0.0)
     for n_bytes, seconds, now in ((65_536, 0.01, 1.0), (65_536, 1.0, 10.0), (65_536, 1.0, 20.0)):
         link(made).probed_s = now
-        made.handle(events.PeerHeard(node_id=KITCHEN.node_id, telemetry=warm(KITCHEN), rtt_s=seconds, probe_bytes=n_bytes), now)
+        echo = events.PeerHeard(node_id=KITCHEN.node_id, telemetry=warm(KITCHEN), rtt_s=seconds, probe_bytes=n_bytes)
+        made.handle(echo, now)
     believed_s = []
     for now in (30.0, 200.0):
         made.view.weigh_doubts(now)
