@@ -70,7 +70,7 @@ class Excess(Struct, frozen=True, kw_only=True):
     peers_cut_off: int = 0
     """Sessions that were ended for absurdly many of them."""
     slow_readers_cut_off: int = 0
-    """Sessions that were ended, for more waited for all readers than there is room for, and they read the slowest."""
+    """Sessions that were ended for the room of all readers: the slowest of whose user or node left the most unread."""
 
 
 class QueueState(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 
@@ -24,51 +24,59 @@ Name = tuple[type[Infer] | type[Result], str]
 class _Frame:
     """What is left to write of one message."""
 
-    __slots__ = ("is_begun", "n_bytes", "name", "payload_bytes", "pieces")
+    __slots__ = ("n_bytes", "name", "payload_bytes", "pieces")
 
     def __init__(self, buffers: Sequence[Buffer], name: Name | None, n_bytes: int, payload_bytes: int) -> None:
         views = [memoryview(buffer) for buffer in buffers]
         self.pieces = deque(view[i : i + PIECE_BYTES] for view in views for i in range(0, len(view), PIECE_BYTES))
         self.name = name
+        """None once it has begun."""
         self.n_bytes = n_bytes
         self.payload_bytes = payload_bytes
-        self.is_begun = False
 
 
 class Outgoing:
     """A queue before a transport. ``on_stalled`` is called once the other side has read nothing for a while.
 
-    ``on_slowest`` is called with the reason where all that waits ``among`` many is too much and this reads the slowest.
+    ``on_slowest`` is called with the reason where all that waits ``among`` many is too much and this one has to go.
     """
 
     def __init__(
         self,
         transport: asyncio.Transport,
         *,
+        owner: str,
         stalled_s: float,
         on_stalled: Callable[[], None],
         on_slowest: Callable[[str], None],
         among: Unread = ALL_UNREAD,
     ) -> None:
+        self.owner = owner
         self.waiting_bytes = 0
+        """What was written and the transport has not taken."""
         self.give_up = on_slowest
+        """End the session, for the reason that is given."""
         self._among = among
         self._dated_bytes = 0
         """What is left of all that waited at the date: until it is taken, something has waited since then."""
         self._dated_s = 0.0
+        self._read_bytes = 0
+        """What was taken since the date."""
         self._transport = transport
         self._stalled_s = stalled_s
         self._on_stalled = on_stalled
-        self._frames: deque[_Frame] = deque()
+        self._frames: OrderedDict[_Frame, None] = OrderedDict()
+        self._named: dict[Name, list[_Frame]] = {}
+        """Those of which nothing has been written."""
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._on_drained: Callable[[], None] | None = None
         transport.set_write_buffer_limits(high=PIECE_BYTES)
 
     @property
-    def age_s(self) -> float:
-        """Return for how long, at least, what has waited longest has waited."""
-        return monotonic() - self._dated_s
+    def pace_bps(self) -> float:
+        """Return how fast the other side has read since the date; a piece more, as nobody reads by the byte."""
+        return 8.0 * (PIECE_BYTES + self._read_bytes) / max(monotonic() - self._dated_s, 1e-6)
 
     def write(
         self, buffers: Sequence[Buffer], n_bytes: int, *, name: Name | None = None, payload_bytes: int = 0
@@ -80,18 +88,22 @@ class Outgoing:
         if n_bytes <= PIECE_BYTES and not self._frames and not self._paused:
             self._transport.write(b"".join(buffers))
             return
-        self._frames.append(_Frame(buffers, name, n_bytes, payload_bytes))
-        if not self.waiting_bytes:
-            self._dated_bytes, self._dated_s = n_bytes, monotonic()
+        frame = _Frame(buffers, name, n_bytes, payload_bytes)
+        self._frames[frame] = None
+        if name is not None:
+            self._named.setdefault(name, []).append(frame)
         self.waiting_bytes += n_bytes
+        if self.waiting_bytes == n_bytes:
+            self._date()
         self._flush()
 
     def withdraw(self, name: Name) -> list[int]:
         """Forget messages of which nothing has been written; return the bytes of the payload of each."""
-        gone = [frame for frame in self._frames if frame.name == name and not frame.is_begun]
+        gone = self._named.pop(name, [])
+        for frame in gone:
+            del self._frames[frame]
+            self.waiting_bytes -= frame.n_bytes
         if gone:
-            self._frames = deque(frame for frame in self._frames if frame not in gone)
-            self.waiting_bytes -= sum(frame.n_bytes for frame in gone)
             self._dated_bytes = min(self._dated_bytes, self.waiting_bytes)
             self._flush()
         return [frame.payload_bytes for frame in gone]
@@ -115,6 +127,7 @@ class Outgoing:
     def discard(self) -> None:
         """Forget what waits."""
         self._frames.clear()
+        self._named.clear()
         self.waiting_bytes = 0
         self._among.waits(self)
         self._stop_timer()
@@ -122,19 +135,32 @@ class Outgoing:
     def _flush(self) -> None:
         before_bytes = self.waiting_bytes
         while self._frames and not self._paused:
-            frame = self._frames[0]
-            frame.is_begun = True
+            frame = next(iter(self._frames))
+            self._begin(frame)
             piece = frame.pieces.popleft()
             if not frame.pieces:
-                self._frames.popleft()
+                del self._frames[frame]
             self.waiting_bytes -= len(piece)
             self._transport.write(piece)
         self._dated_bytes -= before_bytes - self.waiting_bytes
+        self._read_bytes += before_bytes - self.waiting_bytes
         if self._dated_bytes <= 0:
-            self._dated_bytes, self._dated_s = self.waiting_bytes, monotonic()
+            self._date()
         self._among.waits(self)
         if self._on_drained is not None and not self._frames:
             self._on_drained()
+
+    def _begin(self, frame: _Frame) -> None:
+        """Let nobody withdraw any more what is about to be written."""
+        if frame.name is None:
+            return
+        left = [other for other in self._named.pop(frame.name) if other is not frame]
+        if left:
+            self._named[frame.name] = left
+        frame.name = None
+
+    def _date(self) -> None:
+        self._dated_bytes, self._dated_s, self._read_bytes = self.waiting_bytes, monotonic(), 0
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

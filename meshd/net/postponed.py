@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from time import monotonic
 
 from msgspec.structs import replace
@@ -14,16 +14,16 @@ class Postponed:
     """Holds them in the order in which they came. Their credit is out meanwhile, which bounds what they take."""
 
     def __init__(self) -> None:
-        self.waiting: deque[tuple[Infer, memoryview, float]] = deque()
-        """The first come first, each with the time when it came."""
+        self.waiting: OrderedDict[str, deque[tuple[Infer, memoryview, float]]] = OrderedDict()
+        """By request id, the first come first, each with the time when it came; those of one id come together."""
 
     def add(self, infer: Infer, payload: memoryview) -> None:
         """Let a request wait."""
-        self.waiting.append((infer, payload, monotonic()))
+        self.waiting.setdefault(infer.request_id, deque()).append((infer, payload, monotonic()))
 
     def forget(self, request_id: str) -> None:
         """Drop what was cancelled."""
-        self.waiting = deque(waits for waits in self.waiting if waits[0].request_id != request_id)
+        self.waiting.pop(request_id, None)
 
     def clear(self) -> None:
         """Drop all of them: whoever asked is gone."""
@@ -31,6 +31,9 @@ class Postponed:
 
     def take(self) -> tuple[Infer, memoryview]:
         """Return the first with what is left of its deadline; it waits no longer."""
-        infer, payload, since_s = self.waiting.popleft()
+        request_id, of_one_id = next(iter(self.waiting.items()))
+        infer, payload, since_s = of_one_id.popleft()
+        if not of_one_id:
+            del self.waiting[request_id]
         left_s = max(infer.deadline_s - (monotonic() - since_s), LEAST_DEADLINE_S)
         return replace(infer, deadline_s=left_s), payload

@@ -216,15 +216,16 @@ class Session(asyncio.BufferedProtocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.fingerprint = peer_fingerprint(transport)
+        self.owner = self.fingerprint or local_user(transport)
         self._outgoing = Outgoing(
             self._transport,
+            owner=self.owner,
             stalled_s=self._limits.stalled_s,
             on_stalled=self._give_up_writing,
             on_slowest=self._give_up_slow_reader,
             among=self._limits.unread,
         )
-        self.fingerprint = peer_fingerprint(transport)
-        self.owner = self.fingerprint or local_user(transport)
         self.address = _address_of(transport)
         self._set_timer(self._limits.hello_s, self._give_up_greeting)
         if self.fingerprint is not None and not self._trusts(self.fingerprint):

@@ -1,4 +1,4 @@
-"""What is not read is bounded over all sessions, and whoever reads the slowest is the one to go."""
+"""What is not read is bounded over all sessions, and the slowest reader of whoever leaves the most is the one to go."""
 
 from __future__ import annotations
 
@@ -21,36 +21,62 @@ from tests.net.test_session import close, record, said, transport_of
 class Waiting:
     """A backlog of which a test decides everything."""
 
-    def __init__(self, waiting_bytes: int, age_s: float) -> None:
+    def __init__(self, waiting_bytes: int, *, pace_bps: float, owner: str = "a user") -> None:
         self.waiting_bytes = waiting_bytes
-        self.age_s = age_s
+        self.pace_bps = pace_bps
+        self.owner = owner
         self.reasons: list[str] = []
 
     def give_up(self, why: str) -> None:
         self.reasons.append(why)
 
 
-def test_whose_bytes_have_waited_for_longest_goes_first_and_no_more_than_have_to() -> None:
+def test_who_reads_the_slowest_goes_first_and_no_more_than_have_to() -> None:
     unread = Unread(most_bytes=1000)
-    oldest, older, young = Waiting(300, 9.0), Waiting(300, 5.0), Waiting(300, 1.0)
-    for one in (young, oldest, older):
+    slowest, slow, quick = Waiting(300, pace_bps=1.0), Waiting(300, pace_bps=5.0), Waiting(300, pace_bps=9.0)
+    for one in (quick, slowest, slow):
         unread.waits(one)
     assert unread.given_up == 0
-    young.waiting_bytes = 500
-    unread.waits(young)
-    assert oldest.reasons == ["it reads the slowest of 3 for whom 1,100 bytes wait together."]
-    assert (older.reasons, young.reasons, unread.given_up) == ([], [], 1)
+    quick.waiting_bytes = 500
+    unread.waits(quick)
+    [why] = slowest.reasons
+    told = "1,100 bytes wait for all readers, 1,100 of them for this owner"
+    assert why == f"{told}, of whose 3 sessions that wait it reads the slowest."
+    assert (slow.reasons, quick.reasons, unread.given_up) == ([], [], 1)
+
+
+def test_who_leaves_a_little_unread_in_many_sessions_gives_way_and_not_another_on_a_slow_link() -> None:
+    unread = Unread(most_bytes=1000)
+    unread.waits(slow_link := Waiting(300, pace_bps=1.0, owner="somebody else"))
+    many = [Waiting(20, pace_bps=100.0 + number) for number in range(40)]
+    for one in many:
+        unread.waits(one)
+    assert [bool(one.reasons) for one in many] == [True] * 5 + [False] * 35
+    assert slow_link.reasons == []
+
+
+def test_who_was_ended_or_has_read_all_is_owed_nothing() -> None:
+    unread = Unread(most_bytes=1000)
+    one, other = Waiting(600, pace_bps=1.0), Waiting(300, pace_bps=1.0, owner="another")
+    unread.waits(one)
+    unread.waits(other)
+    one.waiting_bytes = 0
+    unread.waits(one)
+    other.waiting_bytes = 900
+    unread.waits(other)
+    unread.waits(third := Waiting(200, pace_bps=9.0, owner="a third"))
+    assert (one.reasons, bool(other.reasons), third.reasons) == ([], True, [])
 
 
 def test_one_alone_is_left_to_the_bounds_of_its_session() -> None:
     unread = Unread(most_bytes=1000)
-    unread.waits(alone := Waiting(5000, 60.0))
+    unread.waits(alone := Waiting(5000, pace_bps=0.0))
     assert alone.reasons == []
 
 
 def test_what_was_read_counts_no_longer() -> None:
     unread = Unread(most_bytes=1000)
-    one, two = Waiting(900, 2.0), Waiting(900, 1.0)
+    one, two = Waiting(900, pace_bps=2.0), Waiting(900, pace_bps=1.0)
     unread.waits(one)
     one.waiting_bytes = 0
     unread.waits(one)
