@@ -170,7 +170,8 @@ def _message(entry: Entry, command: Dispatch, parcel: Parcel) -> Infer:
 
 
 def _encoding_s(tensors: Tensors, encodings: Mapping[str, Encoding]) -> float:
-    return sum(codec.seconds(encodings[name].codec, tensors[name].nbytes) for name in encodings if name in tensors)
+    goes = [(encoding.codec, tensors[name]) for name, encoding in encodings.items() if name in tensors]
+    return sum(codec.seconds(how, tensor.nbytes, tensor.shape) for how, tensor in goes)
 
 
 def _packed(tensors: Tensors, encodings: Mapping[str, Encoding]) -> Parcel:
