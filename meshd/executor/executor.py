@@ -133,7 +133,8 @@ class Executor:
     def profile(self, hosted: HostedModel) -> Profile:
         """Measure a model, or remember what was measured on this machine before.
 
-        Blocks for 0.3 s or three runs, of each of a few lengths where inputs are of several.
+        Blocks for 0.3 s or five runs; where inputs are of several lengths, for up to four seconds, unless five runs of
+        the shortest take longer.
 
         Raises:
             ModelUnusable: it had to be loaded again and could not be, or it fails on an input of zeros.

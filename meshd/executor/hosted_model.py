@@ -159,14 +159,20 @@ class HostedModel(Resident):
         self.sizes, self._growth = profile.sizes or (), profile.growth
 
     def to_hosted_tier(self) -> HostedTier:
-        """Return what the mesh must know of it, with the present timings."""
+        """Return what the mesh must know of it, with the timings of its profile.
+
+        What runs take is learned by who asks for them, and forgotten for what is told here: an hour in which the device
+        was overloaded must not come back by it.
+        """
+        careful_s = self._compute_s.careful()
+        compute_s = inf if careful_s is None else careful_s
         return to_hosted_tier(
             self.manifest,
             self.tier,
             self.variant,
-            compute_s=self.compute_s,
+            compute_s=compute_s,
             load_s=self.load_s,
-            stages=self.stage_times.timings(self.compute_s) if self.stages_ready else (),
+            stages=self.stage_times.careful(compute_s) if self.stages_ready else (),
             sizes=self.sizes,
             growth=self._growth,
         )

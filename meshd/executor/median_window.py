@@ -17,9 +17,11 @@ class MedianWindow:
         self._sorted: list[float] = []
         self._length = length
         self._lasts_s = lasts_s
+        self._careful: float | None = None
 
     def calibrate(self, value: float) -> None:
         """Take in one that counts for good: it was measured with care."""
+        self._careful = value
         insort(self._sorted, value)
 
     def add(self, value: float, now_s: float) -> None:
@@ -34,6 +36,10 @@ class MedianWindow:
     def median(self) -> float | None:
         """Return the middle value, the upper one of two; none while empty."""
         return self._sorted[len(self._sorted) // 2] if self._sorted else None
+
+    def careful(self) -> float | None:
+        """Return what was measured with care last, whatever came since; the median where nothing was."""
+        return self.median() if self._careful is None else self._careful
 
     def _drop_oldest(self) -> None:
         del self._sorted[bisect_left(self._sorted, self._latest.popleft()[1])]

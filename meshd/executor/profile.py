@@ -16,8 +16,8 @@ LIMIT_S = 0.3
 """A daemon with ten models should still start within seconds."""
 MOST_RUNS = 100
 FEWEST_RUNS = 3
-LONGEST_RUN_S = 1.0
-"""A length that might take longer is not timed. It would be run four times, while the daemon starts."""
+LONGEST_ROW_S = 0.75
+"""Lengths that might together take longer are not timed: all of them are run five times, while the daemon starts."""
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 
 def measure(run: Callable[[], float], *, load_s: float, limit_s: float = LIMIT_S) -> Profile:
-    """Return a profile from runs that each tell their seconds per item, at most ``limit_s`` after the first three."""
+    """Return a profile from runs that each tell their seconds per item: three, and more while ``limit_s`` last."""
     [profile] = measure_row(lambda: [run()], loads_s=[load_s], limit_s=limit_s)
     return profile
 
@@ -46,8 +46,8 @@ def measure_row(
     run: Callable[[], Sequence[float]], *, loads_s: Sequence[float], limit_s: float = LIMIT_S
 ) -> list[Profile]:
     """Return the profiles of several that run one after the other: each run tells the seconds per item of all."""
-    times = [run() for _ in range(FEWEST_RUNS)]
     until = perf_counter() + limit_s
+    times = [run() for _ in range(FEWEST_RUNS)]
     while len(times) < MOST_RUNS and perf_counter() < until:
         times.append(run())
     return [_profile(taken, load_s) for taken, load_s in zip(zip(*times, strict=True), loads_s, strict=True)]
@@ -83,9 +83,10 @@ def grown(profiles: Sequence[Profile], sizes: Sequence[int]) -> Profile:
 
 def _affordable(run: Callable[[Length], float], lengths: Sequence[Length]) -> Iterator[Length]:
     """Yield the lengths, shortest first, up to one that takes too long were it to grow by the square, or fails."""
-    seconds, before = 0.0, lengths[0]
+    seconds, row_s, before = 0.0, 0.0, lengths[0]
     for length in lengths:
-        if length is not before and seconds * (length.item_bytes / before.item_bytes) ** 2 > LONGEST_RUN_S:
+        expected_s = seconds * (length.item_bytes / before.item_bytes) ** 2
+        if length is not before and row_s + expected_s > LONGEST_ROW_S:
             return
         try:
             run(length)  # The first run of a length takes memory, and longer than those after it.
@@ -94,7 +95,7 @@ def _affordable(run: Callable[[Length], float], lengths: Sequence[Length]) -> It
             if length is lengths[0]:
                 raise
             return  # Axes may depend on each other in ways that no manifest tells.
-        before = length
+        row_s, before = row_s + seconds, length
         yield length
 
 

@@ -38,12 +38,12 @@ class StageTimes:
         return cls([max(behind - before, 0.0) for before, behind in pairwise(ends)])
 
     def timings(self, whole_s: float) -> tuple[Timing, ...]:
-        """Return what every stage takes where the whole takes ``whole_s``."""
-        medians = [window.median() for window in self._windows]
-        return tuple(
-            Timing(seconds=share * whole_s if median is None else median, measured=median is not None, growth=growth)
-            for share, median, growth in zip(self._shares, medians, self._growth, strict=True)
-        )
+        """Return what every stage takes where the whole takes ``whole_s``, by the latest runs."""
+        return self._timings([window.median() for window in self._windows], whole_s)
+
+    def careful(self, whole_s: float) -> tuple[Timing, ...]:
+        """Return the same as it was measured with care, where it was."""
+        return self._timings([window.careful() for window in self._windows], whole_s)
 
     def range_s(self, first: int, last: int, whole_s: float) -> float:
         """Return what stages [first, last) take together."""
@@ -61,3 +61,9 @@ class StageTimes:
             usual = [share or 1e-9 for share in self._shares[first:last]]
         for window, seconds in zip(self._windows[first:last], usual, strict=True):
             window.add(item_s * seconds / sum(usual), now_s)
+
+    def _timings(self, stages_s: Sequence[float | None], whole_s: float) -> tuple[Timing, ...]:
+        return tuple(
+            Timing(seconds=share * whole_s if seconds is None else seconds, measured=seconds is not None, growth=growth)
+            for share, seconds, growth in zip(self._shares, stages_s, self._growth, strict=True)
+        )

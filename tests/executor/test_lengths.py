@@ -18,7 +18,7 @@ from meshd.errors import ExecutionFailed
 from meshd.executor.executor import Executor
 from meshd.executor.hosted_model import HostedModel
 from meshd.executor.length import Length, Lengths
-from meshd.executor.profile import FEWEST_RUNS, LONGEST_RUN_S, Profile, measure_lengths
+from meshd.executor.profile import FEWEST_RUNS, LONGEST_ROW_S, Profile, measure_lengths
 from meshd.executor.profile_cache import ProfileCache
 from meshd.executor.stage import StageEnd, StageResult
 from model_registry.manifest import Manifest
@@ -114,7 +114,22 @@ def test_a_profile_says_how_many_times_as_long_longer_inputs_take() -> None:
 
 
 def test_a_length_that_might_take_too_long_is_not_run() -> None:
-    assert timed([LONGEST_RUN_S / 200, LONGEST_RUN_S / 20, inf, inf]).sizes == SIZES[1:2]
+    assert timed([LONGEST_ROW_S / 200, LONGEST_ROW_S / 20, inf, inf]).sizes == SIZES[1:2]
+
+
+@pytest.mark.parametrize(("longest_s", "n_longer"), [(0.7, 3), (0.95, 2)])
+def test_all_lengths_of_a_model_together_hold_up_the_start_for_less_than_four_seconds(
+    longest_s: float, n_longer: int
+) -> None:
+    ran_s: list[float] = []
+
+    def run(length: Length) -> float:
+        ran_s.append(float(longest_s * (length.item_bytes / SIZES[-1]) ** 2))
+        return ran_s[-1]
+
+    profile = measure_lengths(run, Lengths(LONG).to_time(), load_s=0.0, limit_s=0.0)
+    assert profile.sizes == SIZES[1 : 1 + n_longer]
+    assert sum(ran_s) < 4.0
 
 
 def test_a_length_that_fails_is_left_out_and_so_are_longer_ones() -> None:

@@ -46,6 +46,17 @@ def test_what_was_measured_with_care_stays_however_old_it_is() -> None:
     assert window.median() == 1.0
 
 
+def test_what_was_measured_with_care_last_is_told_apart_from_what_runs_took_since() -> None:
+    window = MedianWindow()
+    window.add(3.0, 0.0)
+    assert window.careful() == 3.0
+    for careful in (2.0, 1.0):
+        window.calibrate(careful)
+    for second in range(31):
+        window.add(5.0, float(second))
+    assert (window.careful(), window.median()) == (1.0, 5.0)
+
+
 @given(st.lists(st.tuples(st.floats(0.0, 10.0), st.floats(0.0, 100.0)), min_size=1), st.integers(1, 40))
 def test_it_is_the_median_of_the_latest_that_are_young_enough(waited: list[tuple[float, float]], length: int) -> None:
     window, now, added = MedianWindow(length, lasts_s=60.0), 0.0, []

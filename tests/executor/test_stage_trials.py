@@ -169,6 +169,19 @@ def test_profiles_of_stages_are_remembered_over_a_restart(tmp_path: Path) -> Non
     assert told[0] == told[1]
 
 
+def test_what_a_node_announces_is_what_was_measured_with_care_and_not_what_an_overloaded_hour_took() -> None:
+    executor, hosted = hosting(AdmitsAll(), cuttable_manifest(CONTENT))
+    executor.profile(hosted)
+    assert executor.prepare_stages(hosted)
+    before = executor.hosted_tiers()
+    for second in range(40):
+        hosted.learn(5.0, work=1.0, now_s=float(second))
+        hosted.stage_times.learn(0, 3, 5.0, 5.0, now_s=float(second))
+    assert hosted.compute_s == 5.0
+    assert executor.hosted_tiers() == before
+    executor.close()
+
+
 def test_what_crosses_too_early_may_not_travel_and_encodings_are_told() -> None:
     manifest = cuttable_manifest(CONTENT, privacy="device", private_depth=2)
     executor, hosted = hosting(AdmitsAll(), manifest)
