@@ -101,7 +101,7 @@ class Chooser:
         assert life.choice is not None, "a choosing request has a choice"
         life.choice.index, life.choice.policy, life.choice.note = index, policy, note
         candidate = life.choice.observation.candidates[index]
-        self._regret.look_back(life.choice.observation, candidate)
+        self._regret.look_back(life.choice.observation, candidate, now)
         if candidate.shares and not self._forks.may_fork(life, len(candidate.shares)):
             self.choose(life, now)  # There was when it was offered; now it will not be.
         elif candidate.shares:

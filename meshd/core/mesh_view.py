@@ -147,6 +147,7 @@ class MeshView:
     def sampled(self, sample: HostChanged) -> None:
         """Take in the state of this node."""
         self.own.tell_warm(sample.warm_stages)
+        self.own.loading.came(sample.warm)
         self.chargings += sample.charging and not self.own.telemetry.charging
         self.own.telemetry = replace(
             self.own.telemetry,

@@ -36,7 +36,7 @@ class Regret:
         self._commands = books.commands
         self._price_watts = books.settings.latency_price_watts
 
-    def look_back(self, observation: Observation, chosen: Candidate) -> None:
+    def look_back(self, observation: Observation, chosen: Candidate, now: float) -> None:
         """Count what this choice loses for want of a model in memory, and load that model if it is enough."""
         for candidate in observation.candidates:
             if candidate.prediction.load_s:
@@ -48,10 +48,14 @@ class Regret:
         loss = self._loss(observation, chosen)
         if loss is None:
             return
-        rather = loss.candidate
-        lost = self._view.forgo(rather.node_id, rather.tier.artifact, loss.joules)
+        rather, artifact = loss.candidate, loss.candidate.tier.artifact
+        loading = self._view.own.loading
+        if rather.here and loading.is_under_way(artifact, now):
+            return  # It is paid for.
+        lost = self._view.forgo(rather.node_id, artifact, loss.joules)
         if rather.here and lost >= self._price_watts * rather.prediction.load_s:
-            self._view.made_up(rather.node_id, rather.tier.artifact)
+            self._view.made_up(rather.node_id, artifact)
+            loading.ask(artifact, rather.prediction.load_s, now)
             self._commands.append(WarmUp(tier=rather.tier))
 
     def _loss(self, observation: Observation, chosen: Candidate) -> Loss | None:

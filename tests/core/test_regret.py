@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
@@ -77,6 +78,20 @@ def test_what_is_cold_here_is_loaded_in_the_background_once_as_much_is_lost_as_t
     lost_each = there.cost - (here.cost - 1.0)
     assert 0.8 <= until * lost_each <= 1.2  # The way to the hub is learned meanwhile.
     assert not any(WarmUp in kinds(asks(made, number)) for number in range(until + 1, until + 10))
+
+
+def warm_ups_s(made: Scheduler, *, seconds: int) -> list[float]:
+    """When it was to be loaded, where ten requests a second would rather have it warm and it never is."""
+    return [number * 0.1 for number in range(1, seconds * 10) if WarmUp in kinds(asks(made, number))]
+
+
+def test_a_load_that_is_under_way_is_not_asked_for_again_and_one_that_fails_ever_more_seldom() -> None:
+    made = cold(settings=replace(SETTINGS, latency_price_watts=1000.0))
+    asked_s = warm_ups_s(made, seconds=400)
+    waits_s = [later - before for before, later in pairwise(asked_s)]
+    assert 3 <= len(waits_s) <= 6
+    assert all(later > 1.5 * before for before, later in pairwise(waits_s))
+    assert waits_s[0] >= 10.0
 
 
 def test_no_request_waits_for_it_and_the_next_one_stays_here() -> None:
