@@ -57,7 +57,7 @@ class Loading(Struct, kw_only=True):
         return known.mean
 
     def is_under_way(self, artifact: ArtifactHash, now: float) -> bool:
-        """Tell whether a load in the background may still come to an end; once it has failed, whether it is too soon."""
+        """Tell whether a load in the background may still come, or failed too lately to be tried again."""
         asked = self.asked.get(artifact)
         return asked is not None and now < asked.until_s
 
