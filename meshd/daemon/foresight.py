@@ -50,9 +50,10 @@ class Foresight:
             UnknownQuery: the question makes no sense, or the model or node is not known here.
         """
         question, now = _read(arguments), self._now()
+        manifest = self._known(question.model)
         own = self._scheduler.view.own
         view, wait_s = self._view(question.node, now)
-        request = self._request(question)
+        request = _request(manifest, question)
         hosts = self._hosts(view, request.model)
         looks: list[PlannedLook] = []
         for rate_bps in question.rates_bps or (None,):
@@ -70,7 +71,7 @@ class Foresight:
             privacy=request.privacy,
             deadline_s=request.deadline_s,
             input_bytes=request.input_bytes,
-            extents=self._extents(question),
+            extents=_extents(manifest, question.length),
             lossless=request.lossless,
             looks=tuple(looks),
             links=tuple(_link(node, is_own=view.own is own) for node in view.nodes() if node.link is not None),
@@ -88,28 +89,14 @@ class Foresight:
             raise UnknownQuery(f"this node has met {told} called {name!r}.", hint="`meshd peers` lists them.")
         return seen_from(scheduler.view, found[0].profile.node_id, self._settings, now), found[0].telemetry.backlog_s
 
-    def _request(self, question: PlanQuestion) -> Request:
-        model = question.model
+    def _known(self, model: ModelName) -> Manifest:
+        """Return the manifest that the whole answer rests on; the model may be gone before the last look."""
         manifest = self._manifest(model)
         if manifest is None:
             hosts = [node.profile.name for node, _ in self._scheduler.view.hosts_of(model)]
             where = f"Ask {' or '.join(hosts)}, which hosts it." if hosts else "`meshd models` lists those of the mesh."
-            raise UnknownQuery(f"this node has no model {question.model!r}.", hint=where)
-        return Request(
-            request_id=RequestId("plan"),
-            model=model,
-            input_bytes=_input_bytes(manifest, question),
-            deadline_s=question.deadline_s,
-            batch=question.batch,
-            priority=question.priority,
-            privacy=question.privacy,
-            lossless=question.lossless,
-        )
-
-    def _extents(self, question: PlanQuestion) -> dict[str, int]:
-        manifest = self._manifest(question.model)
-        assert manifest is not None, "it was there a moment ago"
-        return _extents(manifest, question.length)
+            raise UnknownQuery(f"this node has no model {model!r}.", hint=where)
+        return manifest
 
     def _hosts(self, view: MeshView, model: ModelName) -> list[NodeView]:
         """Return who hosts the model; the deciding node comes first, whether it does or not."""
@@ -140,6 +127,19 @@ def _read(arguments: dict[str, str]) -> PlanQuestion:
         return PlanQuestion.read(arguments)
     except msgspec.ValidationError as error:
         raise UnknownQuery(f"that is no question about a plan: {error}.") from error
+
+
+def _request(manifest: Manifest, question: PlanQuestion) -> Request:
+    return Request(
+        request_id=RequestId("plan"),
+        model=question.model,
+        input_bytes=_input_bytes(manifest, question),
+        deadline_s=question.deadline_s,
+        batch=question.batch,
+        priority=question.priority,
+        privacy=question.privacy,
+        lossless=question.lossless,
+    )
 
 
 def _begins(node: NodeView, name: str) -> bool:

@@ -12,12 +12,15 @@ from meshd.daemon.ledger import Asker
 from meshd.daemon.models.installer import Installer
 from meshd.daemon.questions import Questions
 from meshd.daemon.reporter import Reporter
-from meshd.errors import MeshError
+from meshd.errors import InternalError, MeshError
 from meshd.net.session import Session
 from meshd.wire.messages import Cancel, Document, Fetched, Infer, Install, Message, Order, Query, Refusal
 
 COME_BACK_S = 60.0
 """How long the requests of a client that has gone go on: time to start anew and ask for them by their ids."""
+
+_DEFECT = "this node met a defect of its own while it answered the question."
+_REPORT = "Its log tells more; please report it."
 
 
 class Reception:
@@ -64,7 +67,9 @@ class Reception:
     def _answer(self, session: Session, query: Query) -> Iterator[None]:
         try:
             document = yield from self._reporter.document(query.subject, query.arguments)
+            session.send(Document(request_id=query.request_id), (msgspec.json.encode(document),))
         except MeshError as error:
             session.send(refusal_of(query.request_id, error))
-        else:
-            session.send(Document(request_id=query.request_id), (msgspec.json.encode(document),))
+        except Exception:  # noqa: BLE001 - the task boundary: a defect costs the question it touches, and is told
+            self._log.exception(log.TASK_FAILED, task=f"question {query.subject}")
+            session.send(refusal_of(query.request_id, InternalError(_DEFECT, hint=_REPORT)))

@@ -9,12 +9,18 @@ import pytest
 from msgspec.structs import replace
 
 from meshd.core.ids import ModelName
+from meshd.core.policy import LeastExpectedCost
+from meshd.core.settings import Settings
+from meshd.daemon.foresight import Foresight
 from meshd.errors import UnknownQuery
 from meshd.plan_document import PlanDocument, PlanQuestion
+from model_registry.manifest import Manifest
 from model_registry.tensor import Axis
+from tests.core.builders import scheduler
+from tests.core.builders import watch as core_watch
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Asker, Member
-from tests.daemon.toys import CALM, MODEL, window
+from tests.daemon.toys import CALM, MODEL, manifest, window
 
 Trio = tuple[Member, Member, Member]
 
@@ -60,6 +66,20 @@ async def test_each_rate_that_is_supposed_has_a_look_of_its_own(household: Trio)
     assert [look.rate_bps for look in document.looks] == [1e3, 1e9]
     transfers_s = [look.ways[-1].transfer_s or 0.0 for look in document.looks]
     assert transfers_s[0] > 10 * transfers_s[1] > 0.0
+
+
+async def test_a_model_that_is_removed_between_two_looks_leaves_the_question_answered() -> None:
+    known: dict[str, Manifest] = {MODEL: manifest()}
+    mesh = scheduler(core_watch())
+    foresight = Foresight(mesh, Settings(), LeastExpectedCost(), manifest=known.get, now=lambda: 0.0)
+    steps = foresight.document(PlanQuestion(model=ModelName(MODEL), rates_bps=(1e3, 1e9)).arguments)
+    next(steps)
+    known.clear()
+    next(steps)
+    with pytest.raises(StopIteration) as answered:
+        next(steps)
+    document: PlanDocument = answered.value.value
+    assert ([look.rate_bps for look in document.looks], document.extents) == ([1e3, 1e9], {})
 
 
 async def test_a_batch_is_weighed_as_one(household: Trio) -> None:

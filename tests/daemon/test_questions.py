@@ -11,7 +11,7 @@ from meshd.core.ids import ModelName
 from meshd.core.outlook import Outlook, outlook
 from meshd.daemon import foresight, questions
 from meshd.daemon.questions import Questions
-from meshd.errors import Overloaded
+from meshd.errors import InternalError, Overloaded
 from meshd.net.session import Session
 from meshd.plan_document import PlanQuestion
 from meshd.wire.messages import Query
@@ -69,6 +69,38 @@ async def test_each_rate_of_a_plan_is_a_step_of_its_own(member: MakeMember, monk
     steps = member("watch").reception._reporter.document("plan", question.arguments)
     assert [len(looks) for _ in steps] == [0, 1, 2]
     assert len(looks) == 3
+
+
+async def test_a_defect_ends_the_question_it_touches_and_is_told(
+    member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = member("watch")
+    monkeypatch.setattr(node.reception._reporter, "_models", lambda: 1 / 0)
+    client = node.client()
+    with pytest.raises(InternalError, match="while it answered the question"):
+        await client.query("models")
+    assert (await client.query("status"))["name"] == "watch"
+
+
+async def test_sessions_of_one_owner_have_one_turn_together(member: MakeMember) -> None:
+    node = member("watch")
+    clients = [node.client() for _ in range(3)]
+    for client in clients:
+        await client.session.opened()
+    clients[2].session.owner = "another user"
+    served: list[str] = []
+
+    def answer(session: Session, _query: Query) -> Iterator[None]:
+        asker = next(number for number, client in enumerate(clients) if client.session is session)
+        for step in range(2):
+            served.append(f"{asker}: {step}")
+            yield
+
+    asked = Questions(answer)
+    for client in clients:
+        asked.ask(client.session, query_message("plan", {}))
+    await until(lambda: len(served) == 6)
+    assert served == ["0: 0", "2: 0", "1: 0", "2: 1", "0: 1", "1: 1"]
 
 
 async def test_a_question_too_many_is_refused_and_others_are_heard(
