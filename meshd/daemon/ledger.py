@@ -31,9 +31,6 @@ MOST_LIVE_BYTES = 256 * 2**20
 MOST_BYTES_OF_ONE = MOST_LIVE_BYTES // 4
 """What one asker may hold of that with more than one request; the largest one is let in by itself."""
 
-MOST_BYTES_OF_OWNER = MOST_LIVE_BYTES // 2
-"""What all askers of one owner may: who opens many sessions leaves others half of the room, also once they are gone."""
-
 
 class Asker(Struct, frozen=True):
     """Somebody who waits for an answer: a client's or a peer's session."""
@@ -193,8 +190,13 @@ class Ledger:
     def check_room(self, asker: Asker, n_bytes: int) -> None:
         """Let an asker hold so many bytes more.
 
+        All askers of one owner together may hold as much as stays free: one owner half of the room, a second one a
+        quarter then, and however many there are, who holds nothing yet finds some. They count also once they are gone.
+
         Raises:
             Overloaded: all hold too much together, or this one or its owner already holds its share.
+
+        Source: the dynamic thresholds of Choudhury and Hahne for queues that share a memory, 1998, with alpha = 1.
         """
         if self.live_bytes + n_bytes > MOST_LIVE_BYTES:
             raise Overloaded(f"the requests alive here hold {self.live_bytes / 1e6:.0f} MB of tensors already.")
@@ -203,7 +205,8 @@ class Ledger:
         own_bytes, owners_bytes = self._held_by(asker)
         if own_bytes and own_bytes + n_bytes > MOST_BYTES_OF_ONE:
             raise _share_is_held("this session's requests", own_bytes)
-        if owners_bytes and owners_bytes + n_bytes > MOST_BYTES_OF_OWNER:
+        free_bytes = MOST_LIVE_BYTES - self.live_bytes - n_bytes
+        if owners_bytes and owners_bytes + n_bytes > free_bytes:
             raise _share_is_held("the requests of all programs of this user", owners_bytes)
 
     def asked_by(self, key: object) -> list[RequestId]:

@@ -194,7 +194,6 @@ async def test_all_programs_of_one_user_leave_room_for_others_also_when_they_are
     held_bytes = window(CALM)["ecg"].nbytes
     monkeypatch.setattr(ledger, "MOST_LIVE_BYTES", 6 * held_bytes)
     monkeypatch.setattr(ledger, "MOST_BYTES_OF_ONE", 2 * held_bytes)
-    monkeypatch.setattr(ledger, "MOST_BYTES_OF_OWNER", 3 * held_bytes)
     watch, hub, guest = member("watch", bare=True), Puppet("hub", "hub"), Puppet("guest", "phone")
     await hub.meet(watch)
     await guest.meet(watch, Capability(profile=replace(guest.profile(), hosted=()), telemetry=Telemetry()))

@@ -116,9 +116,9 @@ async def test_the_user_of_a_program_is_what_the_system_says(tmp_path: Path) -> 
     await server.wait_closed()
 
 
-async def test_programs_on_a_loopback_port_are_one_user() -> None:
+async def test_programs_on_a_loopback_port_are_the_user_s_who_can_read_its_token() -> None:
     session, other = session_pair(said("one"), said("two"))
     await session.opened()
     assert isinstance(session, Session)
-    assert session.owner == "local"
+    assert session.owner == f"uid {os.getuid()}"
     await close(session, other)
