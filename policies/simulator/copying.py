@@ -67,7 +67,7 @@ def _copied(one: Any, known: dict[int, Any]) -> Any:
 
 
 def _way_of(kind: type) -> _Copy | None:
-    if issubclass(kind, Enum) or (issubclass(kind, Struct) and is_fixed(kind)):
+    if issubclass(kind, Enum) or (issubclass(kind, Struct) and is_fixed(kind)) or _is_fixed_row(kind):
         return None
     if issubclass(kind, Struct):
         return _way_of_struct(kind)
@@ -77,6 +77,12 @@ def _way_of(kind: type) -> _Copy | None:
     if getattr(kind, "__dict__", None) is not None and kind.__module__.split(".")[0] in {"meshd", "policies", "tests"}:
         return _object
     raise TypeError(f"a running world holds a {kind.__qualname__}, and nobody has said how to copy one")
+
+
+def _is_fixed_row(kind: type) -> bool:
+    """Tell whether a type is a tuple with names for parts that cannot change."""
+    hints = get_type_hints(kind, include_extras=True) if issubclass(kind, tuple) else {}
+    return bool(hints) and all(map(is_fixed, hints.values()))
 
 
 def _way_of_struct(kind: type[Struct]) -> _Copy:

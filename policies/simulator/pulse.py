@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from meshd.core.events import TimePassed
 from meshd.core.node import Telemetry
-from meshd.core.probing import choose_probe
+from meshd.core.probing import STEPS_BYTES, choose_probe
 from policies.simulator.terrain import Way
 
 if TYPE_CHECKING:
@@ -70,10 +70,14 @@ class Pulse:
         terrain, now, view = self._world.terrain, self._world.now, self._device.view
         node_id, way = terrain.nodes[peer].node_id, terrain.ways[self._device.place, peer]
         view.learn_rtt(node_id, way.rtt_s, now)
-        known = view.peer(node_id)
-        while terrain.links_are_probed and known is not None and (probed := choose_probe(view.own, (known,), now)):
+        known, link = view.peer(node_id), view.link_to(node_id)
+        for _ in STEPS_BYTES if terrain.links_are_probed else ():
+            if known is None or (probed := choose_probe(view.own, (known,), now)) is None:
+                break
             rtt_s = way.bandwidth.sent_s(now, probed[1]) - now + way.rtt_s
+            link.probed_s = now  # What was measured counts only behind a probe; and the next step is not put off.
             view.learn_rtt(node_id, rtt_s, now, probe_bytes=probed[1])
+            link.probed_s = -inf
 
     def parted(self, peer: int) -> None:
         """Take in that a session is over."""
