@@ -38,7 +38,6 @@ from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from meshd.documents import (
     Done,
-    ExplainDocument,
     ManifestDocument,
     ModelsDocument,
     PeersDocument,
@@ -56,6 +55,7 @@ from meshd.errors import (
     PeerLost,
     RequestError,
 )
+from meshd.explain_document import ExplainDocument
 from meshd.net.session import Session, SessionLimits, State
 from meshd.plan_document import PlanDocument, PlanQuestion
 from meshd.wire.messages import EVERY_MODEL, Cancel, Fetch, Hello, Infer, Message

@@ -35,7 +35,6 @@ from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from meshd.documents import (
     Done,
-    ExplainDocument,
     ManifestDocument,
     ModelsDocument,
     PeersDocument,
@@ -44,6 +43,7 @@ from meshd.documents import (
     VerifyDocument,
 )
 from meshd.errors import DaemonUnreachable, LinkError, MeshError, PeerLeft, PeerLost, RequestError
+from meshd.explain_document import ExplainDocument
 from meshd.plan_document import PlanDocument, PlanQuestion
 from meshd.wire.frame import encode
 from meshd.wire.messages import EVERY_MODEL, Infer

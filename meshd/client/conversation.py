@@ -21,7 +21,6 @@ from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
 from meshd.documents import (
     Done,
-    ExplainDocument,
     ManifestDocument,
     ModelsDocument,
     PeersDocument,
@@ -39,6 +38,7 @@ from meshd.errors import (
     RequestError,
     from_code,
 )
+from meshd.explain_document import ExplainDocument
 from meshd.plan_document import PlanDocument
 from meshd.wire.frame import MAX_PAYLOAD_BYTES
 from meshd.wire.messages import (

@@ -17,7 +17,6 @@ from meshd.daemon.story_document import story_document
 from meshd.documents import (
     CalibratedBound,
     Excess,
-    ExplainDocument,
     Host,
     ManifestDocument,
     MemoryState,
@@ -33,6 +32,7 @@ from meshd.documents import (
     Unserved,
 )
 from meshd.errors import UnknownQuery
+from meshd.explain_document import ExplainDocument
 from meshd.net.link import LinkState, PeerLink
 from meshd.net.unread import ALL_UNREAD
 from model_registry import manifest as manifests

@@ -11,7 +11,7 @@ from meshd.core.explanation import Choice, Explanation, Wait
 from meshd.core.plan import Leg
 from meshd.core.settings import Settings
 from meshd.daemon.weighing import weighed
-from meshd.documents import (
+from meshd.explain_document import (
     ExplainDocument,
     ExplainedCandidate,
     ExplainedDecision,

@@ -10,11 +10,6 @@ from meshd.core.node import DeviceClass, Telemetry
 from meshd.core.request import Priority, Privacy
 from meshd.documents import (
     CalibratedBound,
-    ExplainDocument,
-    ExplainedCandidate,
-    ExplainedDecision,
-    ExplainedLeg,
-    ExplainedShare,
     Host,
     MemoryState,
     Model,
@@ -27,6 +22,13 @@ from meshd.documents import (
     QueueState,
     RequestCounters,
     StatusDocument,
+)
+from meshd.explain_document import (
+    ExplainDocument,
+    ExplainedCandidate,
+    ExplainedDecision,
+    ExplainedLeg,
+    ExplainedShare,
 )
 from model_registry.device_class import device_class
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import ChoiceCounters, Excess, ExplainedWait, ModelsDocument, Problem, Unserved
+from meshd.documents import ChoiceCounters, Excess, ModelsDocument, Problem, Unserved
+from meshd.explain_document import ExplainedWait
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon

@@ -29,8 +29,8 @@ from meshd.core.node import DeviceClass
 from meshd.demo import cpu_limit
 from meshd.demo.device import Device
 from meshd.demo.household import Household
-from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision
 from meshd.errors import RequestError
+from meshd.explain_document import ExplainDocument, ExplainedCandidate, ExplainedDecision
 from model_registry import manifest as manifests
 from model_registry.convert.progress import Unwatched
 from tests.net.namespaces import needs_slow_links

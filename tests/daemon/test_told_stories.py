@@ -10,7 +10,7 @@ from meshd.cli.view.explain_view import explain_view
 from meshd.cli.view.result_view import result_view
 from meshd.core.ids import ModelName
 from meshd.core.request import Priority
-from meshd.documents import ExplainDocument
+from meshd.explain_document import ExplainDocument
 from meshd.plan_document import PlanDocument, PlanQuestion
 from tests.daemon.conftest import MakeMember
 from tests.daemon.mesh import Member

@@ -14,7 +14,7 @@ from meshd.cli.view.parts_view import part_lines, sent_as, stages, sum_lines
 from meshd.cli.view.weights_view import COST, cost, weights_line
 from meshd.cli.view.words import duration, energy, size
 from meshd.core.answer import Hop
-from meshd.documents import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedWait
+from meshd.explain_document import ExplainDocument, ExplainedCandidate, ExplainedDecision, ExplainedWait
 
 
 def explain_view(story: ExplainDocument) -> RenderableType:

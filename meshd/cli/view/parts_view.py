@@ -9,7 +9,7 @@ from rich.text import Text
 from meshd.cli.view.weights_view import cost
 from meshd.cli.view.words import duration
 from meshd.core.plan import RAW
-from meshd.documents import ExplainedCandidate, ExplainedLeg, ExplainedShare
+from meshd.explain_document import ExplainedCandidate, ExplainedLeg, ExplainedShare
 
 _ROUNDING_S = 1e-9
 
