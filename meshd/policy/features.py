@@ -212,21 +212,22 @@ class _Bender:
 
     def __init__(self, table: tuple[Feature, ...]) -> None:
         self._width = len(table)
-        self._scales = np.array([1.0 / feature.unit for feature in table], np.float32)
-        self._most = np.array([feature.most for feature in table], np.float32)
+        self._scales = np.array([1.0 / feature.unit for feature in table])
+        self._most = np.array([feature.most for feature in table])
         self._least = -self._most
         self._logs, self._signed = block(table, Bend.LOG), block(table, Bend.SIGNED)
 
     def bent(self, flat: Sequence[float]) -> NDArray[np.float32]:
         """Return rows of raw figures as a network is given them: float32[rows, features]."""
-        packed = pack(f"{len(flat)}f", *flat)  # Half of what np.array takes for a list.
-        rows: NDArray[np.float32] = np.frombuffer(packed, np.float32).reshape(-1, self._width) * self._scales
+        packed = pack(f"{len(flat)}d", *flat)  # Half of what np.array takes for a list.
+        rows = np.frombuffer(packed, np.float64).reshape(-1, self._width) * self._scales
         logs, signed = rows[:, self._logs], rows[:, self._signed]
         np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
         if signed.size:
             np.copysign(np.log1p(np.abs(signed)), signed, out=signed)
         np.minimum(rows, self._most, out=rows)
-        return np.maximum(rows, self._least, out=rows)
+        clipped: NDArray[np.float64] = np.maximum(rows, self._least, out=rows)
+        return clipped.astype(np.float32)
 
 
 _CANDIDATES, _CONTEXTS = _Bender(CANDIDATE), _Bender(CONTEXT)

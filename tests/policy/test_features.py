@@ -195,7 +195,9 @@ def test_whatever_peers_say_of_themselves_figures_are_finite_and_bounded(now: fl
     made = scheduler(watch(), hub())
     made.handle(met(phone(), backlog_s=1e9, queued=2**62, running=2**62, battery_fraction=0.0), NOW)
     observation = asked(made, priority=Priority.BACKGROUND, deadline_s=1e9, input_bytes=2**40)
-    hostile = replace(observation, remaining_s=-1e9, weighed_ago_s=1e9)
+    dear = replace(observation.candidates[0].prediction, joules=1e300, own_joules=1e300, cost=1e300)
+    candidates = (replace(observation.candidates[0], prediction=dear), *observation.candidates[1:])
+    hostile = replace(observation, remaining_s=-1e9, weighed_ago_s=1e9, candidates=candidates)
     for seen in (features(observation, made.view, now), features(hostile, made.view, now)):
         assert np.isfinite(seen.candidates).all()
         assert (np.abs(seen.candidates) <= [feature.most for feature in CANDIDATE]).all()
