@@ -79,7 +79,8 @@ class CostModel:
         self._settings = settings
         self._remaining_s = remaining_s
         self._wakes = view.radio_wakes(now)
-        self._places: dict[NodeId, Place] = {}
+        self._own = self._place(view.own)
+        self._places: dict[NodeId, Place] = {view.own.profile.node_id: self._own}
 
     def whole(self, node: NodeView, hosted: HostedTier, onward: Onward) -> tuple[Prediction, str]:
         """Return what it takes to start the request with this tier on this node, and the codec of its input."""
@@ -100,7 +101,7 @@ class CostModel:
             behind = link.waiting(self.now) + self.here.bound_for.get(node.profile.node_id, 0)
             line_delay_s = link.crossing_s(n_bytes) * behind if behind else 0.0
             variance += (transfer_s * link.spread(n_bytes, self.now)) ** 2
-            own = self.place(self.view.own)
+            own = self._own
             sent_joules, got_joules = own.radio_joules(n_bytes), place.radio_joules(n_bytes)
             joules += sent_joules + got_joules
             own_joules = sent_joules

@@ -10,7 +10,7 @@ from meshd.core.handling import Handling
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.loading import Loading
-from meshd.core.node import DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
+from meshd.core.node import HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
 from meshd.core.spans import StageTimes
 
 _ANNOUNCED_SPREAD = 0.5
@@ -62,8 +62,9 @@ class NodeView(Struct, kw_only=True):
     """Stages in memory by themselves; none while it has not told of them."""
     codecs: frozenset[str] = frozenset()
     """What it can undo."""
-    prospects: dict[tuple[ModelName, ArtifactHash, DeviceClass, int, int, float, bool], Prospect] = {}
-    """By variant, tier, size of batch, bytes of the input, and of one item's, and whether they may lose nothing.
+    prospects: dict[str, Prospect] = {}
+    """By variant, tier, size of batch, bytes of the input, and of one item's, and whether they may lose nothing, all in
+    one string.
 
     An artifact is no variant: models that share one may list different codecs.
     """

@@ -36,7 +36,8 @@ class Prospects:
         self._input_bytes = input_bytes
         self._item_bytes = item_bytes if own.sizes else 0.0
         self._lossless = lossless
-        self._key = (own.model, own.artifact, own.tier, items, input_bytes, self._item_bytes, lossless)
+        # As one string, whose hash is computed once: it is looked up at every peer.
+        self._key = f"{own.model} {own.artifact} {own.tier} {items} {input_bytes} {self._item_bytes} {lossless}"
         self._versions = (view.encodings.version, view.crossings.version, view.own.times.version)
 
     def of(self, node: NodeView, hosted: HostedTier) -> Prospect:

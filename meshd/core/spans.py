@@ -51,6 +51,8 @@ class StageTimes:
     """What was learned of ranges of stages on one node, and the tables that are read off it."""
 
     def __init__(self) -> None:
+        self.version = 0
+        """Grows whenever a table is drawn anew; a decision in a large mesh asks for it a thousand times."""
         self._noticed = Noticed(share=_NOTICED)
         self._ranges: dict[tuple[_Variant, int, int], Estimate] = {}
         self._paces: dict[_Variant, Estimate] = {}
@@ -60,11 +62,6 @@ class StageTimes:
     def is_learned(self) -> bool:
         """Tell whether anything was learned."""
         return bool(self._paces or self._ranges)
-
-    @property
-    def version(self) -> int:
-        """Return a number that grows whenever a table is drawn anew."""
-        return self._noticed.version
 
     def spans(self, hosted: HostedTier, item_bytes: float = 0.0) -> Spans:
         """Return the means of all ranges of a variant that can be cut, for inputs of so many bytes an item."""
@@ -124,6 +121,7 @@ class StageTimes:
         self._paces.clear()
         self._tables.clear()
         self._noticed.begin_anew()
+        self.version += 1
 
     def keep(self, hosted: tuple[HostedTier, ...]) -> None:
         """Forget what is no longer hosted; what is announced of the rest may have changed."""
@@ -132,6 +130,7 @@ class StageTimes:
         self._paces = {variant: pace for variant, pace in self._paces.items() if variant in kept}
         self._tables.clear()
         self._noticed.begin_anew()
+        self.version += 1
 
     def _learn_pace(self, hosted: HostedTier, item_s: float, announced_s: float, now: float) -> None:
         variant = _variant(hosted)
@@ -145,6 +144,7 @@ class StageTimes:
         """Have the tables of a variant drawn anew if a figure has moved far enough."""
         if self._noticed.saw(name, figure, least=0.0):
             self._tables.pop(variant, None)
+            self.version += 1
 
     def _computed(self, hosted: HostedTier, item_bytes: float) -> Spans:
         """Return the table: a range that was run by what it took, any other by its stages at the node's pace."""
