@@ -56,7 +56,8 @@ from meshd.errors import (
     RequestError,
 )
 from meshd.explain_document import ExplainDocument
-from meshd.net.session import Session, SessionLimits, State
+from meshd.net.session import Session, State
+from meshd.net.session_limits import SessionLimits
 from meshd.plan_document import PlanDocument, PlanQuestion
 from meshd.wire.messages import EVERY_MODEL, Cancel, Fetch, Hello, Infer, Message
 

@@ -18,7 +18,8 @@ from meshd.errors import AddressInUse, ConfigInvalid, LinkError, ProtocolError, 
 from meshd.net.acceptor import Acceptor
 from meshd.net.address import Address, is_loopback, listening_socket
 from meshd.net.files import write_atomically
-from meshd.net.session import Session, SessionLimits
+from meshd.net.session import Session
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.messages import Hello
 
 SOCKET_MODE = 0o660

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-from meshd.net.session import Session, SessionLimits, admit_anyone
+from meshd.net.session import Session, admit_anyone
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.messages import Hello
 
 Admit = Callable[[Session, Hello], None]

@@ -23,7 +23,8 @@ from meshd.net.dialler import Dialler
 from meshd.net.identity import Identity
 from meshd.net.link import LinkState, PeerLink
 from meshd.net.rivalry import newcomer_wins
-from meshd.net.session import Session, SessionLimits
+from meshd.net.session import Session
+from meshd.net.session_limits import SessionLimits
 from meshd.net.shaping import shaped
 from meshd.net.sightings import Sightings
 from meshd.net.tls import HANDSHAKE_S, SHUTDOWN_S, client_context, explained, server_context

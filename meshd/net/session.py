@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from time import monotonic
 from typing import cast
@@ -30,36 +29,14 @@ from meshd.errors import (
     from_code,
 )
 from meshd.net.accounts import Accounts
-from meshd.net.arriving import ALL_ARRIVING, Arrival, Arriving
-from meshd.net.credit import WINDOW_BYTES
+from meshd.net.arriving import Arrival
 from meshd.net.local_user import local_user
 from meshd.net.outgoing import Outgoing
 from meshd.net.postponed import Postponed
+from meshd.net.session_limits import SessionLimits
 from meshd.net.tls import explained, peer_fingerprint
-from meshd.net.unread import ALL_UNREAD, Unread
-from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, MAX_PAYLOAD_BYTES, FrameReader, decode, encode
+from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, FrameReader, decode, encode
 from meshd.wire.messages import MAX_TEXT_LENGTH, Cancel, Goodbye, Heartbeat, Hello, Infer, Message, Refusal, Result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLimits:
-    """What one session may take of time and memory."""
-
-    hello_s: float = 5.0
-    """From the connection to the other side's hello; also from our goodbye to the end of the connection."""
-    stalled_s: float = 15.0
-    """How long the other side may read nothing while bytes wait for it, or leave a large frame half sent. Membership
-    suspects it much earlier; this is what frees the memory."""
-    max_payload_bytes: int = MAX_PAYLOAD_BYTES
-    window_bytes: int = WINDOW_BYTES
-    """Of requests that the other side may have out here at a time, and of answers unread before more are taken up."""
-    arriving: Arriving = ALL_ARRIVING
-    """What large frames share that are not complete."""
-    unread: Unread = ALL_UNREAD
-    """What shares that waits for readers."""
-    max_outgoing_bytes: int = 2 * MAX_PAYLOAD_BYTES
-    """Room for the largest frame behind another one; a peer that lets more pile up is cut off."""
-
 
 _MOST_WINDOWS_UNREAD = 4
 """Of answers to what was taken up before it showed that they are not read; those that come later are told, not kept."""

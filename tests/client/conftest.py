@@ -16,7 +16,8 @@ from meshd.core.ids import ModelName, NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import LinkError
 from meshd.net.endpoint import ClientEndpoint
-from meshd.net.session import Session, SessionLimits
+from meshd.net.session import Session
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.messages import Document, Hello, Infer, Message, Query, Refusal, Result
 
 NODE_ID = NodeId("a" * 64)

@@ -28,7 +28,8 @@ from meshd.errors import (
     UnknownQuery,
 )
 from meshd.net.credit import LEAST_COST_BYTES
-from meshd.net.session import Session, SessionLimits
+from meshd.net.session import Session
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.messages import Cancel, Infer, Message
 from tests.client.conftest import ANSWER, INPUTS, FakeDaemon, echo, refuse, silence, until
 

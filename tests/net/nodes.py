@@ -15,7 +15,8 @@ from meshd.net.address import Address
 from meshd.net.discovery import Discovery
 from meshd.net.identity import Identity
 from meshd.net.peering import Peering
-from meshd.net.session import Session, SessionLimits
+from meshd.net.session import Session
+from meshd.net.session_limits import SessionLimits
 from meshd.net.trust import TrustStore
 from meshd.wire.messages import Hello, Message
 

@@ -5,7 +5,8 @@ import asyncio
 from meshd.errors import PeerLost
 from meshd.net.arriving import Arriving
 from meshd.net.memory import session_pair
-from meshd.net.session import Session, SessionLimits, State
+from meshd.net.session import Session, State
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.frame import LARGE_PAYLOAD_BYTES, encode
 from meshd.wire.messages import Document, Hello, Message
 

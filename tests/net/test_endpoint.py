@@ -13,7 +13,8 @@ from meshd.errors import AddressInUse, ConfigInvalid, PeerLeft, ProtocolError, U
 from meshd.net.acceptor import MAX_UNFINISHED
 from meshd.net.address import Address
 from meshd.net.endpoint import ClientEndpoint, load_or_create_token
-from meshd.net.session import Session, SessionLimits
+from meshd.net.session import Session
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.messages import Document, Hello, Message, Query
 from tests.net.nodes import until
 

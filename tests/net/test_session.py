@@ -14,7 +14,8 @@ from meshd.errors import InvalidInput, LinkError, PeerLeft, PeerLost, ProtocolEr
 from meshd.net.accounts import MOST_OVERSTEPS
 from meshd.net.credit import LEAST_COST_BYTES
 from meshd.net.memory import MemoryTransport, session_pair
-from meshd.net.session import Session, SessionLimits, State
+from meshd.net.session import Session, State
+from meshd.net.session_limits import SessionLimits
 from meshd.wire.frame import HEADER, MAGIC, encode
 from meshd.wire.messages import (
     PROTOCOL_VERSION,

@@ -11,7 +11,8 @@ from pathlib import Path
 from meshd.errors import SlowReader
 from meshd.net.local_user import local_user
 from meshd.net.memory import session_pair
-from meshd.net.session import Session, SessionLimits, State
+from meshd.net.session import Session, State
+from meshd.net.session_limits import SessionLimits
 from meshd.net.unread import Unread
 from meshd.wire.messages import Document
 from tests.net.nodes import until
