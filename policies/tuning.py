@@ -77,7 +77,7 @@ def _write(family: str, name: str, found: Parameters, command: str) -> None:
     path = _WHERE / TUNED_FILE
     table = msgspec.toml.decode(path.read_bytes(), type=dict[str, Any]) if path.is_file() else {}
     table.setdefault(family, {})[name] = dict(found)
-    table.setdefault(FOUND_BY, {}).setdefault(family, {})[name] = command
+    table.setdefault(FOUND_BY, {})[family] = command
     path.write_bytes(msgspec.toml.encode(table))
 
 

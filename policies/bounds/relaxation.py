@@ -7,10 +7,9 @@ has run, or several have run stages or items of. Then, at least:
 
 - **Joules.** A slot takes ``active_watts`` for the true seconds of a run, divided equally among the m requests in it. A
   run of k items takes u * (1 + f * (k - 1)), with u for one item and f for a further one. Whoever is in it bears an
-  m-th of that, and the least that this can be for r's own items is u * min(1, f): at least one of k >= m items is its,
-  and u * (1 + f * (k - 1)) / m is at least u * min(1, f). Luck and length are those of a run's first member, so u is the
-  least of all requests for the model, where the node is as quick as it ever is. A joule counts as one from the mains
-  where the node is ever on it, else 1. Loading, encoding, bytes, waking and tails count nothing.
+  m-th of that, and as k is at least m, no less than u * min(1, f). Luck and length are those of a run's first member,
+  so u is the least of all requests for the model, where the node is as quick as it ever is. A joule counts as one
+  from the mains where the node is ever on it, else 1. Loading, encoding, bytes, waking and tails count nothing.
 - **Seconds.** The client waits for one item's run: items may run side by side.
 - **The way.** Unless all ran where the client asked, one word left that node and one came back: their delays with the
   luck of this very request, by the quickest way out and the quickest way back.

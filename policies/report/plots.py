@@ -43,7 +43,7 @@ def gains_svg(result: Result, unique: str) -> str:
             axes.plot([one.low, one.high], [row, row], color=ACCENT, linewidth=1)
             axes.plot(one.difference, row, "o", color=ACCENT)
         _name_rows(axes, [name for name, _ in ranked])
-        axes.set_xlabel("joules gained a request, on the same worlds")
+        axes.set_xlabel("joules gained a request")
 
     return drawn(draw, height_in=_FRAME_IN + _ROW_IN * max(2, len(ranked)), unique=unique)
 
@@ -56,12 +56,21 @@ def misses_svg(scores: Scores, ours: str, unique: str) -> str:
         for name, one in played.items():
             colour = ACCENT if name == ours else INK
             axes.plot(_joules(one), one.deadline_miss, "o", color=colour if name != PLANNER else "none", mec=colour)
-            axes.annotate(
-                name, (_joules(one), one.deadline_miss), xytext=(5, -3), textcoords="offset points", fontsize=8
-            )
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(visible=True, color=LINE, linewidth=0.5)
-        axes.margins(x=0.25, y=0.1)
+        axes.margins(x=0.1, y=0.15)
+        axes.set_xlim(right=axes.get_xlim()[1] + 0.6 * (axes.get_xlim()[1] - axes.get_xlim()[0]))
+        for name, height in _spread({name: one.deadline_miss for name, one in played.items()}, axes):
+            axes.annotate(
+                name,
+                (_joules(played[name]), played[name].deadline_miss),
+                xytext=(axes.get_xlim()[1], height),
+                textcoords="data",
+                ha="right",
+                va="center",
+                fontsize=8,
+                arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.5},
+            )
         axes.set_xlabel("joules of all nodes for a world's requests")
         axes.set_ylabel("deadlines missed")
 
@@ -84,7 +93,7 @@ def families_svg(result: Result, unique: str) -> str:
                 axes.plot(share, row, **_MARKS[kind], label=kind if not row else None)
         _name_rows(axes, names, best_on_top=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=8)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel(f"cost as a share of {DEFAULT}")
 
     return drawn(draw, height_in=_FRAME_IN + 0.3 + 0.3 * len(names), unique=unique)
@@ -102,6 +111,19 @@ def shares(policies: Mapping[str, Figures], result: Result) -> dict[str, float]:
         found["planner"] = policies[PLANNER].reward
     return {kind: reward / rule.reward for kind, reward in found.items()}
 
+
+def _spread(heights: Mapping[str, float], axes: Axes) -> list[tuple[str, float]]:
+    """Return where labels stand at the right: at their heights, but one above the other."""
+    low, high = axes.get_ylim()
+    step, placed, next_free = (high - low) / _LABELS, list[tuple[str, float]](), low + (high - low) / _LABELS / 2
+    for name, height in sorted(heights.items(), key=lambda entry: entry[1]):
+        placed.append((name, max(height, next_free)))
+        next_free = placed[-1][1] + step
+    return placed
+
+
+_LABELS = 15
+"""Lines of text that the drawing has room for."""
 
 _MARKS: Mapping[str, Mapping[str, Any]] = {
     "policy": {"marker": "o", "color": ACCENT, "linestyle": ""},

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from policies.baselines import BASELINES
+from policies.errors import NoPolicy
+from policies.evaluate import app
+from policies.evaluation.contender import Contender
+from policies.evaluation.play import play
+from policies.scenario import draw
+from policies.tuning import best_of
+from tests.policies.simulator.worlds import first_minute
+
+KEYS = {"reward", "ci95", "p50_ms", "p95_ms", "p99_ms", "deadline_miss", "joules", "worse_than_single"}
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1", "--page", str(page))
+    printed = msgspec.json.decode(run("--policy", "least-expected-cost", *alone, "--json"))
+    policies = printed["families"]["garden"]["policies"]
+    assert set(policies) == {*BASELINES, "relaxation"}
+    assert all(set(one) >= KEYS for one in (*policies.values(), *printed["overall"]["policies"].values()))
+    assert set(printed["paired"]) == set(BASELINES) - {"least-expected-cost"}
+    assert all(set(one) == {"difference", "low", "high"} for one in printed["paired"].values())
+    assert printed["gap_closed"] is None
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<svg") >= 5
+    assert not any(outside in html for outside in ("<script", 'src="http', "<link"))
+
+
+def test_a_shipped_policy_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policies.evaluation.contender.SHIPPED_PATH", Path("nowhere/policy.onnx"))
+    with pytest.raises(NoPolicy, match=r"no shipped policy yet.*make train"):
+        Contender(name="shipped").policy("home")
+
+
+def test_a_path_without_a_policy_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NoPolicy, match=r"nowhere\.onnx"):
+        Contender(name=str(tmp_path / "nowhere.onnx")).policy("home")
+
+
+APART = """
+from policies.evaluation.contender import Contender
+from policies.evaluation.worlds import World, play_worlds
+worlds = [World(family="errand", seed=seed, contenders=(Contender(name="autoscale"),)) for seed in range(2)]
+print(sorted((one.seed, one.policy, one.cost) for one in play_worlds(worlds, {processes}, lambda _: None)))
+"""
+
+
+def test_worlds_come_out_the_same_on_one_process_and_on_two() -> None:
+    said = [
+        subprocess.run([sys.executable, "-c", APART.format(processes=count)], check=True, capture_output=True).stdout
+        for count in (1, 2)
+    ]
+    assert said[0]
+    assert said[0] == said[1]
+
+
+def test_tuning_never_ends_worse_than_where_it_began() -> None:
+    world = first_minute(draw("garden", 1))
+    best = best_of("provident", [world])
+    tuned, plain = (
+        play(world, lambda: Contender(name="provident", parameters=given).policy("garden")).cost  # noqa: B023
+        for given in (best, {})
+    )
+    assert tuned <= plain

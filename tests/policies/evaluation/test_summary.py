@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from policies.evaluation.outcome import Outcome
+from policies.evaluation.result import result_of
+from policies.evaluation.summary import difference, figures, gap_closed
+
+
+def outcome(policy: str, seed: int, cost: float, family: str = "home") -> Outcome:
+    """A world of ten requests that cost the same each."""
+    return Outcome(
+        policy=policy,
+        family=family,
+        seed=seed,
+        n_arrivals=10,
+        cost=cost,
+        seconds=(0.1, 0.2, 0.3),
+        n_ended=10,
+        n_missed=1,
+        n_hidden=0,
+        joules={"watch": 2.0},
+        battery_hours={"watch": 12.0},
+        costs=dict.fromkeys(range(10), cost / 10),
+    )
+
+
+def test_a_policy_that_gains_the_same_on_every_world_gains_it_for_certain_however_worlds_differ() -> None:
+    theirs = {seed: outcome("a", seed, 10.0 * (seed + 1)) for seed in range(5)}
+    ours = {seed: outcome("b", seed, one.cost - 1.0) for seed, one in theirs.items()}
+    gained = difference([ours], [theirs])
+    assert (gained.difference, gained.low, gained.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_families_weigh_alike_however_many_worlds_they_have() -> None:
+    many = {seed: outcome("a", seed, 10.0) for seed in range(9)}
+    few = {0: outcome("a", 0, 30.0)}
+    assert figures([many, few], None).reward == pytest.approx(-2.0)
+
+
+def test_a_request_is_worse_than_under_the_best_single_node_only_beyond_the_margin() -> None:
+    single = {0: outcome("best-single-node", 0, 10.0)}
+    ours = outcome("a", 0, 10.0)
+    dearer = replace(ours, costs={**ours.costs, 0: 1.10, 1: 1.12})
+    assert figures([{0: dearer}], [single]).worse_than_single == pytest.approx(0.1)
+
+
+def test_the_gap_is_measured_on_the_worlds_that_were_planned() -> None:
+    best = {seed: outcome("a", seed, 10.0) for seed in range(4)}
+    ours = {seed: outcome("b", seed, 9.0 if seed < 2 else 99.0) for seed in range(4)}
+    planned = {seed: outcome("planner", seed, 6.0) for seed in range(2)}
+    assert gap_closed([ours], [best], [planned]) == pytest.approx(0.25)
+
+
+def test_the_best_baseline_is_never_the_policy_itself_nor_a_bound() -> None:
+    played = [("provident", 8.0), ("random", 20.0), ("planner", 5.0), ("relaxation", 1.0), ("mine", 4.0)]
+    result = result_of([outcome(name, 0, cost) for name, cost in played], "mine", "a command")
+    assert (result.best_baseline, set(result.paired)) == ("provident", {"provident", "random"})
+    assert result.paired["provident"].difference == pytest.approx(0.4)
+    assert result.gap_closed == pytest.approx(4.0 / 3.0)
