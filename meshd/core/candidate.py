@@ -82,14 +82,12 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def total_s(self) -> float:
         """Return the expected seconds until the final answer."""
-        until_s = self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.handling_s
-        return until_s + self.escalation_s
+        return self.first_s + self.escalation_s
 
     @property
     def burden_s(self) -> float:
         """Return the seconds that everybody waits for it together, the asker and those whom it delays."""
-        until_s = self.queue_s + self.load_s + self.compute_s + self.transfer_s + self.handling_s
-        return until_s + self.escalation_s + self.delay_s
+        return self.total_s + self.delay_s
 
 
 NOT_PRICED = Prediction(

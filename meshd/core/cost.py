@@ -14,11 +14,11 @@ from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView
-from meshd.core.place import Place
 from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.core.settings import Settings
 from meshd.core.station import Part, Station
+from meshd.core.terms import Terms
 
 
 class Onward(Struct, frozen=True, kw_only=True):
@@ -79,8 +79,8 @@ class CostModel:
         self._settings = settings
         self._remaining_s = remaining_s
         self._wakes = view.radio_wakes(now)
-        self._own = self._place(view.own)
-        self._places: dict[NodeId, Place] = {view.own.profile.node_id: self._own}
+        self._own = self._terms(view.own)
+        self._known_terms: dict[NodeId, Terms] = {view.own.profile.node_id: self._own}
 
     def whole(self, node: NodeView, hosted: HostedTier, onward: Onward) -> tuple[Prediction, str]:
         """Return what it takes to start the request with this tier on this node, and the codec of its input."""
@@ -89,12 +89,12 @@ class CostModel:
 
     def whole_course(self, node: NodeView, hosted: HostedTier, items: int) -> tuple[Course, str]:
         """Return the course of so many of the request's items that one node runs whole."""
-        place, link = self.place(node), node.link
+        terms, link = self.terms(node), node.link
         item_s = node.item_s(hosted, self.item_bytes)
         compute_s, deviation_s = item_s * items, node.item_deviation_s(hosted, self.now, self.item_bytes) * items
         transfer_s, line_delay_s, variance, codec = 0.0, 0.0, deviation_s * deviation_s, RAW
         joules = node.profile.power.compute_joules(hosted.macs * items)
-        own_joules, weighted_joules = joules, joules * place.weight
+        own_joules, weighted_joules = joules, joules * terms.weight
         if link is not None:
             passage = self.input_passage(node, hosted, items)
             transfer_s, n_bytes, codec = passage.seconds, passage.n_bytes, passage.codec
@@ -102,19 +102,19 @@ class CostModel:
             line_delay_s = link.crossing_s(n_bytes) * behind if behind else 0.0
             variance += (transfer_s * link.spread(n_bytes, self.now)) ** 2
             own = self._own
-            sent_joules, got_joules = own.radio_joules(n_bytes), place.radio_joules(n_bytes)
+            sent_joules, got_joules = own.radio_joules(n_bytes), terms.radio_joules(n_bytes)
             joules += sent_joules + got_joules
             own_joules = sent_joules
-            weighted_joules += sent_joules * own.weight + got_joules * place.weight
+            weighted_joules += sent_joules * own.weight + got_joules * terms.weight
         load_s = self.load_s(node, hosted)
         course = Course(
-            queue_s=place.wait_s(item_s),
+            queue_s=terms.wait_s(item_s),
             load_s=load_s,
             forgone_joules=self._forgone_joules(node, hosted, load_s) if load_s else 0.0,
             compute_s=compute_s,
             transfer_s=transfer_s,
             handling_s=self._handling_s(node, hosted, is_split=False),
-            delay_s=compute_s * place.crowd + line_delay_s,
+            delay_s=compute_s * terms.crowd + line_delay_s,
             variance=variance,
             joules=joules,
             own_joules=own_joules,
@@ -155,18 +155,18 @@ class CostModel:
             bounds.append(joules + seconds * price_watts)
         return bounds
 
-    def place(self, node: NodeView) -> Place:
-        """Return what anything on a node would meet and cost now."""
+    def terms(self, node: NodeView) -> Terms:
+        """Return the terms of a node: what anything there would meet and cost now."""
         node_id = node.profile.node_id
-        place = self._places.get(node_id)
-        if place is None:
-            place = self._places[node_id] = self._place(node)
-        return place
+        terms = self._known_terms.get(node_id)
+        if terms is None:
+            terms = self._known_terms[node_id] = self._terms(node)
+        return terms
 
-    def _place(self, node: NodeView) -> Place:
+    def _terms(self, node: NodeView) -> Terms:
         profile = node.profile
         wakes = self._wakes if node.link is None else not node.telemetry.radio_awake
-        return Place(
+        return Terms(
             node=node,
             said_s=self.wait_s(node, 0.0),
             outstanding=node.link.outstanding if node.link is not None else 0,
@@ -179,7 +179,7 @@ class CostModel:
 
     def station(self, node: NodeView, hosted: HostedTier) -> Station:
         """Return a node as a place for stages of a variant that can be cut."""
-        place, spans, items = self.place(node), node.times.spans(hosted, self.item_bytes), self.request.batch
+        terms, spans, items = self.terms(node), node.times.spans(hosted, self.item_bytes), self.request.batch
         head_loads_s, tail_loads_s = node.end_loads_s(hosted)
         return Station(
             node=node,
@@ -187,15 +187,15 @@ class CostModel:
             items=items,
             seconds=spans.seconds,
             work=spans.work,
-            said_s=place.said_s,
-            sent_items=place.outstanding / place.slots,
-            crowd=place.crowd,
+            said_s=terms.said_s,
+            sent_items=terms.outstanding / terms.slots,
+            crowd=terms.crowd,
             head_loads_s=head_loads_s,
             tail_loads_s=tail_loads_s,
-            weight=place.weight,
+            weight=terms.weight,
             work_joules=node.profile.power.compute_joules(hosted.macs * items),
-            wake_joules=place.wake_joules,
-            byte_joules=place.byte_joules,
+            wake_joules=terms.wake_joules,
+            byte_joules=terms.byte_joules,
         )
 
     def legs(self, parts: Sequence[Part], own: Station, onward: Onward) -> Prediction:

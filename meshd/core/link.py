@@ -103,7 +103,7 @@ class Link(Struct, kw_only=True):
     """When a heartbeat with bytes behind it was sent last."""
     exchanges: dict[int, _Exchange] = {}
     """By class of size: each is four times the one below."""
-    sizes: list[float] = []
+    sizes_bytes: list[float] = []
     times_s: list[float] = []
     """The curve through the exchanges, the smallest first; both begin with an exchange of nothing."""
     drawn_rtt_s: float = 0.0
@@ -118,12 +118,12 @@ class Link(Struct, kw_only=True):
     @property
     def is_measured(self) -> bool:
         """Tell whether an exchange or an echo has told of it."""
-        return bool(self.sizes) or self.rtt_s.samples > 0
+        return bool(self.sizes_bytes) or self.rtt_s.samples > 0
 
     @property
     def is_rate_measured(self) -> bool:
         """Tell whether an exchange was large enough to tell of bandwidth."""
-        return bool(self.sizes) and self.sizes[-1] >= _LARGE_BYTES
+        return bool(self.sizes_bytes) and self.sizes_bytes[-1] >= _LARGE_BYTES
 
     @property
     def is_probed_alone(self) -> bool:
@@ -140,7 +140,7 @@ class Link(Struct, kw_only=True):
         """Return the expected seconds to move this many bytes, both directions together."""
         doubt = self.doubt
         if doubt is None:
-            return self._measured_s(n_bytes) if self.sizes else self.rtt_s.mean + n_bytes * self.byte_s
+            return self._measured_s(n_bytes) if self.sizes_bytes else self.rtt_s.mean + n_bytes * self.byte_s
         return self._undoubted_s(n_bytes) if doubt.is_tried else self._measured_s(n_bytes) + doubt.late_s
 
     def crossing_s(self, n_bytes: float) -> float:
@@ -159,7 +159,7 @@ class Link(Struct, kw_only=True):
         return self._measured_s(n_bytes) if former is None else former.transfer_s(n_bytes)
 
     def _measured_s(self, n_bytes: float) -> float:
-        sizes = self.sizes
+        sizes = self.sizes_bytes
         if not sizes:
             return self.rtt_s.mean + n_bytes * self.byte_s
         times_s = self.times_s
@@ -222,7 +222,7 @@ class Link(Struct, kw_only=True):
 
     def _has_measured(self, n_bytes: float) -> bool:
         """Tell whether exchanges of about this size were measured: what is believed of others was only announced."""
-        return bool(self.sizes) and n_bytes <= 4.0 * self.sizes[-1]
+        return bool(self.sizes_bytes) and n_bytes <= 4.0 * self.sizes_bytes[-1]
 
     def _settle(self, n_bytes: int, transfer_s: float, now: float) -> None:
         """End a doubt by an exchange that has ended, or find it confirmed: it takes as long as the slow ones.
@@ -256,7 +256,7 @@ class Link(Struct, kw_only=True):
         self.doubt = None
         if former is not None:
             self.exchanges, self.byte_s = former.exchanges, former.byte_s
-            self.sizes, self.times_s = former.sizes, former.times_s
+            self.sizes_bytes, self.times_s = former.sizes_bytes, former.times_s
             self.squared_error, self.surprises = former.squared_error, 0
 
     def _learn_rtt(self, rtt_s: float, now: float) -> None:
@@ -304,18 +304,20 @@ class Link(Struct, kw_only=True):
         points = sorted((e.n_bytes, e.seconds) for e in self.exchanges.values())
         if not points:
             return
-        self.sizes, self.times_s = [0.0], [min(self.rtt_s.mean, points[0][1])]
+        self.sizes_bytes, self.times_s = [0.0], [min(self.rtt_s.mean, points[0][1])]
         for n_bytes, seconds in points:
-            self.sizes.append(n_bytes)
+            self.sizes_bytes.append(n_bytes)
             self.times_s.append(max(seconds, self.times_s[-1]))
-        if self.sizes[-1] >= _LARGE_BYTES:
+        if self.sizes_bytes[-1] >= _LARGE_BYTES:
             self.byte_s = self._slope()
 
     def _slope(self) -> float:
         """Return the seconds per byte of large exchanges: between two of them, or of the only one."""
-        largest, seconds = self.sizes[-1], self.times_s[-1]
+        largest, seconds = self.sizes_bytes[-1], self.times_s[-1]
         alone = (seconds - self.times_s[0]) / largest
-        large = [(n, s) for n, s in zip(self.sizes, self.times_s, strict=True) if _LARGE_BYTES <= n <= largest / 3.0]
+        large = [
+            (n, s) for n, s in zip(self.sizes_bytes, self.times_s, strict=True) if _LARGE_BYTES <= n <= largest / 3.0
+        ]
         if not large:
             return alone
         n_bytes, before_s = large[-1]

@@ -74,7 +74,7 @@ def _next_step(link: Link, interval_s: float, now: float) -> int:
     is_due = now - link.measured_s > interval_s
     if link.is_rate_measured:
         return STEPS_BYTES[-1] if is_due and link.crossing_s(STEPS_BYTES[-1]) <= MOST_S else 0
-    largest = link.sizes[-1] if link.sizes else 0.0
+    largest = link.sizes_bytes[-1] if link.sizes_bytes else 0.0
     place = next(place for place, n_bytes in enumerate(STEPS_BYTES) if n_bytes > largest)
     # What is announced is what is to be found out: a larger step is judged by what the one before it took.
     byte_s = link.largest_byte_s if place else link.byte_s

@@ -87,7 +87,7 @@ class StageTimes:
         if hosted.stages:
             self._learn_pace(hosted, item_s, hosted.compute_s, now)
 
-    def ran(  # noqa: PLR0917 - as above
+    def ran(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
         self, hosted: HostedTier, first: int, last: int, item_s: float, now: float, item_bytes: float = 0.0
     ) -> None:
         """Learn from one run of the stages [first, last), for inputs of any length; of a range it has not, nothing."""

@@ -9,6 +9,7 @@ from math import isfinite
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import msgpack
 from msgspec.structs import replace
 
 from meshd.core.growth import growth_at
@@ -149,9 +150,15 @@ def _leg(name: str) -> Leg:
     return Leg(node_id=node_id(name), node=name, first=1, last=2)
 
 
-def test_a_tier_without_lengths_says_nothing_of_them_on_the_wire_and_is_understood() -> None:
-    old = replace(TEXT, sizes=(), growth=())
-    assert old == HostedTier(**{key: getattr(old, key) for key in HostedTier.__struct_fields__ if key not in _NEW})
+@pytest.mark.parametrize("told", [TEXT, replace(TEXT, sizes=(), growth=())], ids=["lengths", "none"])
+def test_lengths_cross_the_wire_and_whoever_says_nothing_of_them_is_understood_to_have_none(told: HostedTier) -> None:
+    on_the_wire = msgpack.encode(told)
+    assert msgpack.decode(on_the_wire, type=HostedTier) == told
+
+    of_an_earlier_build = {key: said for key, said in msgpack.decode(on_the_wire).items() if key not in _NEW}
+    understood = msgpack.decode(msgpack.encode(of_an_earlier_build), type=HostedTier)
+    assert understood == replace(told, sizes=(), growth=())
+    assert understood.growth_at(1_600) == 1.0
 
 
 _NEW = ("sizes", "growth")

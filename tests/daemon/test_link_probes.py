@@ -17,7 +17,7 @@ async def test_an_echo_tells_of_the_rate_to_who_sent_the_bytes_and_of_nothing_to
     trips = there.rtt_s.samples
     watch.node.neighbourhood.probe(phone.id, Heartbeat(sequence=7, telemetry=Telemetry()), STEPS_BYTES[-1])
     await until(lambda: there.is_rate_measured)
-    assert there.sizes[-1] == STEPS_BYTES[-1]
+    assert there.sizes_bytes[-1] == STEPS_BYTES[-1]
     assert there.rtt_s.samples == trips
     assert not back.is_rate_measured
 

@@ -1,4 +1,4 @@
-"""One node at one moment: what anything that runs there for a request would meet and cost, whatever it is."""
+"""The terms of one node at one moment: what anything that runs there for a request would meet and cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 from meshd.core.node_view import NodeView
 
 
-class Place(Struct, frozen=True, kw_only=True, gc=False):
+class Terms(Struct, frozen=True, kw_only=True, gc=False):
     """Looked up once for a decision; tiers, heads and tails on the node have it in common."""
 
     node: NodeView
