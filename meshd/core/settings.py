@@ -49,5 +49,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Waiting requests for one model are run together for as long as that is predicted to take no longer than this."""
     max_batch: Count = 16
     """Most requests that are run together."""
-    max_wait_s: Price = 60.0
+    max_wait_s: Annotated[float, Meta(ge=0)] = 60.0
     """How long a policy may have a background request wait for a cheaper moment; 0: not at all."""
