@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 
-.PHONY: help demo bench test check format train clean
+.PHONY: help demo bench test check format train train-ecg clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,7 +21,8 @@ help:
 	echo 'make check    ruff, mypy, import rules'
 	echo 'make format   let ruff rewrite what it can'
 	echo 'make bench    the figures of the README, measured on this machine'
-	echo "make train    rebuild the models: make train ARGS='--data mitdb_ds1.npz'"
+	echo 'make train    rebuild the policy of the scheduler; goes on where it was interrupted'
+	echo "make train-ecg   rebuild the models: make train-ecg ARGS='--data mitdb_ds1.npz'"
 	echo 'make clean    remove .venv and caches'
 
 demo: $(VENV)/.demo
@@ -44,6 +45,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 train: $(VENV)/.train
+	exec $(BIN)/python -m policies.train --out build/policy $(ARGS)
+
+train-ecg: $(VENV)/.train
 	exec $(BIN)/python -m model_registry.zoo.ecg.train $(ARGS)
 
 clean:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from msgspec import Struct
 
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, layout_hash
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
+from meshd.policy.record import Record
 from policies.errors import ExportFailed
 from policies.network import Scorer
 from policies.scored_policy import Floats, Logits
@@ -33,15 +33,15 @@ class Range(Struct, frozen=True, kw_only=True):
         """Return the range of ``float32[n, N_CANDIDATE]``, of what might be chosen, and ``float32[n, N_CONTEXT]``."""
         bounds = [np.quantile(part, (0.001, 0.999), axis=0) for part in (candidates, context)]
         low, high = np.concatenate(bounds, axis=1)
-        return cls(low=tuple(low.tolist()), high=tuple(high.tolist()))
+        return cls(low=tuple(low.round(4).tolist()), high=tuple(high.round(4).tolist()))
 
 
-def export(scorer: Scorer, path: Path, *, seen: Range, about: dict[str, str]) -> None:
-    """Write the network as ONNX: logits only; masks and the choice of the highest are for whoever serves it.
+def export(scorer: Scorer, path: Path, *, name: str, seen: Range, training: Mapping[str, str | int | float]) -> None:
+    """Write the network as ONNX, and its record beside it, as :class:`meshd.policy.learned.LearnedPolicy` takes them.
 
-    Inputs ``candidates``, ``float32[batch, rows, N_CANDIDATE]``, and ``context``, ``float32[batch, N_CONTEXT]``; output
-    ``logits``, ``float32[batch, rows]``. Beside them stand the hash of the layout, what training saw of each column,
-    and ``about``.
+    Logits only: masks and the choice of the highest are for whoever serves it. Inputs ``candidates``,
+    ``float32[batch, rows, N_CANDIDATE]``, and ``context``, ``float32[batch, N_CONTEXT]``; output ``logits``,
+    ``float32[batch, rows]``.
 
     Raises:
         ExportFailed: the file says something else than the network, or is too large.
@@ -66,9 +66,8 @@ def export(scorer: Scorer, path: Path, *, seen: Range, about: dict[str, str]) ->
     for node in model.graph.node:
         del node.metadata_props[:]  # Where in torch's sources each node is from; longer than the weights.
         node.doc_string = ""
-    told = {"kind": "meshd-policy", "layout": layout_hash(), "low": _text(seen.low), "high": _text(seen.high), **about}
-    onnx.helper.set_model_props(model, told)
-    path.write_bytes(model.SerializeToString())
+    network = model.SerializeToString()
+    Record.of(network, name=name, low=seen.low, high=seen.high, training=training).save(network, path)
     _check(scorer, path)
 
 
@@ -108,7 +107,3 @@ def _check(scorer: Scorer, path: Path) -> None:
             raise ExportFailed(f"{path} is {off:g} off what was trained.", hint="Try another version of torch or onnx.")
     if (n_bytes := path.stat().st_size) > _MOST_BYTES:
         raise ExportFailed(f"{path} has {n_bytes} bytes, more than {_MOST_BYTES}.", hint="Train a narrower network.")
-
-
-def _text(numbers: tuple[float, ...]) -> str:
-    return json.dumps([round(number, 4) for number in numbers])

@@ -17,9 +17,9 @@ class Hyperparameters:
     seed: int = 1
     # The network.
     width: int = 64
-    rule_logit: float = 2.0
+    rule_logit: float = 1.5
     """Of the heuristic's choice, at first."""
-    cost_weight: float = 1.0
+    cost_weight: float = 0.7
     """By so many times log(1 + cost / 1 mJ) is lower, at first, what costs more than the heuristic's choice."""
     wait_logit: float = -3.0
     """Of waiting, at first."""
@@ -33,7 +33,7 @@ class Hyperparameters:
     """Worlds of each family from which decisions are labelled."""
     look_ahead_s: float = 20.0
     label_share: float = 0.15
-    lesson_epochs: int = 60
+    lesson_epochs: int = 20
     lesson_rate: float = 1e-3
     lesson_scale_power: float = 0.5
     # Reinforcement.

@@ -23,12 +23,12 @@ from policies.network import Scorer, parts
 class Lesson(Struct, frozen=True, kw_only=True):
     """How a network learns from labels."""
 
-    n_epochs: int = 60
+    n_epochs: int = 20
     batch_size: int = 256
     learning_rate: float = 1e-3
     scale_power: float = 0.5
     """Regrets are divided by what a decision costs in that world, to this power: 0 minds joules, 1 shares of a cost."""
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-2
 
 
 def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: Callable[[str], None]) -> None:

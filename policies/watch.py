@@ -92,13 +92,13 @@ class Watch(BaseCallback):
             file.write(json.dumps(line) + "\n")
 
     def _export(self, scorer: Scorer) -> None:
-        about = {"decisions": str(self.model.num_timesteps), "seed": str(self._recipe.seed)}
+        training = {"decisions": self.model.num_timesteps, "seed": self._recipe.seed, "gain": round(self._best, 4)}
         flat = torch.from_numpy(
             self.model.rollout_buffer.observations.reshape(-1, self.model.observation_space.shape[0])
         )
         candidates, context = (part.numpy() for part in parts(flat))
         seen = Range.of(candidates[candidates[:, :, column("is_allowed")] > 0.0], context)
-        export(scorer, self._folder / "best.onnx", seen=seen, about=about)
+        export(scorer, self._folder / "best.onnx", name=f"ppo-{self._recipe.seed}", seen=seen, training=training)
 
     def _lines(self) -> list[dict[str, float]]:
         if not self._curve.exists():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="learning needs the `train` extra")
 pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
-onnx = pytest.importorskip("onnx", reason="exporting needs the `train` extra")
+pytest.importorskip("onnx", reason="exporting needs the `train` extra")
 
 from meshd.policy.features import features  # noqa: E402
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, layout_hash  # noqa: E402
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT  # noqa: E402
+from meshd.policy.learned import LearnedPolicy  # noqa: E402
 from policies.errors import ExportFailed  # noqa: E402
 from policies.export import Range, export, logits_of, torch_logits_of  # noqa: E402
 from policies.network import Form, Scorer  # noqa: E402
+from policies.scored_policy import ScoredPolicy  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.playing import play  # noqa: E402
 from tests.policies.small_worlds import minute  # noqa: E402
@@ -34,7 +35,7 @@ def stirred(width: int) -> Scorer:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("export") / "policy.onnx"
-    export(stirred(64), path, seen=SEEN, about={"seed": "7"})
+    export(stirred(64), path, name="stirred", seen=SEEN, training={"seed": 7})
     return path
 
 
@@ -57,14 +58,15 @@ def test_the_file_takes_any_batch_and_any_number_of_candidates(exported: Path) -
         assert logits.shape == (batch, rows)
 
 
-def test_the_file_names_the_layout_and_what_training_saw(exported: Path) -> None:
-    told = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
-    assert told["layout"] == layout_hash()
-    assert told["seed"] == "7"
-    assert json.loads(told["high"]) == list(SEEN.high)
+def test_a_daemon_takes_the_file_and_chooses_what_torch_chooses(exported: Path) -> None:
+    served, trained = LearnedPolicy.load(exported), ScoredPolicy("trained", torch_logits_of(stirred(64)))
+    assert served.record.training == {"seed": 7}
     assert exported.stat().st_size <= 200_000
+    for choice in play(Simulator(minute())):
+        asked = choice.observation, choice.view, choice.now
+        assert served.choose(*asked) == trained.choose(*asked)
 
 
 def test_a_network_that_is_too_large_is_not_shipped(tmp_path: Path) -> None:
     with pytest.raises(ExportFailed, match="more than 200000"):
-        export(stirred(256), tmp_path / "policy.onnx", seen=SEEN, about={})
+        export(stirred(256), tmp_path / "policy.onnx", name="wide", seen=SEEN, training={})
