@@ -129,3 +129,28 @@ def test_padding_counts_by_its_bytes() -> None:
     assert (len(heard.taken), heard.cut) == (3, [])
     heartbeats(HUB, heard.chatter, 1, MAX_PADDING_BYTES)
     assert heard.cut == [HUB]
+
+
+async def test_padded_heartbeats_of_a_peer_are_answered_up_to_the_measure(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    for number in range(5):
+        hub.say(Heartbeat(sequence=number, telemetry=Telemetry()), (bytes(MAX_PADDING_BYTES),))
+    await until(lambda: watch.node.neighbourhood.chatter.left_out == 2)
+    echoes = [said.sequence for said, _ in hub.received if isinstance(said, Heartbeat) and said.echo]
+    assert echoes == [0, 1, 2]
+
+
+async def test_a_peer_that_comes_back_later_is_believed_at_once(member: MakeMember, clock: Clock) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    for slots in range(1, 51):
+        hub.say(with_slots(hub, slots))
+    neighbourhood = watch.node.neighbourhood
+    await until(lambda: neighbourhood.chatter.left_out > 0)
+    hub.session.abort()
+    await until(lambda: not neighbourhood.is_open(hub.id))
+    left_out, clock.now_s = neighbourhood.chatter.left_out, 1.0
+    await hub.meet(watch, with_slots(hub, 99))
+    await until(lambda: announced(watch, hub) == 99)
+    assert neighbourhood.chatter.left_out == left_out

@@ -8,6 +8,8 @@ import socket
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from meshd.errors import SlowReader
 from meshd.net.local_user import local_user
 from meshd.net.memory import session_pair
@@ -100,6 +102,25 @@ async def test_a_reader_that_stands_still_is_cut_off_for_the_others_with_a_typed
     assert (two.state, limits.unread.given_up) == (State.OPEN, 1)
     await stuck.closed()
     await close(two, reader)
+
+
+async def test_of_two_users_the_one_whose_sessions_leave_the_most_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits, pairs = SessionLimits(unread=Unread(most_bytes=1_000_000)), []
+    for user in ("slow", "many", "many", "many"):
+        monkeypatch.setattr("meshd.net.session.local_user", lambda _transport, user=user: user)
+        here, there = session_pair(said("here"), said("there"), limits=limits)
+        await asyncio.gather(here.opened(), there.opened())
+        transport_of(there).incoming.hold()
+        pairs.append((here, there))
+    for here, _ in pairs:
+        here.send(Document(request_id="unread"), [bytes(400_000)])
+    states = [here.state for here, _ in pairs]
+    assert states[0] is State.OPEN
+    assert sorted(state is State.OPEN for state in states[1:]) == [False, False, True]
+    for here, there in pairs:
+        transport_of(there).incoming.release()
+        here.abort()
+        await asyncio.gather(here.closed(), there.closed())
 
 
 async def test_the_user_of_a_program_is_what_the_system_says(tmp_path: Path) -> None:
