@@ -125,7 +125,7 @@ class Attempts:
                 f"{leg.codec} loses something of what crosses before stage {leg.first}, and the asker wants every bit"
             )
         privacy, model = life.request.privacy, life.request.model
-        stays = self._view.keeps_input(model) or not life.reached.tier.raw_input_may_leave
+        stays = self._view.hosting.keeps_input(model) or not life.reached.tier.raw_input_may_leave
         return why_not_send_activations(privacy, peer.profile.device_class, input_stays=stays)
 
     def use_radio(self, life: Life, n_bytes: float, now: float) -> None:

@@ -159,7 +159,7 @@ class Conductor:
         self._books.at = None
 
     def _why_not_continue(self, request: Request, rest: Partial) -> Failure | None:
-        keeps_input = self._view.keeps_input(request.model)
+        keeps_input = self._view.hosting.keeps_input(request.model)
         return why_not_continue(request, rest, self._view.own.profile, keeps_input=keeps_input)
 
     def _continue(self, life: Life, now: float) -> None:

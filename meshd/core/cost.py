@@ -248,7 +248,7 @@ class CostModel:
     def priced(self, course: Course, hosted: HostedTier, onward: Onward) -> Prediction:
         """Return a course with what may follow it, on the scale of joules."""
         settings = self._settings
-        rate = 0.0 if onward is NOTHING_ONWARD else self.view.escalation_rate(hosted, self.now)
+        rate = 0.0 if onward is NOTHING_ONWARD else self.view.escalations.rate(hosted, self.now)
         escalation_s = rate * onward.seconds
         total_s = course.until_s + escalation_s
         deviation_s = sqrt(course.variance + (rate * onward.deviation_s) ** 2)

@@ -133,7 +133,7 @@ class Forks:
     def _hosted_at(self, node_id: NodeId, tier: HostedTier) -> HostedTier | None:
         if node_id != self._view.own.profile.node_id and not self._view.membership.is_usable(node_id):
             return None
-        hosts = self._view.hosts_of(tier.model)
+        hosts = self._view.hosting.of(tier.model).all
         alike = (hosted for node, hosted in hosts if node.profile.node_id == node_id and hosted.tier is tier.tier)
         return max(alike, key=lambda hosted: hosted.artifact == tier.artifact, default=None)
 

@@ -64,7 +64,7 @@ def predicted_here(
 
 def _host(leg: Leg, tier: HostedTier, view: MeshView) -> tuple[NodeView, HostedTier]:
     """Return who runs a leg; of somebody that is not known here it is believed that it is like this node."""
-    node, hosted = view.partners_of(tier).get(short(leg.node_id), (view.own, tier))
+    node, hosted = view.hosting.partners_of(tier).get(short(leg.node_id), (view.own, tier))
     return (node, hosted) if len(hosted.stages) == len(tier.stages) else (view.own, tier)
 
 

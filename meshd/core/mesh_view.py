@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from heapq import nsmallest
 
 from msgspec.structs import replace
 
@@ -12,19 +11,19 @@ from meshd.core.answer import Answer, Hop
 from meshd.core.candidate import Candidate
 from meshd.core.crossings import Crossings
 from meshd.core.encodings import Encodings, Passage
+from meshd.core.escalations import Escalations
 from meshd.core.estimate import Estimate
 from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.handling import LEAST_S as HANDLING_S
-from meshd.core.hosts import Hosts
+from meshd.core.hosting import Hosting
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import NOTICED, Link
 from meshd.core.membership import Change, Membership
-from meshd.core.node import MOST_TOLD_LINKS, DeviceClass, HostedTier, NodeProfile, PeerLink, Telemetry
-from meshd.core.node_view import NodeView, short
+from meshd.core.node import HostedTier, NodeProfile, Telemetry
+from meshd.core.node_view import NodeView
 from meshd.core.noticed import LEAST_S, Noticed
 from meshd.core.plan import RAW
 from meshd.core.radio import Radio
-from meshd.core.rate import Rate
 from meshd.core.recent import Recent
 from meshd.core.settings import Settings
 from meshd.core.spans import MOST_OF_A_RUN
@@ -32,21 +31,11 @@ from meshd.core.spans import MOST_OF_A_RUN
 _FIRST_RTT_S = 0.02
 """Round trip believed of a link before the first answer: a home's Wi-Fi, at the slow end."""
 
-_TOLD_BYTES = 100_000
-"""Links are told by what an exchange of this size takes: between the smallest and the largest that cross a cut."""
-
 _MOST_INPUTS = 64
 """Ways of inputs kept for one peer: one for each variant and size."""
 
 _ARRIVALS_FADE_S = 10.0
 """A burst lasts for seconds; a tenth of it counts after half a minute."""
-
-_LEAST_RATE = 0.01
-"""A share of escalations that moved by less changes no plan."""
-
-
-_Variant = tuple[DeviceClass, ArtifactHash]
-"""Tiers of a model may share an artifact, and differ in what their answers mean."""
 
 
 class MeshView:
@@ -60,10 +49,8 @@ class MeshView:
         self.encodings = Encodings()
         self.crossings = Crossings()
         self._noticed = Noticed()
-        self._hosts: dict[ModelName, Hosts] = {}
-        self._partners: dict[ModelName, dict[_Variant, dict[str, tuple[NodeView, HostedTier]]]] = {}
-        self._kept_inputs = _kept_inputs(own.hosted)
-        self._escalation: dict[tuple[ModelName, DeviceClass], Rate] = {}
+        self.hosting = Hosting(self.nodes)
+        self.escalations = Escalations(self._noticed)
         self.radio = Radio()
         self.arrivals = Recent(fades_in_s=_ARRIVALS_FADE_S)
         """Of requests, here."""
@@ -82,7 +69,7 @@ class MeshView:
         other.own = supposed(self.own)
         peers = {node_id: supposed(node) for node_id, node in self._peers.items()}
         other._peers, other._doubted = peers, set()  # noqa: SLF001 - a view of its own class
-        other._hosts, other._partners = {}, {}  # noqa: SLF001
+        other.hosting = Hosting(other.nodes)
         return other
 
     def versions(self, now: float) -> tuple[int, ...]:
@@ -112,38 +99,6 @@ class MeshView:
         """Return what is known of a peer; none if it was never met."""
         return self._peers.get(node_id)
 
-    def hosts_of(self, model: ModelName) -> Sequence[tuple[NodeView, HostedTier]]:
-        """Return every (node, tier) that announces the model, weakest tier first, this node before its peers."""
-        return self.hosts(model).all
-
-    def hosts(self, model: ModelName) -> Hosts:
-        """Return the same in several orders."""
-        known = self._hosts.get(model)
-        if known is None:
-            known = Hosts.of(
-                (node, hosted) for node in self.nodes() for hosted in node.profile.hosted if hosted.model == model
-            )
-            if known.all:  # Whoever asks for models that nobody has must not fill this node's memory.
-                self._hosts[model] = known
-        return known
-
-    def partners_of(self, own: HostedTier) -> Mapping[str, tuple[NodeView, HostedTier]]:
-        """Return the peers that host the very same tier and artifact, cut in stages, by what telemetry calls them."""
-        model = own.model
-        known = self._partners.get(model)
-        if known is None:
-            known = {}
-            for node, hosted in self.hosts_of(model):
-                if node.link is not None and hosted.stages:
-                    known.setdefault((hosted.tier, hosted.artifact), {})[short(node.profile.node_id)] = (node, hosted)
-            if known:
-                self._partners[model] = known
-        return known.get((own.tier, own.artifact), {})
-
-    def keeps_input(self, model: ModelName) -> bool:
-        """Tell whether a manifest on this node forbids the model's input to leave it, whatever peers announce."""
-        return model in self._kept_inputs
-
     def sampled(self, sample: HostChanged) -> None:
         """Take in the state of this node."""
         self.own.tell_warm(sample.warm_stages)
@@ -162,7 +117,6 @@ class MeshView:
         """Take in what this node hosts from now on."""
         self.own.profile = replace(self.own.profile, hosted=hosted)
         self.own.hosts(hosted)
-        self._kept_inputs = _kept_inputs(hosted)
         self._hosts_changed()
 
     def is_reborn(self, profile: NodeProfile) -> bool:
@@ -213,7 +167,7 @@ class MeshView:
                 self.learn_stages(node_id, hosted, first, last, hop.compute_s / hop.items, now, item_bytes=item_bytes)
                 if last == len(hosted.stages):
                     escalated = answer.degraded or any(later.tier != hop.tier for later in answer.route[position + 1 :])
-                    self.learn_escalation(hosted, escalated=escalated, now=now)
+                    self.escalations.learn(hosted, escalated=escalated, now=now)
 
     def usable_peers(self) -> Iterator[NodeView]:
         """Yield the peers to which something may be sent."""
@@ -387,15 +341,6 @@ class MeshView:
         node.inputs[key] = (link.version, self.encodings.version, passage)
         return passage
 
-    def link_report(self) -> tuple[PeerLink, ...]:
-        """Return what to tell others of this node's best links; only of such as were measured."""
-        measured = [
-            PeerLink(node=short(node.profile.node_id), rtt_s=link.rtt_s.mean, byte_s=_told_byte_s(link))
-            for node in self._peers.values()
-            if (link := node.link) and link.is_measured and self.membership.is_usable(node.profile.node_id)
-        ]
-        return tuple(nsmallest(MOST_TOLD_LINKS, measured, key=lambda told: told.rtt_s + _TOLD_BYTES * told.byte_s))
-
     def forget(self, now: float) -> None:
         """Let go of times that were learned a while ago; done between requests, so that none waits for it."""
         self.encodings.forget(now)
@@ -403,23 +348,6 @@ class MeshView:
             if node.learned or node.times.is_learned or node.handling:
                 node.forget(now)
                 self._noticed.changed()
-
-    def escalation_rate(self, hosted: HostedTier, now: float) -> float:
-        """Return the share of this tier's answers that escalate: observed, or from its manifest."""
-        known = self._escalation.get((hosted.model, hosted.tier))
-        return known.at(now) if known is not None else hosted.escalation_rate
-
-    def escalation_trend(self, hosted: HostedTier) -> float:
-        """Return by how much more of this tier's last few answers escalated than of the many before."""
-        known = self._escalation.get((hosted.model, hosted.tier))
-        return known.trend if known is not None else 0.0
-
-    def learn_escalation(self, hosted: HostedTier, *, escalated: bool, now: float) -> None:
-        """Take in whether one answer of the tier had to be looked at again."""
-        key = (hosted.model, hosted.tier)
-        known = self._escalation.get(key) or Rate.believed(hosted.escalation_rate, now)
-        learned = self._escalation[key] = known.updated(happened=escalated, now=now)
-        self._noticed.saw(key, learned.learned, least=_LEAST_RATE)
 
     def radio_wakes(self, now: float) -> int:
         """Return 1 if this node's radio would have to be woken now, else 0."""
@@ -469,18 +397,13 @@ class MeshView:
         peer.tell_warm(telemetry.warm_stages)
 
     def _hosts_changed(self) -> None:
-        self._hosts.clear()
-        self._partners.clear()
+        self.hosting.changed()
         self._noticed.begin_anew()
 
     def _forget_strangers(self) -> None:
         self._hosts_changed()
         for stranger in [node_id for node_id in self._peers if node_id not in self.membership]:
             del self._peers[stranger]
-
-
-def _kept_inputs(hosted: tuple[HostedTier, ...]) -> frozenset[ModelName]:
-    return frozenset(tier.model for tier in hosted if not tier.raw_input_may_leave)
 
 
 def _each_once(hosted: tuple[HostedTier, ...]) -> tuple[HostedTier, ...]:
@@ -492,7 +415,3 @@ def _of_moment(telemetry: Telemetry) -> tuple[object, ...]:
     """Return what answers tell of a node as well as heartbeats do, and plans depend on."""
     queue = telemetry.queued, telemetry.running, telemetry.backlog_s
     return *queue, telemetry.warm, telemetry.battery_fraction, telemetry.charging, telemetry.radio_awake
-
-
-def _told_byte_s(link: Link) -> float:
-    return max(0.0, link.transfer_s(_TOLD_BYTES) - link.rtt_s.mean) / _TOLD_BYTES

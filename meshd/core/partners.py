@@ -44,7 +44,7 @@ class Partners:
         self.items = cost.request.batch
         self.n_stages = len(own.stages)
         self.cuts = open_cuts(own.stages)
-        self.by_name = cost.view.partners_of(own)
+        self.by_name = cost.view.hosting.partners_of(own)
         self.here = cost.station(cost.view.own, own)
         self._rules = rules
         self.input_bytes = 0 if cost.request.partial is not None else cost.request.input_bytes

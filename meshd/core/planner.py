@@ -93,7 +93,7 @@ class _Ways:
 
     def candidates(self) -> list[Candidate]:
         """Return the rest of what has begun first, then whole runs, the weakest tier first, then what is split."""
-        hosts = self._view.hosts(self._request.model)
+        hosts = self._view.hosting.of(self._request.model)
         if self._request.partial is not None:
             return self._rest()
         wholes = self._wholes(hosts.by_tier)
@@ -185,7 +185,7 @@ class _Ways:
 
     def _may_split(self, hosted: HostedTier) -> bool:
         """Tell whether a head may run here and there is anybody for the tail."""
-        if not hosted.stages or not self._view.partners_of(hosted):
+        if not hosted.stages or not self._view.hosting.partners_of(hosted):
             return False
         is_open = any(stage.may_travel for stage in hosted.stages[:-1])
         return is_open and not self._rules.too_weak(hosted) and self._rules.forbids_stages_here(hosted) is None

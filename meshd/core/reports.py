@@ -184,7 +184,7 @@ class Reports:
         malformed = done.malformed or is_malformed(tier, done.score)
         escalated = malformed or escalates(tier, done.score)
         if tier.score_output is not None:
-            self._view.learn_escalation(tier, escalated=escalated, now=now)
+            self._view.escalations.learn(tier, escalated=escalated, now=now)
         answer = life.itinerary.compose(tier, total_s=now - life.arrived_s, degraded=escalated)
         if malformed:
             self._distrust(life, attempt, now)

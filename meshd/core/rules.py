@@ -30,7 +30,7 @@ class Rules:
         self._life = life
         self._above = above
         self._is_full = is_full
-        self._input_stays = view.keeps_input(life.request.model)
+        self._input_stays = view.hosting.keeps_input(life.request.model)
         self._is_only_for_here = _is_only_for_here(life)
         self._least_rank = 0 if above is None else above.rank + 1
         for wanted in (life.request.min_tier, life.request.start_tier):

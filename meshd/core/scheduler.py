@@ -19,6 +19,7 @@ from meshd.core import events
 from meshd.core.commands import Announce, Command, StandingChanged
 from meshd.core.conductor import Conductor
 from meshd.core.explanation import Explanations
+from meshd.core.link_report import link_report
 from meshd.core.membership import Change, Standing
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import NodeProfile, Telemetry
@@ -80,7 +81,8 @@ class Scheduler:
 
     def broad_telemetry(self) -> Telemetry:
         """Return :meth:`telemetry` with what is too long to go along with every answer: links and stages in memory."""
-        return replace(self.telemetry(), links=self._view.link_report(), warm_stages=self._view.own.warm_report())
+        links = link_report(self._view.usable_peers())
+        return replace(self.telemetry(), links=links, warm_stages=self._view.own.warm_report())
 
     def next_deadline(self) -> float:
         """Return when TimePassed is due if nothing else happens."""

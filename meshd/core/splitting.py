@@ -72,7 +72,7 @@ class Splitter:
         """Return what a split may take to meet the bar, without the escalation that follows any run of the tier."""
         if bar is None or bar.is_open_to_legs:
             return _Most(seconds=inf, cost=inf, limit_s=inf)
-        rate, price_watts = self._view.escalation_rate(self._own, self._cost.now), self._cost.price_watts
+        rate, price_watts = self._view.escalations.rate(self._own, self._cost.now), self._cost.price_watts
         seconds = bar.most_s - rate * self._onward.seconds
         onward_cost = self._onward.weighted_joules + self._onward.seconds * price_watts
         cost = bar.most_cost - rate * onward_cost

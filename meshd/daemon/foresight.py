@@ -93,14 +93,14 @@ class Foresight:
         """Return the manifest that the whole answer rests on; the model may be gone before the last look."""
         manifest = self._manifest(model)
         if manifest is None:
-            hosts = [node.profile.name for node, _ in self._scheduler.view.hosts_of(model)]
+            hosts = [node.profile.name for node, _ in self._scheduler.view.hosting.of(model).all]
             where = f"Ask {' or '.join(hosts)}, which hosts it." if hosts else "`meshd models` lists those of the mesh."
             raise UnknownQuery(f"this node has no model {model!r}.", hint=where)
         return manifest
 
     def _hosts(self, view: MeshView, model: ModelName) -> list[NodeView]:
         """Return who hosts the model; the deciding node comes first, whether it does or not."""
-        hosting = {node.profile.node_id: node for node, _ in view.hosts_of(model)}
+        hosting = {node.profile.node_id: node for node, _ in view.hosting.of(model).all}
         hosting.pop(view.own.profile.node_id, None)
         return [view.own, *hosting.values()]
 

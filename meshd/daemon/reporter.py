@@ -211,7 +211,7 @@ class Reporter:
             artifact=hosted.artifact,
             size_bytes=variant.size_bytes if variant else None,
             accuracy=hosted.accuracy if variant and _says_accuracy(variant) else None,
-            escalation_rate=self._scheduler.view.escalation_rate(hosted, self._vitals.now()),
+            escalation_rate=self._scheduler.view.escalations.rate(hosted, self._vitals.now()),
             bound=CalibratedBound(missed=bound.missed, confidence=bound.confidence) if bound else None,
             hosts=tuple(self._host(node, there) for node, there in hosts),
         )

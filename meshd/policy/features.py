@@ -149,7 +149,7 @@ class _Rows:
 
     def _tier(self, hosted: HostedTier) -> tuple[float, float, float]:
         """Return the rank of a tier, how often its answers escalate, and whether that is on the rise."""
-        rate, trend = self._view.escalation_rate(hosted, self._now), self._view.escalation_trend(hosted)
+        rate, trend = self._view.escalations.rate(hosted, self._now), self._view.escalations.trend(hosted)
         self._tiers[hosted.tier] = known = float(hosted.tier.rank), rate, trend
         return known
 

@@ -224,5 +224,5 @@ def test_a_rest_for_a_tier_that_is_not_hosted_here_is_refused() -> None:
 
 def test_a_partner_is_the_host_of_the_same_tier() -> None:
     view = mesh(member("band", CUT), member("kitchen", replace(CUT, tier=PHONE_TIER), CUT))
-    assert [hosted.tier for _, hosted in view.partners_of(CUT).values()] == [CUT.tier]
-    assert view.partners_of(replace(CUT, tier=UPSTREAM_TIER)) == {}
+    assert [hosted.tier for _, hosted in view.hosting.partners_of(CUT).values()] == [CUT.tier]
+    assert view.hosting.partners_of(replace(CUT, tier=UPSTREAM_TIER)) == {}

@@ -95,9 +95,9 @@ def test_a_head_that_ran_here_teaches_nothing_of_how_often_its_tier_escalates() 
     kitchen = member("kitchen", CUT)
     (hop,) = answer_of(kitchen).route
     head = replace(answer_of(kitchen), route=(replace(hop, stages=(0, 1)), hop))
-    before = view.escalation_rate(CUT, 0.0)
+    before = view.escalations.rate(CUT, 0.0)
     view.learn_from(kitchen.node_id, replace(head, route=head.route[:1]), 0.0)
-    assert view.escalation_rate(CUT, 0.0) == before
+    assert view.escalations.rate(CUT, 0.0) == before
 
 
 def test_a_tail_behind_a_head_of_the_same_tier_is_no_escalation() -> None:
@@ -107,7 +107,7 @@ def test_a_tail_behind_a_head_of_the_same_tier_is_no_escalation() -> None:
     behind = replace(hop, node_id=member("hall").node_id, node="hall")
     said = replace(answer_of(member("kitchen", screen)), route=(hop, behind))
     view.learn_from(member("kitchen").node_id, said, 0.0)
-    assert view.escalation_rate(screen, 0.0) < 0.5
+    assert view.escalations.rate(screen, 0.0) < 0.5
 
 
 def test_a_peer_that_is_silent_for_longer_than_its_work_takes_makes_the_link_slower() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from meshd.core.estimate import Estimate
 from meshd.core.link import Link
+from meshd.core.link_report import link_report
 from tests.core.parts import member, mesh
 
 RTT_S = 0.004
@@ -110,10 +111,10 @@ def test_what_is_overdue_teaches_only_where_it_was_to_be_there_by_then() -> None
 def test_only_links_that_were_measured_are_told_of_and_the_eight_best_of_them() -> None:
     peers = [member(f"peer-{number}") for number in range(12)]
     view = mesh(member("band"), *peers)
-    assert view.link_report() == ()
+    assert link_report(view.usable_peers()) == ()
 
     for number, peer in enumerate(peers):
         used(view.link_to(peer.node_id), affine(1e6 * (number + 1)))
-    told = view.link_report()
+    told = link_report(view.usable_peers())
     assert [link.node for link in told] == [f"peer-{number}" for number in range(11, 3, -1)]
     assert told[0].byte_s == pytest.approx(8.0 / 12e6, rel=0.05)

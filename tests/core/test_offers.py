@@ -176,7 +176,7 @@ def _runs_take_longer(made: Scheduler) -> None:
 
 def _more_escalate(made: Scheduler) -> None:
     for _ in range(5):
-        made.view.learn_escalation(watch().hosted[0], escalated=True, now=0.55)
+        made.view.escalations.learn(watch().hosted[0], escalated=True, now=0.55)
 
 
 def _more_crosses(made: Scheduler) -> None:

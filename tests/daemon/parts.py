@@ -72,7 +72,9 @@ async def with_stages(one: Member) -> None:
 
 def _knows_stages(one: Member, members: tuple[Member, ...]) -> bool:
     known = {
-        node.profile.name for node, hosted in one.node.scheduler.view.hosts_of(ModelName(CUTTABLE)) if hosted.stages
+        node.profile.name
+        for node, hosted in one.node.scheduler.view.hosting.of(ModelName(CUTTABLE)).all
+        if hosted.stages
     }
     return known >= {member.name for member in members}
 

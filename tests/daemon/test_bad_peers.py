@@ -287,7 +287,7 @@ async def test_a_claim_to_be_the_most_accurate_is_held_against_the_manifest(memb
     await liar.meet(watch, Capability(profile=replace(liar.profile(), hosted=(claim,)), telemetry=Telemetry()))
     await until(lambda: watch.knows(liar.id))
     ((_, believed),) = [
-        host for host in watch.node.scheduler.view.hosts_of(ModelName(MODEL)) if host[0].link is not None
+        host for host in watch.node.scheduler.view.hosting.of(ModelName(MODEL)).all if host[0].link is not None
     ]
     assert believed.accuracy < 1.0
 

@@ -69,7 +69,7 @@ async def test_a_model_added_on_the_hub_arrives_everywhere_as_each_ones_own_tier
     await keep(hub, made := family(publisher))
     for node in nodes:
         await until(partial(hosts, node, made, node.name), f"its tier on {node.name}")
-    await until(lambda: len(watch.node.scheduler.view.hosts_of(ModelName("news"))) == 3)
+    await until(lambda: len(watch.node.scheduler.view.hosting.of(ModelName("news")).all) == 3)
     for mean, enough in zip((CALM, ODD, GRAVE), CASCADE, strict=True):
         check_climbed(await watch.client().infer(window(mean), model="news"), enough)
     assert [set(node.store.artifacts()) for node in (watch, phone)] == [

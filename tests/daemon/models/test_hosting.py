@@ -78,7 +78,7 @@ async def test_peers_hear_at_once_of_what_is_gone(member: MakeMember, publisher:
     await hub.keeper.orders.acts["remove"](made.model)
     capabilities = [message for _, message, _ in watch.received if isinstance(message, Capability)]
     assert [bool(capability.profile.hosted) for capability in capabilities][:1] == [True]
-    await until(lambda: not watch.node.scheduler.view.hosts_of(ModelName("news")), "the news")
+    await until(lambda: not watch.node.scheduler.view.hosting.of(ModelName("news")).all, "the news")
 
 
 async def test_the_next_smaller_tier_serves_while_the_best_is_in_quarantine(
