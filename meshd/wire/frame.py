@@ -92,7 +92,8 @@ class FrameReader:
                 magic != MAGIC
                 or version != PROTOCOL_VERSION
                 or kind not in KINDS
-                or (payload_bytes and payload_bytes > self._most_bytes_of(kind))
+                or payload_bytes > self.max_payload_bytes
+                or payload_bytes > _MOST_BYTES.get(kind, 0)
             ):
                 raise self._objection(magic, version, kind, payload_bytes)
             body = self._start + HEADER.size
@@ -145,12 +146,8 @@ class FrameReader:
             return ProtocolError(f"unknown kind of frame: {kind}.")
         return ProtocolError(
             f"{KINDS[kind].__name__}: a payload of {payload_bytes:,} bytes is announced "
-            f"and {self._most_bytes_of(kind):,} may come."
+            f"and {min(self.max_payload_bytes, _MOST_BYTES.get(kind, 0)):,} may come."
         )
-
-    def _most_bytes_of(self, kind: int) -> int:
-        """Return how large a payload of this kind may be; what needs none has no claim to memory."""
-        return min(self.max_payload_bytes, _MOST_BYTES.get(kind, 0))
 
     def _move_rest_to_front(self) -> None:
         rest = self._end - self._start
@@ -178,7 +175,7 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
 _MOST_BYTES = {_KIND_OF[message]: 2**32 - 1 for message in (Infer, Result, Document, Fetched, Install)} | {
     _KIND_OF[Heartbeat]: MAX_PADDING_BYTES
 }
-"""Of a payload, as far as its kind goes; those that are not named have none."""
+"""Of a payload, as far as its kind goes; those that are not named have none, and no claim to memory."""
 
 
 def encode(message: Message, payload_parts: Sequence[Buffer] = ()) -> list[bytes | memoryview]:
