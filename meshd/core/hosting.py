@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from meshd.core.hosts import Host, Hosts
-from meshd.core.ids import ArtifactHash, ModelName
+from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.node_view import NodeView, short
 
@@ -16,9 +16,10 @@ _Variant = tuple[DeviceClass, ArtifactHash]
 class Hosting:
     """The hosts of each model."""
 
-    def __init__(self, nodes: Callable[[], Iterable[NodeView]]) -> None:
-        """``nodes`` gives all that are known now, this one first."""
-        self._nodes = nodes
+    def __init__(self, own: NodeView, peers: Mapping[NodeId, NodeView]) -> None:
+        """``peers`` are those that are known now, also when that changes."""
+        self._own = own
+        self._peers = peers
         self._hosts: dict[ModelName, Hosts] = {}
         self._partners: dict[ModelName, dict[_Variant, dict[str, Host]]] = {}
         self._kept_inputs = self._found_kept()
@@ -28,7 +29,10 @@ class Hosting:
         known = self._hosts.get(model)
         if known is None:
             known = Hosts.of(
-                (node, hosted) for node in self._nodes() for hosted in node.profile.hosted if hosted.model == model
+                (node, hosted)
+                for node in (self._own, *self._peers.values())
+                for hosted in node.profile.hosted
+                if hosted.model == model
             )
             if known.all:  # Whoever asks for models that nobody has must not fill this node's memory.
                 self._hosts[model] = known
@@ -58,5 +62,4 @@ class Hosting:
         self._kept_inputs = self._found_kept()
 
     def _found_kept(self) -> frozenset[ModelName]:
-        own = next(iter(self._nodes()))
-        return frozenset(tier.model for tier in own.profile.hosted if not tier.raw_input_may_leave)
+        return frozenset(tier.model for tier in self._own.profile.hosted if not tier.raw_input_may_leave)

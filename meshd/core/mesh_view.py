@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from meshd.core.answer import Answer, Hop
 from meshd.core.candidate import Candidate
 from meshd.core.crossings import Crossings
+from meshd.core.doubts import Doubts
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.escalations import Escalations
 from meshd.core.estimate import Estimate
@@ -49,14 +50,14 @@ class MeshView:
         self.encodings = Encodings()
         self.crossings = Crossings()
         self._noticed = Noticed()
-        self.hosting = Hosting(self.nodes)
+        self.hosting = Hosting(self.own, self._peers)
         self.escalations = Escalations(self._noticed)
         self.radio = Radio()
         self.arrivals = Recent(fades_in_s=_ARRIVALS_FADE_S)
         """Of requests, here."""
         self.chargings = 0
         """How often this node began to charge."""
-        self._doubted: set[NodeId] = set()
+        self._doubts = Doubts()
 
     def nodes(self) -> Iterator[NodeView]:
         """Yield this node, then every peer that was met."""
@@ -68,8 +69,8 @@ class MeshView:
         other = copy(self)
         other.own = supposed(self.own)
         peers = {node_id: supposed(node) for node_id, node in self._peers.items()}
-        other._peers, other._doubted = peers, set()  # noqa: SLF001 - a view of its own class
-        other.hosting = Hosting(other.nodes)
+        other._peers, other._doubts = peers, Doubts()  # noqa: SLF001 - a view of its own class
+        other.hosting = Hosting(other.own, peers)
         return other
 
     def versions(self, now: float) -> tuple[int, ...]:
@@ -286,8 +287,7 @@ class MeshView:
         link = self.link_to(node_id)
         link.overdue(n_bytes, at_least_s, now)
         self._noticed.changed()
-        if link.doubt is not None:
-            self._doubted.add(node_id)
+        self._doubts.note(node_id, link)
 
     def called_back(self, node_id: NodeId, crossing_s: float, *, begins_s: float, now: float) -> None:
         """Take in that nobody waits any more for what was to begin to cross to a peer at some time."""
@@ -298,15 +298,8 @@ class MeshView:
 
     def weigh_doubts(self, now: float) -> None:
         """Let the next request try links that have been believed slow for long enough."""
-        for node_id in tuple(self._doubted):
-            peer = self._peers.get(node_id)
-            if peer is None or peer.link is None or peer.link.doubt is None:
-                self._doubted.discard(node_id)
-            else:
-                version = peer.link.version
-                peer.link.weigh(now)
-                if peer.link.version != version:
-                    self._noticed.changed()
+        if self._doubts.weigh(now):
+            self._noticed.changed()
 
     def passage(
         self, node: NodeView, hosted: HostedTier, stage: int, *, n_bytes: float, items: int, lossless: bool = False
@@ -364,8 +357,7 @@ class MeshView:
         """Take in one exchange over a link, and look again in a while where that made it look slow."""
         link = self.link_to(node_id)
         link.measured(n_bytes, transfer_s, now)
-        if link.doubt is not None:
-            self._doubted.add(node_id)
+        self._doubts.note(node_id, link)
         return link
 
     def _notice_exchange(self, answered: PeerAnswered, link: Link) -> None:
@@ -389,7 +381,7 @@ class MeshView:
             self._noticed.changed()
         if telemetry == peer.telemetry and telemetry.links is None:
             return
-        if telemetry.links is not None or _of_moment(telemetry) != _of_moment(peer.telemetry):
+        if telemetry.links is not None or telemetry.of_moment != peer.telemetry.of_moment:
             self._noticed.changed()
         peer.telemetry = telemetry
         if telemetry.links is not None:
@@ -404,14 +396,9 @@ class MeshView:
         self._hosts_changed()
         for stranger in [node_id for node_id in self._peers if node_id not in self.membership]:
             del self._peers[stranger]
+            self._doubts.forget(stranger)
 
 
 def _each_once(hosted: tuple[HostedTier, ...]) -> tuple[HostedTier, ...]:
     """Return what a peer announces, of one variant only what it says last: it cannot be two things at a time."""
     return tuple({(h.model, h.tier, h.artifact): h for h in hosted}.values())
-
-
-def _of_moment(telemetry: Telemetry) -> tuple[object, ...]:
-    """Return what answers tell of a node as well as heartbeats do, and plans depend on."""
-    queue = telemetry.queued, telemetry.running, telemetry.backlog_s
-    return *queue, telemetry.warm, telemetry.battery_fraction, telemetry.charging, telemetry.radio_awake

@@ -192,3 +192,9 @@ class Telemetry(Struct, frozen=True, kw_only=True):
     """The best links to others; none where it does not say: answers do not."""
     warm_stages: Annotated[tuple[WarmStages, ...], Meta(max_length=256)] | None = None
     """Of the models that may be cut; none where it does not say, as for links."""
+
+    @property
+    def of_moment(self) -> tuple[object, ...]:
+        """Return what answers tell of a node as well as heartbeats do, and plans depend on."""
+        queue = self.queued, self.running, self.backlog_s
+        return *queue, self.warm, self.battery_fraction, self.charging, self.radio_awake
