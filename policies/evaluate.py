@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from model_registry.extra import installing
 from policies.baselines import BASELINES
 from policies.bounds import Foresight
 from policies.errors import PoliciesError
@@ -27,7 +29,6 @@ from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
 from policies.evaluation.table import tables
 from policies.evaluation.worlds import World, play_worlds
-from policies.report.page import write_page
 from policies.scenario import Split, family, family_names
 
 REPORT = Path(__file__).with_name("report.html")
@@ -59,7 +60,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 ) -> None:
     """Play, print the figures, and write the page."""
     contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
-    names = _named(families)
+    names, write_page = _named(families), _page_writer()
     contenders[0].policy(names[0])  # What cannot be run is told before anything is played.
     worlds = [
         World(
@@ -86,6 +87,16 @@ def main() -> None:
     except PoliciesError as error:
         told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}", soft_wrap=True)
         raise SystemExit(1) from None
+
+
+def _page_writer() -> Callable[[Result, Path], None]:
+    """Return what writes the page; what it lacks is told before anything is played."""
+    try:
+        from policies.report.page import write_page  # noqa: PLC0415 - who only asks for help needs no matplotlib
+    except ModuleNotFoundError as error:
+        hint = f"Run: {installing('train')}"
+        raise PoliciesError(f"The page needs '{error.name}', which is not installed.", hint=hint) from error
+    return write_page
 
 
 def _named(families: str) -> list[str]:

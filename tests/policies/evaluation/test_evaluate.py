@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.skipif(find_spec("matplotlib") is None or find_spec("jinja2") is None, reason="the page needs `train`")
 def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1", "--page", str(page))
