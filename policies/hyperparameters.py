@@ -36,6 +36,7 @@ class Hyperparameters:
     lesson_epochs: int = 20
     lesson_rate: float = 1e-3
     lesson_scale_power: float = 0.5
+    lesson_temperature_joules: float = 0.01
     # Reinforcement.
     n_decisions: int = 1_500_000
     n_envs: int = 32
@@ -45,7 +46,7 @@ class Hyperparameters:
     learning_rate: float = 1e-3
     """At first; it falls in a line to a tenth."""
     gae_lambda: float = 0.9
-    entropy_weight: float = 0.002
+    entropy_weight: float = 0.005
     target_kl: float = 0.03
     n_critic_rollouts: int = 4
     """At first, from which only the critic learns: it knows nothing yet of the policy that the actor brings along."""
@@ -76,6 +77,7 @@ class Hyperparameters:
             n_epochs=self.lesson_epochs,
             learning_rate=self.lesson_rate,
             scale_power=self.lesson_scale_power,
+            temperature_joules=self.lesson_temperature_joules,
         )
 
     @property

@@ -9,7 +9,6 @@ and Bagnell 2014, arXiv 1406.5979).
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 
 import numpy as np
 import torch
@@ -18,6 +17,9 @@ from torch import Tensor
 
 from policies.labels import Labels
 from policies.network import Scorer, parts
+
+_NEVER = -1e4
+"""A logit of what was not tried: it is never chosen, and its logarithm is still a number."""
 
 
 class Lesson(Struct, frozen=True, kw_only=True):
@@ -29,6 +31,9 @@ class Lesson(Struct, frozen=True, kw_only=True):
     scale_power: float = 0.5
     """Regrets are divided by what a decision costs in that world, to this power: 0 minds joules, 1 shares of a cost."""
     weight_decay: float = 1e-2
+    temperature_joules: float = 0.01
+    """Ways whose regrets differ by less stay likely: what comes next has to find out, and cannot where nothing else is
+    ever tried."""
 
 
 def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: Callable[[str], None]) -> None:
@@ -42,18 +47,21 @@ def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: C
     for epoch in range(lesson.n_epochs):
         total = 0.0
         for batch in torch.randperm(len(labels), generator=chance).split(lesson.batch_size):
-            loss = expected_regret(scorer, seen[batch], tried[batch], regrets[batch])
+            regret, entropy = expected_regret(scorer, seen[batch], tried[batch], regrets[batch])
+            loss = regret - lesson.temperature_joules * entropy
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(scorer.parameters(), 1.0)
             optimizer.step()
-            total += loss.item() * len(batch)
+            total += regret.item() * len(batch)
         falling.step()
         if epoch % 10 == 0 or epoch == lesson.n_epochs - 1:
             say(f"imitation, epoch {epoch}: expected regret {total / len(labels):.5f}")
 
 
-def expected_regret(scorer: Scorer, seen: Tensor, tried: Tensor, regrets: Tensor) -> Tensor:
-    """Return the mean over decisions of the sum over ways of how likely each is times what it costs too much."""
-    logits = scorer(*parts(seen)).masked_fill(~tried, -inf)
-    return (logits.softmax(dim=1) * regrets).sum(dim=1).mean()
+def expected_regret(scorer: Scorer, seen: Tensor, tried: Tensor, regrets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum over ways of how likely each is times what it costs too much, and the entropy; means."""
+    logits = scorer(*parts(seen)).masked_fill(~tried, _NEVER)
+    likely = logits.softmax(dim=1)
+    entropy = -(likely * logits.log_softmax(dim=1)).sum(dim=1)
+    return (likely * regrets).sum(dim=1).mean(), entropy.mean()
