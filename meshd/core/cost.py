@@ -78,7 +78,7 @@ class CostModel:
         self.now = now
         self._settings = settings
         self._remaining_s = remaining_s
-        self._wakes = view.radio_wakes(now)
+        self._wakes = view.radio.wakes(now)
         self._own = self._terms(view.own)
         self._known_terms: dict[NodeId, Terms] = {view.own.profile.node_id: self._own}
 

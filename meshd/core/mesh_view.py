@@ -342,14 +342,6 @@ class MeshView:
                 node.forget(now)
                 self._noticed.changed()
 
-    def radio_wakes(self, now: float) -> int:
-        """Return 1 if this node's radio would have to be woken now, else 0."""
-        return self.radio.wakes(now)
-
-    def radio_used(self, now: float) -> None:
-        """Note that this node's radio is awake."""
-        self.radio.used(now)
-
     def _known(self, node_id: NodeId) -> NodeView | None:
         return self.own if node_id == self.own.profile.node_id else self._peers.get(node_id)
 

@@ -128,7 +128,7 @@ def _mesh(ground: Ground, settings: Settings, rate_bps: float, ratio: float) -> 
     node = view.peer(_THERE)
     assert node is not None, "it has just connected"
     node.link = Link(rtt_s=Estimate(mean=ground.rtt_s, variance=0.0, at_s=0.0), byte_s=8.0 / rate_bps)
-    view.radio_used(0.0)
+    view.radio.used(0.0)
     return view
 
 

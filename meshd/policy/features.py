@@ -124,7 +124,7 @@ class _Rows:
         return place
 
     def _own_place(self) -> _Place:
-        own, awake = self._view.own, not self._view.radio_wakes(self._now)
+        own, awake = self._view.own, not self._view.radio.wakes(self._now)
         alive = self._observation.alive / own.profile.slots
         power = own.profile.power
         logs = 0.0, 0.0, alive, 0.0, 0.0, 0.0, _joules_left(own), 0.0 if awake else power.radio_wake_joules
@@ -203,7 +203,7 @@ def _context(observation: Observation, view: MeshView, now: float, *, rule_cost:
         fraction,
         fraction - settings.battery_floor,
         telemetry.charging,
-        not view.radio_wakes(now),
+        not view.radio.wakes(now),
     )
 
 

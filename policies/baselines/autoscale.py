@@ -114,7 +114,7 @@ def _state(observation: Observation, view: MeshView, now: float) -> str:
         bisect_right((_NONE_S, 0.1, 1.0), min((one.queue_s + one.load_s for one in here), default=9.0)),
         bisect_right((0.02, 0.1, 0.5), min((one.transfer_s for one in far), default=9.0)),
         bisect_right((_NONE_S, 0.1, 1.0), min((one.queue_s + one.load_s for one in far), default=9.0)),
-        view.radio_wakes(now),
+        view.radio.wakes(now),
         bisect_right((0.15, 0.4), fraction) if not own.telemetry.charging else 3,
         int(observation.above is not None),
     )

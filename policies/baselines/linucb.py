@@ -112,7 +112,7 @@ def _features(candidate: Candidate, view: MeshView, now: float) -> Sequence[floa
         sqrt(prediction.escalation_s),
         prediction.miss_probability,
         prediction.own_joules,
-        float(not candidate.here and bool(view.radio_wakes(now))),
+        float(not candidate.here and bool(view.radio.wakes(now))),
     )
 
 

@@ -81,7 +81,7 @@ class Provident:
     def _may_gain(self, best: Candidate, wait_s: float, view: MeshView, now: float) -> bool:
         """Tell whether a radio that sleeps is likely to wake by itself soon enough to share its waking."""
         gain, power = self._parameters.wait_gain, view.own.profile.power
-        if not gain or best.here or not view.radio_wakes(now):
+        if not gain or best.here or not view.radio.wakes(now):
             return False
         recent = view.radio.recent
         expected_s = min(wait_s, recent.fades_in_s / max(recent.at(now), 1e-9))

@@ -161,7 +161,7 @@ class Pulse:
             telemetry = self._said[-1][1]
         else:
             mind = self._device.mind
-            telemetry = replace(mind.broad_telemetry(), radio_awake=not self._device.view.radio_wakes(beat_s))
+            telemetry = replace(mind.broad_telemetry(), radio_awake=not self._device.view.radio.wakes(beat_s))
         self.tell(beat_s, telemetry)
 
     def _beat_before(self, at_s: float) -> float:

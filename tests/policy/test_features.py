@@ -158,7 +158,7 @@ def test_the_context_tells_of_the_request_and_of_this_node() -> None:
     made.handle(
         events.HostChanged(warm=warm(watch()).warm, battery_fraction=0.3, charging=False, free_memory_bytes=None), 1.0
     )
-    made.view.radio_used(NOW - 0.5)
+    made.view.radio.used(NOW - 0.5)
     observation = asked(made, priority=Priority.BACKGROUND, deadline_s=30.0, input_bytes=5_000)
     seen = features(observation, made.view, NOW)
     expected = {
