@@ -35,7 +35,9 @@ def stirred(width: int) -> Scorer:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("export") / "policy.onnx"
-    export(stirred(64), path, name="stirred", seen=SEEN, training={"seed": 7})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tqdm.tqdm.monitor_interval", 0)  # The exporter's progress bars would leave a thread behind.
+        export(stirred(64), path, name="stirred", seen=SEEN, training={"seed": 7})
     return path
 
 
@@ -67,6 +69,7 @@ def test_a_daemon_takes_the_file_and_chooses_what_torch_chooses(exported: Path) 
         assert served.choose(*asked) == trained.choose(*asked)
 
 
-def test_a_network_that_is_too_large_is_not_shipped(tmp_path: Path) -> None:
+def test_a_network_that_is_too_large_is_not_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
     with pytest.raises(ExportFailed, match="more than 200000"):
         export(stirred(256), tmp_path / "policy.onnx", name="wide", seen=SEEN, training={})

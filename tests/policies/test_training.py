@@ -42,7 +42,10 @@ def training(folder: Path, recipe: Hyperparameters, said: list[str]) -> Training
 
 
 @pytest.mark.slow
-def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(tmp_path: Path) -> None:
+def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # The exporter's progress bars would leave a thread behind.
     said: list[str] = []
     training(tmp_path, TINY, said).run()
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
