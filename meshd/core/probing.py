@@ -30,8 +30,9 @@ BATTERY_INTERVAL_S = 6.0 * 3_600.0
 _AGAIN_S = 5.0
 """Between two steps: the echo of the last one may still be on its way."""
 
-_MOST_TRY_S = 0.5
-"""What a try may take of a link that is still as slow as it looked: it is made once in a minute, then more seldom."""
+_MOST_TRY_S = 1.5
+"""What measuring anew may take of a link that is as slow as it looked; it is done once in minutes, and without it one
+pause that an exchange met would be believed for good."""
 
 
 def choose_probe(own: NodeView, peers: Iterable[NodeView], now: float) -> tuple[NodeView, int] | None:
@@ -58,10 +59,11 @@ def choose_probe(own: NodeView, peers: Iterable[NodeView], now: float) -> tuple[
 def _try(link: Link, doubt: Doubt, now: float) -> int:
     """Return how large an exchange shows whether a link is still slow; 0 where that is for a request to find out.
 
-    An echo says nothing of requests that did not end, and a small one nothing of large ones that were slow.
+    An echo says nothing of requests that did not end, of which a doubt tells no bytes, and a small one nothing of large
+    ones that were slow.
     """
     n_bytes = min(doubt.n_bytes, STEPS_BYTES[-1])
-    if doubt.former is None or 4 * n_bytes < doubt.n_bytes or now < max(doubt.until_s, link.probed_s + doubt.lasts_s):
+    if 4 * n_bytes < doubt.n_bytes or now < max(doubt.until_s, link.probed_s + doubt.lasts_s):
         return 0
     as_it_looks = replace(link, doubt=None)
     return n_bytes if as_it_looks.crossing_s(n_bytes) <= _MOST_TRY_S else 0
@@ -73,7 +75,7 @@ def _next_step(link: Link, interval_s: float, now: float) -> int:
         return 0
     is_due = now - link.measured_s > interval_s
     if link.is_rate_measured:
-        return STEPS_BYTES[-1] if is_due and link.crossing_s(STEPS_BYTES[-1]) <= MOST_S else 0
+        return STEPS_BYTES[-1] if is_due and link.crossing_s(STEPS_BYTES[-1]) <= _MOST_TRY_S else 0
     largest = link.sizes_bytes[-1] if link.sizes_bytes else 0.0
     place = next(place for place, n_bytes in enumerate(STEPS_BYTES) if n_bytes > largest)
     # What is announced is what is to be found out: a larger step is judged by what the one before it took.

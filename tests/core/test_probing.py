@@ -145,14 +145,12 @@ def test_whatever_the_link_a_step_takes_little_of_it(rate_bps: float, rtt_s: flo
 
 def paused(takes_s: Callable[[int], float], *, probe: int, pause_s: float) -> Callable[[int], float]:
     """The same, but that one of the probes meets a pause of the other process."""
-    sent = iter(range(1_000_000))
-    return lambda n_bytes: takes_s(n_bytes) + (pause_s if next(sent) == 2 * (probe - 1) + 1 else 0.0)
+    asked = iter(range(1_000_000))  # Twice of each: how long it takes, and when its echo comes.
+    return lambda n_bytes: takes_s(n_bytes) + (pause_s if next(asked) // 2 == probe - 1 else 0.0)
 
 
 @pytest.mark.parametrize(("probe", "pause_s"), [(1, 0.05), (2, 0.05), (3, 1.0), (4, 1.0)])
-def test_a_pause_that_one_of_them_meets_is_found_out_within_minutes_without_a_request(
-    probe: int, pause_s: float
-) -> None:
+def test_a_pause_that_one_of_them_meets_is_found_out_without_a_request(probe: int, pause_s: float) -> None:
     made = scheduler(BAND, KITCHEN)
     probes(made, paused(even(100e6), probe=probe, pause_s=pause_s), seconds=1_800)
     assert link(made).doubt is None
@@ -212,6 +210,32 @@ def test_a_link_in_doubt_is_not_asked_before_its_time() -> None:
     probes(made, even(100e6), seconds=30)
     link(made).doubt = Doubt(until_s=300.0, lasts_s=45.0, n_bytes=65_536, former=link(made))
     assert probes(made, even(100e6), seconds=260, since_s=35) == []
+
+
+def in_doubt(looks_s: float) -> Scheduler:
+    """A link that was quick, and then took so long for 64 KiB twice; it may be tried at second 100."""
+    made = scheduler(BAND, KITCHEN)
+    probes(made, even(100e6), seconds=30)
+    for now in (30.0, 31.0):
+        link(made).measured(65_536, looks_s, now)
+    known = link(made).doubt
+    assert known is not None
+    known.until_s = 100.0
+    return made
+
+
+def test_a_try_whose_echo_never_comes_is_repeated_seldom() -> None:
+    made, asked_s = in_doubt(0.2), []
+    for second in range(90, 400):
+        beat = events.PeerHeard(node_id=KITCHEN.node_id, telemetry=warm(KITCHEN), rtt_s=RTT_S)
+        told = made.handle(beat, float(second))
+        asked_s += [second for command in told if isinstance(command, Announce) and command.probed]
+    assert asked_s[0] == 100
+    assert len(asked_s) <= 8
+
+
+def test_a_link_that_looks_so_slow_that_a_try_would_hold_it_up_is_left_to_requests() -> None:
+    assert probes(in_doubt(5.0), even(100e6), seconds=600, since_s=90) == []
 
 
 def test_an_echo_ends_no_doubt_about_what_did_not_end() -> None:

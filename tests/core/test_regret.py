@@ -112,6 +112,15 @@ def test_what_had_to_make_room_is_loaded_again_only_after_as_much_is_lost_again(
     assert again - first >= 0.8 * first
 
 
+def test_what_was_loaded_once_is_not_taken_for_a_load_that_failed() -> None:
+    made = cold(settings=replace(SETTINGS, latency_price_watts=1000.0))
+    first = next(number for number in range(1, 500) if WarmUp in kinds(asks(made, number)))
+    made.handle(state(OWN.artifact), first * 0.1 + 0.05)
+    made.handle(state(), first * 0.1 + 0.06)
+    again = next(number for number in range(first + 1, 999) if WarmUp in kinds(asks(made, number)))
+    assert again - first <= 1.5 * first < 100
+
+
 def test_a_deadline_that_loading_alone_would_miss_counts_as_lost_too() -> None:
     made = cold()
     told = [kinds(asks(made, number, deadline_s=0.5)) for number in range(1, 200)]
