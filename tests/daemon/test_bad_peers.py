@@ -258,7 +258,8 @@ async def test_the_longest_route_that_a_peer_may_tell_of_fits_into_this_nodes_an
     hub.say(*hub.result(request.request_id, route=(hop,) * (4 * MAX_HOPS)))
     outcome = await client.outcome("r1")
     assert isinstance(outcome, Answered)
-    assert outcome.route == (hop,) * (4 * MAX_HOPS)
+    first, *others = outcome.route
+    assert (replace(first, transfer_s=hop.transfer_s), *others) == (hop,) * (4 * MAX_HOPS)
 
 
 def infer(request_id: str, mean: float, **changes: Any) -> tuple[Infer, tuple[bytes]]:
