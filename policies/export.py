@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.record import Record
+from model_registry.runtime.onnx_session import OnnxSession
 from policies.errors import ExportFailed
 from policies.network import Scorer
 from policies.scored_policy import Floats, Logits
@@ -73,11 +74,7 @@ def export(scorer: Scorer, path: Path, *, name: str, seen: Range, training: Mapp
 
 def logits_of(path: Path) -> Logits:
     """Return what runs such a file."""
-    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
-
-    options = SessionOptions()
-    options.intra_op_num_threads = 1
-    session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = OnnxSession(path.read_bytes())
 
     def run(candidates: Floats, context: Floats) -> Floats:
         logits: Floats = session.run(["logits"], {"candidates": candidates, "context": context})[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from meshd.core.candidate import WAIT, Observation
+from meshd.core.candidate import Observation
 from meshd.core.mesh_view import MeshView
 from meshd.policy.features import features
 
@@ -28,6 +28,4 @@ class ScoredPolicy:
     def choose(self, observation: Observation, view: MeshView, now: float) -> int:
         """Return the index of the candidate with the highest logit, or WAIT."""
         seen = features(observation, view, now)
-        logits = self._logits_of(seen.candidates[None], seen.context[None])[0]
-        best = int(np.where(seen.mask, logits, -np.inf).argmax())
-        return WAIT if best == len(observation.candidates) else best
+        return seen.choice(self._logits_of(seen.candidates[None], seen.context[None])[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from struct import pack
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from meshd.core.candidate import Candidate, Observation
+from meshd.core.candidate import WAIT, Candidate, Observation
 from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import DeviceClass, HostedTier
@@ -46,6 +47,11 @@ class Features(NamedTuple):
     """bool[candidates + 1]: what may be chosen."""
     rule: int
     """Which candidate the heuristic would take."""
+
+    def choice(self, logits: NDArray[np.float32]) -> int:
+        """Return the index of the candidate with the highest of ``float32[candidates + 1]``, or WAIT: its last row."""
+        best = int(np.where(self.mask, logits, -inf).argmax())
+        return WAIT if best == len(self.mask) - 1 else best
 
 
 def features(observation: Observation, view: MeshView, now: float) -> Features:

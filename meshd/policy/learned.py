@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meshd.core.candidate import WAIT, Observation
+from meshd.core.candidate import Observation
 from meshd.core.mesh_view import MeshView
 from meshd.errors import PolicyFailed, PolicyUnusable
 from meshd.policy.features import Features, features
@@ -67,11 +66,11 @@ class LearnedPolicy:
 
     def decide(self, seen: Features) -> int:
         """Return the same for features that were computed already."""
-        scores = np.where(seen.mask, self._logits(seen.candidates, seen.context), -inf)
-        best = int(scores.argmax())
-        if not np.isfinite(scores[best]):
-            raise PolicyFailed(f"policy {self.name} gave a logit of {scores[best]}.")
-        return WAIT if best == len(seen.mask) - 1 else best
+        logits = self._logits(seen.candidates, seen.context)
+        choice = seen.choice(logits)
+        if not np.isfinite(logits[choice]):
+            raise PolicyFailed(f"policy {self.name} gave a logit of {logits[choice]}.")
+        return choice
 
     def _logits(self, candidates: NDArray[np.float32], context: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
