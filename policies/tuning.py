@@ -27,7 +27,7 @@ from policies.baselines.catalogue import Space
 from policies.baselines.learner import Learner
 from policies.baselines.tuned import ANY_FAMILY, FOUND_BY, TUNED_FILE, memory_file
 from policies.evaluation.contender import Contender
-from policies.evaluation.play import play
+from policies.evaluation.play import play, request_cost
 from policies.scenario import Scenario, Split, draw, family_names
 
 _FULL = 32
@@ -124,7 +124,7 @@ def best_of(name: str, scenarios: Sequence[Scenario]) -> Parameters:
 def mean_cost(contender: Contender, scenarios: Sequence[Scenario]) -> float:
     """Return the mean over worlds of what a request costs; infinity without worlds."""
     costs = [
-        play(scenario, lambda: contender.policy(scenario.family)).cost / max(1, len(scenario.arrivals))  # noqa: B023
+        request_cost(scenario, lambda: contender.policy(scenario.family))  # noqa: B023
         for scenario in scenarios
     ]
     return sum(costs) / len(costs) if costs else inf

@@ -7,8 +7,8 @@ from statistics import fmean
 from msgspec import Struct
 
 from meshd.core.policy import LeastExpectedCost, Policy
+from policies.evaluation.play import request_cost
 from policies.scenario import Scenario
-from policies.simulator import Simulator
 from policies.worlds import Worlds
 
 
@@ -48,13 +48,5 @@ def mean_gain(compared: list[Comparison]) -> float:
     return fmean(one.gain for one in compared)
 
 
-def cost_of(scenario: Scenario, policy: Policy) -> float:
-    """Return what a world costs under a policy, in joules for each request."""
-    simulator = Simulator(scenario)
-    while (choice := simulator.next_choice()) is not None:
-        simulator.choose(policy.choose(choice.observation, choice.view, choice.now))
-    return simulator.costs.cost / len(scenario.arrivals)
-
-
 def _costs(scenarios: list[Scenario], policy: Policy) -> tuple[float, ...]:
-    return tuple(cost_of(scenario, policy) for scenario in scenarios)
+    return tuple(request_cost(scenario, lambda: policy) for scenario in scenarios)

@@ -21,6 +21,11 @@ def play(scenario: Scenario, make: MakePolicy, *, replies_tell: bool = True) -> 
     return simulator.costs
 
 
+def request_cost(scenario: Scenario, make: MakePolicy) -> float:
+    """Return what a request of a world costs in the mean, in joules, where each node has a policy of its own."""
+    return play(scenario, make).cost / max(1, len(scenario.arrivals))
+
+
 class Fleet:
     """The policies of all nodes; those that learn hear of every end before the next choice."""
 
