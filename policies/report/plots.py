@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from model_registry.convert.report.drawing import ACCENT, INK, LINE, QUIET, drawn
 from policies.baselines import DEFAULT
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 from policies.evaluation.worlds import PLANNER, RELAXATION
-from policies.report.drawing import ACCENT, INK, LINE, QUIET, drawn
 
 _ROW_IN, _FRAME_IN = 0.24, 0.7
+_WIDTH_IN = 4.2
+"""About a phone's width, so that text keeps its size there."""
+_STYLE = {"font.size": 9, "ytick.labelcolor": INK}
 
 
 def rewards_svg(scores: Scores, ours: str, unique: str) -> str:
@@ -30,7 +33,7 @@ def rewards_svg(scores: Scores, ours: str, unique: str) -> str:
         axes.set_xlabel("cost of a request, joules: less is better")
         axes.set_xlim(left=0.0)
 
-    return drawn(draw, height_in=_FRAME_IN + _ROW_IN * len(ranked), unique=unique)
+    return _drawn(draw, height_in=_FRAME_IN + _ROW_IN * len(ranked), unique=unique)
 
 
 def gains_svg(result: Result, unique: str) -> str:
@@ -45,7 +48,7 @@ def gains_svg(result: Result, unique: str) -> str:
         _name_rows(axes, [name for name, _ in ranked])
         axes.set_xlabel("joules gained a request")
 
-    return drawn(draw, height_in=_FRAME_IN + _ROW_IN * max(2, len(ranked)), unique=unique)
+    return _drawn(draw, height_in=_FRAME_IN + _ROW_IN * max(2, len(ranked)), unique=unique)
 
 
 def misses_svg(scores: Scores, ours: str, unique: str) -> str:
@@ -74,7 +77,7 @@ def misses_svg(scores: Scores, ours: str, unique: str) -> str:
         axes.set_xlabel("joules of all nodes for a world's requests")
         axes.set_ylabel("deadlines missed")
 
-    return drawn(draw, height_in=3.2, unique=unique)
+    return _drawn(draw, height_in=3.2, unique=unique)
 
 
 def families_svg(result: Result, unique: str) -> str:
@@ -96,7 +99,7 @@ def families_svg(result: Result, unique: str) -> str:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel(f"cost as a share of {DEFAULT}")
 
-    return drawn(draw, height_in=_FRAME_IN + 0.3 + 0.3 * len(names), unique=unique)
+    return _drawn(draw, height_in=_FRAME_IN + 0.3 + 0.3 * len(names), unique=unique)
 
 
 def shares(policies: Mapping[str, Figures], result: Result) -> dict[str, float]:
@@ -148,3 +151,7 @@ def _cost(entry: tuple[str, Figures]) -> float:
 
 def _joules(one: Figures) -> float:
     return sum(one.joules.values())
+
+
+def _drawn(draw: Callable[[Axes], None], *, height_in: float, unique: str) -> str:
+    return drawn(draw, size_in=(_WIDTH_IN, height_in), style=_STYLE, unique=unique)

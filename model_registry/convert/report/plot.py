@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from msgspec import Struct
 
 from model_registry.advice.recommendation import pareto_front
+from model_registry.convert.report.drawing import ACCENT, LINE, QUIET, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# matplotlib knows no variables of a style sheet: it draws in stand-ins, which are replaced in what it wrote.
-_VARIABLES = {"#010203": "var(--ink)", "#040506": "var(--quiet)", "#070809": "var(--accent)", "#0a0b0c": "var(--line)"}
-_INK, _QUIET, _ACCENT, _LINE = _VARIABLES
-_STYLE = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.edgecolor": _LINE,
-    "axes.labelcolor": _QUIET,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "xtick.color": _LINE,
-    "ytick.color": _LINE,
-    "xtick.labelcolor": _QUIET,
-    "ytick.labelcolor": _QUIET,
-    "text.parse_math": False,
-}
-_WIDTH_IN, _HEIGHT_IN = 3.8, 2.9
+_STYLE = {"font.size": 10, "ytick.labelcolor": QUIET}
+_SIZE_IN = 3.8, 2.9
 """A phone's width, so that text keeps its size there: 3.8 in at 72 points are 274 units, and a phone shows 300."""
 _LABEL_PT = 12.0
 """Distance from one label to the next below, at least."""
@@ -58,16 +39,15 @@ def pareto_svg(points: Sequence[Point], *, cost: str, metric: str, unique: str) 
 
     What nothing beats is filled and joined by a line. `unique` keeps the element's ids apart from those of others.
     """
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": unique}):
-        figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), layout="constrained")
-        axes = figure.add_subplot()
+
+    def draw(axes: Axes) -> None:
         _lay_out(axes, points, cost, metric)
         _draw(axes, points)
-        figure.draw_without_rendering()
+        assert isinstance(axes.figure, Figure), "these axes have a figure of their own"
+        axes.figure.draw_without_rendering()
         _label(axes, points)
-        written = io.StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inlined(written.getvalue(), unique)
+
+    return drawn(draw, size_in=_SIZE_IN, style=_STYLE, unique=unique)
 
 
 def _lay_out(axes: Axes, points: Sequence[Point], cost: str, metric: str) -> None:
@@ -80,8 +60,7 @@ def _lay_out(axes: Axes, points: Sequence[Point], cost: str, metric: str) -> Non
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.margins(y=0.16)
-    axes.grid(visible=True, axis="y", color=_LINE, linewidth=0.5)
-    axes.tick_params(which="both", length=0)
+    axes.grid(visible=True, axis="y", color=LINE, linewidth=0.5)
     axes.set_xlabel(cost)
     axes.set_ylabel(f"{metric}, %")
 
@@ -96,8 +75,8 @@ def _draw(axes: Axes, points: Sequence[Point]) -> None:
     front = pareto_front({point.name: (point.cost, point.accuracy) for point in points})
     best = sorted((point for point in points if point.name in front), key=lambda point: point.cost)
     rest = [point for point in points if point.name not in front]
-    axes.plot(*_coordinates(best), color=_ACCENT, linewidth=1, marker="o", markersize=6)
-    axes.plot(*_coordinates(rest), linestyle="", marker="o", markersize=6, markeredgecolor=_QUIET, color="none")
+    axes.plot(*_coordinates(best), color=ACCENT, linewidth=1, marker="o", markersize=6)
+    axes.plot(*_coordinates(rest), linestyle="", marker="o", markersize=6, markeredgecolor=QUIET, color="none")
 
 
 def _coordinates(points: Sequence[Point]) -> tuple[list[float], list[float]]:
@@ -138,16 +117,3 @@ def _moved_down(label: _Label, others: Sequence[_Label]) -> _Label:
         if label.covers(other):
             label = label._replace(height=other.height - _LABEL_PT)
     return label
-
-
-def _inlined(written: str, unique: str) -> str:
-    """Return the svg element alone, as wide as its place allows, in the page's colours and with ids of its own."""
-    element = written[written.index("<svg") :]
-    element = re.sub(r"<(metadata|style)\b.*?</\1>", "", element, flags=re.DOTALL)
-    element = re.sub(r'^(<svg[^>]*?) width="[^"]*"', r"\1", element)
-    element = re.sub(r'^(<svg[^>]*?) height="[^"]*"', r"\1", element)
-    element = re.sub(r'\bid="', f'id="{unique}-', element)
-    element = re.sub(r'(href="|url\()#', rf"\1#{unique}-", element)
-    for stand_in, variable in _VARIABLES.items():
-        element = element.replace(stand_in, variable)
-    return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)

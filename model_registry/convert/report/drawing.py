@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,7 +17,6 @@ INK, QUIET, ACCENT, LINE = _VARIABLES
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": QUIET,
@@ -25,17 +25,17 @@ _STYLE = {
     "xtick.color": LINE,
     "ytick.color": LINE,
     "xtick.labelcolor": QUIET,
-    "ytick.labelcolor": INK,
     "text.parse_math": False,
 }
-WIDTH_IN = 4.2
-"""About a phone's width, so that text keeps its size there."""
 
 
-def drawn(draw: Callable[[Axes], None], *, height_in: float, unique: str) -> str:
-    """Return an ``svg`` element of what ``draw`` puts on axes; ``unique`` keeps its ids apart from those of others."""
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": unique}):
-        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+def drawn(draw: Callable[[Axes], None], *, size_in: tuple[float, float], style: Mapping[str, Any], unique: str) -> str:
+    """Return an ``svg`` element of what ``draw`` puts on axes, with some of the style its own.
+
+    ``unique`` keeps the element's ids apart from those of others.
+    """
+    with mpl.rc_context({**_STYLE, **style, "svg.hashsalt": unique}):
+        figure = Figure(figsize=size_in, layout="constrained")
         axes = figure.add_subplot()
         axes.tick_params(which="both", length=0)
         draw(axes)
