@@ -2,9 +2,6 @@
 
 import asyncio
 
-from meshd.core.answer import Answer, Energy, Hop, Timings
-from meshd.core.ids import ModelName, NodeId
-from meshd.core.node import DeviceClass
 from meshd.errors import ProtocolError
 from meshd.net.accounts import MOST_OVERSTEPS
 from meshd.net.credit import LEAST_COST_BYTES
@@ -19,6 +16,7 @@ from meshd.wire.messages import (
     Result,
     TensorHeader,
 )
+from tests.core.builders import answer_of, hub
 from tests.net.nodes import until
 from tests.net.test_session import Taken, close, record, said, transport_of
 
@@ -142,20 +140,7 @@ async def test_what_waits_for_one_that_asks_and_does_not_read_stays_within_its_c
     await close(one, two)
 
 
-ANSWER = Answer(
-    model=ModelName("toy"),
-    version="1",
-    tier=DeviceClass.HUB,
-    variant="fp32",
-    score=None,
-    anomalous=None,
-    confidence=None,
-    degraded=False,
-    escalations=0,
-    route=(Hop(node_id=NodeId("b" * 64), node="two", tier=DeviceClass.HUB, variant="fp32", compute_s=0.0),),
-    timings=Timings(),
-    energy=Energy(),
-)
+ANSWER = answer_of(hub())
 WINDOW_BYTES = 32 * LEAST_COST_BYTES
 LARGE_BYTES = WINDOW_BYTES // 2
 

@@ -5,30 +5,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from meshd.core.answer import Answer, Energy, Hop, Timings
-from meshd.core.ids import ModelName, NodeId
-from meshd.core.node import DeviceClass
+from meshd.core.answer import Answer
 from meshd.errors import ProtocolError
 from meshd.wire.frame import FrameReader, decode, encode
 from meshd.wire.messages import Infer, Message, Result, TensorHeader
+from tests.core.builders import answer_of, hub
 
 HEADER = TensorHeader(name="ecg", dtype="float32", shape=(1,))
 INFER = Infer(request_id="r", model="toy", tensors=(HEADER,), deadline_s=1.0, via=("f" * 64,))
-HOP = Hop(node_id=NodeId("f" * 64), node="kitchen", tier=DeviceClass.HUB, variant="fp32", compute_s=0.1)
-ANSWER = Answer(
-    model=ModelName("toy"),
-    version="1.0.0",
-    tier=DeviceClass.HUB,
-    variant="fp32",
-    score=None,
-    anomalous=None,
-    confidence=None,
-    degraded=False,
-    escalations=0,
-    route=(HOP, HOP),
-    timings=Timings(),
-    energy=Energy(),
-)
+(HOP,) = answer_of(hub()).route
+ANSWER = replace(answer_of(hub()), route=(HOP, HOP))
 OBEYED = ("\x1b[2J", "a\nb", "\x9b", "1\u202e.0", "fp16\u2066", "\u2028")
 
 
