@@ -9,33 +9,32 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from benchmarks.over_nodes import plot_over_nodes
 from meshd.bench.decisions import BOUNDS_US, MESHES, measure_decisions
 from meshd.bench.lives import measure_lives
 from meshd.bench.report import Quantiles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Curves = Mapping[str, Mapping[int, Quantiles]]
 
 
 def plot(curves: Curves, path: Path) -> None:
     """Draw the curves and their bounds into a picture."""
-    import matplotlib as mpl  # noqa: PLC0415 - measuring needs no drawing
-    from matplotlib.figure import Figure  # noqa: PLC0415
 
-    mpl.rcParams["svg.hashsalt"] = "meshd"  # The same figures make the same file.
-    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for (name, curve), colour in zip(curves.items(), ("tab:blue", "tab:orange"), strict=True):
-        axes.plot(list(curve), [taken.p50 for taken in curve.values()], "o--", color=colour, label=f"{name}, p50")
-        axes.plot(list(curve), [taken.p99 for taken in curve.values()], "o-", color=colour, label=f"{name}, p99")
-    axes.plot(list(BOUNDS_US), list(BOUNDS_US.values()), "kv", label="bound of the p99")
-    axes.set(xscale="log", yscale="log", xlabel="nodes in the mesh", ylabel="one decision, microseconds")
-    axes.set_xticks(MESHES, [str(n_nodes) for n_nodes in MESHES])
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend()
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    def draw(axes: Axes) -> None:
+        for (name, curve), colour in zip(curves.items(), ("tab:blue", "tab:orange"), strict=True):
+            axes.plot(list(curve), [taken.p50 for taken in curve.values()], "o--", color=colour, label=f"{name}, p50")
+            axes.plot(list(curve), [taken.p99 for taken in curve.values()], "o-", color=colour, label=f"{name}, p99")
+        axes.plot(list(BOUNDS_US), list(BOUNDS_US.values()), "kv", label="bound of the p99")
+        axes.legend()
+
+    plot_over_nodes(draw, MESHES, path, ylabel="one decision, microseconds")
 
 
 def main() -> None:

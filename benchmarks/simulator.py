@@ -16,9 +16,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from benchmarks.over_nodes import plot_over_nodes
 from meshd.bench.decisions import POWER, profile
 from meshd.core.candidate import Observation
 from meshd.core.ids import ModelName, RequestId
@@ -41,6 +43,9 @@ from policies.scenario import (
     salt,
 )
 from policies.simulator import Simulator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MESHES = (3, 10, 30, 64, 250, 1000)
 N_ASKING = 3
@@ -162,17 +167,11 @@ def _links(nodes: tuple[Node, ...]) -> tuple[Link, ...]:
 
 def plot(curve: Mapping[int, float], path: Path) -> None:
     """Draw the curve into a picture."""
-    import matplotlib as mpl  # noqa: PLC0415 - measuring needs no drawing
-    from matplotlib.figure import Figure  # noqa: PLC0415
 
-    mpl.rcParams["svg.hashsalt"] = "meshd"  # The same figures make the same file.
-    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(list(curve), list(curve.values()), "o-", color="tab:blue")
-    axes.set(xscale="log", yscale="log", xlabel="nodes in the mesh", ylabel="one decision simulated, microseconds")
-    axes.set_xticks(list(curve), [str(n_nodes) for n_nodes in curve])
-    axes.grid(visible=True, alpha=0.3)
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    def line(axes: Axes) -> None:
+        axes.plot(list(curve), list(curve.values()), "o-", color="tab:blue")
+
+    plot_over_nodes(line, list(curve), path, ylabel="one decision simulated, microseconds")
 
 
 def main() -> None:
