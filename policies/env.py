@@ -60,9 +60,10 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
 
     **Reward.** Minus the realised cost between this decision and the next, in joules (times ``reward_per_joule``):
     joules of all nodes, those from the wall at the discount of the settings, + ``latency_price_watts`` for each second
-    that a client waited, + ``miss_price_joules`` for each that waited in vain, + the scenario's price of each anomaly
-    that a tier hid which a larger one would have called. Seconds and misses are charged when a request ends. Every
-    joule counts once; what a node draws whatever is decided counts nothing.
+    that a client waited, those in the background at their discount, + ``miss_price_joules`` for each that waited in
+    vain, + the scenario's price of each anomaly that a tier hid which a larger one would have called. Seconds and
+    misses are charged when a request ends. Every joule counts once; what a node draws whatever is decided counts
+    nothing.
 
     **Discount.** By time and not by decision (semi-Markov): ``info["discount"]`` is exp(-rate * seconds) until the next
     decision, 0 at the end; what is charged between two decisions is discounted within the reward, by its own age.

@@ -77,6 +77,8 @@ class CostModel:
         self.here = here
         self.now = now
         self._settings = settings
+        self.price_watts = settings.price_watts(request.priority)
+        """What a second of this request costs, on the scale of joules."""
         self._remaining_s = remaining_s
         self._wakes = view.radio.wakes(now)
         self._own = self._terms(view.own)
@@ -254,7 +256,7 @@ class CostModel:
         deviation_s = sqrt(course.variance + (rate * onward.deviation_s) ** 2)
         miss = _probability_above(self._remaining_s, total_s, deviation_s)
         weighted = course.weighted_joules + rate * onward.weighted_joules
-        seconds_cost = settings.latency_price_watts * (total_s + course.delay_s)
+        seconds_cost = self.price_watts * total_s + settings.latency_price_watts * course.delay_s
         return Prediction(
             queue_s=course.queue_s,
             load_s=course.load_s,
@@ -321,11 +323,6 @@ class CostModel:
         """Return what a joule there counts."""
         on_mains = node.profile.power.battery_joules is None or node.telemetry.charging
         return self._settings.mains_joule_weight if on_mains else 1.0
-
-    @property
-    def price_watts(self) -> float:
-        """Return what a second costs on the scale of joules."""
-        return self._settings.latency_price_watts
 
 
 _CERTAIN = 8.0

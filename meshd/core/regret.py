@@ -19,6 +19,7 @@ from typing import NamedTuple
 from meshd.core.books import Books
 from meshd.core.candidate import Candidate, Mask, Observation
 from meshd.core.commands import WarmUp
+from meshd.core.request import Priority
 
 
 class Loss(NamedTuple):
@@ -34,7 +35,7 @@ class Regret:
     def __init__(self, books: Books) -> None:
         self._view = books.view
         self._commands = books.commands
-        self._price_watts = books.settings.latency_price_watts
+        self._settings = books.settings
 
     def look_back(self, observation: Observation, chosen: Candidate, now: float) -> None:
         """Count what this choice loses for want of a model in memory, and load that model if it is enough."""
@@ -53,28 +54,30 @@ class Regret:
         if rather.here and loading.is_under_way(artifact, now):
             return  # It is paid for.
         lost = self._view.forgo(rather.node_id, artifact, loss.joules)
-        if rather.here and lost >= self._price_watts * rather.prediction.load_s:
+        if rather.here and lost >= self._settings.latency_price_watts * rather.prediction.load_s:
             self._view.made_up(rather.node_id, artifact)
             loading.ask(artifact, rather.prediction.load_s, now)
             self._commands.append(WarmUp(tier=rather.tier))
 
     def _loss(self, observation: Observation, chosen: Candidate) -> Loss | None:
         """Return the cheapest of what would be cheaper than the chosen one if all that is cold were warm."""
-        found, least = None, self._cost_warm(chosen)
+        urgency = observation.priority
+        found, least = None, self._cost_warm(chosen, urgency)
         chosen_cost = least
         for candidate in observation.candidates:
             if candidate is not chosen and _is_cold(candidate) and _might_be_chosen(candidate, observation, chosen):
-                cost = self._cost_warm(candidate)
+                cost = self._cost_warm(candidate, urgency)
                 if cost < least:
                     found, least = candidate, cost
         return None if found is None else Loss(found, chosen_cost - least)
 
-    def _cost_warm(self, candidate: Candidate) -> float:
+    def _cost_warm(self, candidate: Candidate, priority: Priority) -> float:
         """Return what it would cost without loading. The risk to be late, which loading may be, is left out then."""
-        expected = candidate.prediction
+        expected, settings = candidate.prediction, self._settings
         if not expected.load_s:
             return expected.cost
-        return expected.weighted_joules + self._price_watts * (expected.burden_s - expected.load_s)
+        own_cost = settings.price_watts(priority) * (expected.total_s - expected.load_s)
+        return expected.weighted_joules + own_cost + settings.latency_price_watts * expected.delay_s
 
 
 def _is_cold(candidate: Candidate) -> bool:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from meshd.core.request import Priority
+
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Price = Annotated[float, Meta(ge=0)]
@@ -33,6 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Silence after which a peer is declared dead."""
     latency_price_watts: Price = 0.1
     """What a second of waiting costs, in joules: at 0.1 W, 10 ms sooner is worth 1 mJ."""
+    background_second_weight: Share = 0.1
+    """A second of a background request counts a tenth of another's: nobody sits and waits for it."""
     mains_joule_weight: Price = 0.1
     """A joule from the wall counts a tenth of a joule from a battery."""
     miss_price_joules: Price = 1.0
@@ -51,3 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Most requests that are run together."""
     max_wait_s: Annotated[float, Meta(ge=0)] = 60.0
     """How long a policy may have a background request wait for a cheaper moment; 0: not at all."""
+
+    def price_watts(self, priority: Priority) -> float:
+        """Return what a second of a request of some priority costs, in joules."""
+        weight = self.background_second_weight if priority is Priority.BACKGROUND else 1.0
+        return weight * self.latency_price_watts

@@ -197,7 +197,7 @@ def _context(observation: Observation, view: MeshView, now: float, *, rule_cost:
         view.radio.recent.at(now),
         min(_LONG_S, now - view.radio.used_s),
         0.0 if joules is None else joules * fraction,
-        settings.latency_price_watts,
+        settings.price_watts(observation.priority),
         settings.miss_price_joules,
         settings.mains_joule_weight,
         wait_s is not None,

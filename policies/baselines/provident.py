@@ -9,6 +9,7 @@ from msgspec import Struct
 from meshd.core.candidate import WAIT, Candidate, Observation, Prediction
 from meshd.core.mesh_view import MeshView
 from meshd.core.node_view import NodeView
+from meshd.core.request import Priority
 from policies.baselines.rungs import allowed, least, next_rung
 
 
@@ -85,7 +86,7 @@ class Provident:
             return False
         recent = view.radio.recent
         expected_s = min(wait_s, recent.fades_in_s / max(recent.at(now), 1e-9))
-        return gain * power.radio_wake_joules > view.settings.latency_price_watts * expected_s
+        return gain * power.radio_wake_joules > view.settings.price_watts(Priority.BACKGROUND) * expected_s
 
 
 def _emptiness(node: NodeView) -> float:

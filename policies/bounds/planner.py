@@ -75,7 +75,7 @@ def _tried(simulator: Simulator, index: int, rule: Policy, until_s: float) -> fl
 def _waited(simulator: Simulator) -> float:
     """Return the price of what clients have waited who have no answer yet; those who never asked weigh on all alike."""
     ended = {entry.request for entry in simulator.costs.ends}
-    price, now = simulator.scenario.settings.latency_price_watts, simulator.now
+    settings, now = simulator.scenario.settings, simulator.now
     came = takewhile(lambda numbered: numbered[1].at_s <= now, enumerate(simulator.scenario.arrivals))
-    open_s = [now - arrival.at_s for number, arrival in came if number not in ended]
-    return price * sum(seconds for seconds in open_s if seconds <= _LONGEST_OPEN_S)
+    waiting = (arrival for number, arrival in came if number not in ended and now - arrival.at_s <= _LONGEST_OPEN_S)
+    return sum((now - arrival.at_s) * settings.price_watts(arrival.request.priority) for arrival in waiting)

@@ -91,7 +91,7 @@ class Relaxation:
         share = min(1.0, self._models[arrival.request.model].further_item)
         seconds = _least_sum(units, lambda _: 1.0)
         joules = _least_sum(units, lambda unit: unit.joules_per_s)
-        return share * joules + (seconds + way_s) * self._scenario.settings.latency_price_watts
+        return share * joules + (seconds + way_s) * self._scenario.settings.price_watts(arrival.request.priority)
 
     def _way_s(self, number: int, arrival: Arrival) -> float:
         """Return the least delay of a word out and a word back; infinity without links."""

@@ -151,6 +151,7 @@ class PriceForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What seconds, misses and joules are weighed with; see :class:`meshd.core.settings.Settings`."""
 
     latency_price_watts: Range = (0.05, 0.2)
+    background_second_weight: Range = (0.05, 0.2)
     miss_price_joules: Range = (0.5, 2.0)
     missed_anomaly_joules: Range = (1.0, 4.0)
 

@@ -22,7 +22,8 @@ def world_tables(scenario: Scenario) -> RenderableType:
     settings = scenario.settings
     head = (
         f"[bold]{scenario.name}[/] ({scenario.split}), {scenario.horizon_s:g} s, {len(scenario.arrivals)} requests\n"
-        f"a second costs {settings.latency_price_watts:.3g} J, a miss {settings.miss_price_joules:.3g} J, a missed "
+        f"a second costs {settings.latency_price_watts:.3g} J ({settings.background_second_weight:.2g} of that in the "
+        f"background), a miss {settings.miss_price_joules:.3g} J, a missed "
         f"anomaly {scenario.missed_anomaly_joules:.3g} J; a byte {scenario.radio_joules_per_byte * 1e6:.3g} µJ"
     )
     return Group(

@@ -1,8 +1,9 @@
 """What was truly spent, waited and missed, each joule once, with its moment: what a reward is computed from.
 
 The price is the core's own, on realised figures: weighted joules + ``latency_price_watts`` for each second that a
-client waited + ``miss_price_joules`` for each that waited in vain + the scenario's price of a hidden anomaly. What a
-node takes whatever is decided (idling, its screen) is counted in :meth:`Costs.joules` and costs nothing.
+client waited, at a discount in the background, + ``miss_price_joules`` for each that waited in vain + the scenario's
+price of a hidden anomaly. What a node takes whatever is decided (idling, its screen) is counted in
+:meth:`Costs.joules` and costs nothing.
 """
 
 from __future__ import annotations

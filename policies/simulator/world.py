@@ -181,7 +181,7 @@ class World:
             calls = (arrival.truth.called_by(tier, alarm_at) for tier in DeviceClass)
             hides = arrival.truth.is_anomaly and any(calls)
         seconds = self.now - arrived_s
-        cost = seconds * settings.latency_price_watts + settings.miss_price_joules * (answer is None)
+        cost = seconds * settings.price_watts(arrival.request.priority) + settings.miss_price_joules * (answer is None)
         self.costs.end(
             Ended(
                 at_s=self.now,

@@ -278,3 +278,13 @@ def test_a_plan_that_nobody_can_follow_ends_in_a_failure_that_names_the_places_t
     assert finish.outcome.code == "no_candidate"
     assert "'attic'" in finish.outcome.message
     assert "'hub', 'watch'" in finish.outcome.message
+
+
+def test_a_second_of_a_background_request_costs_a_share_of_another_s() -> None:
+    normal, background = (
+        observed(scheduler(watch(), hub()), arrived(priority=priority)).candidates
+        for priority in (Priority.NORMAL, BACKGROUND)
+    )
+    for one, other in zip(normal, background, strict=True):
+        expected, patient = one.prediction, other.prediction
+        assert expected.cost - patient.cost == pytest.approx(0.9 * 0.1 * expected.total_s)

@@ -19,7 +19,7 @@ from meshd.explain_document import ExplainDocument, ExplainedCandidate, Explaine
 
 def explain_view(story: ExplainDocument) -> RenderableType:
     """Return the request, its decisions in order, and the outcome."""
-    return Group(_request(story), weights_line(story.settings), *_told(story))
+    return Group(_request(story), weights_line(story.settings, story.priority), *_told(story))
 
 
 def _told(story: ExplainDocument) -> Iterator[RenderableType]:

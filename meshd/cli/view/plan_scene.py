@@ -118,7 +118,7 @@ def _subtitle(document: PlanDocument, here: NodeProfile, tier: HostedTier, rtt_s
     return (
         f"decided by {here.name}, where {items} of {size(document.input_bytes)} "
         f"take{'s' if document.batch == 1 else ''} {whole}; round trip {duration(rtt_s)}; "
-        f"a second is worth {document.settings.latency_price_watts:g} J"
+        f"a second is worth {document.settings.price_watts(document.priority):g} J"
     )
 
 

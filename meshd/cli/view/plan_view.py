@@ -37,7 +37,7 @@ def _question(document: PlanDocument) -> Text:
     if document.known_by != document.node:
         told.append(f", by what {document.known_by} knows of it")
     told.append(f", policy {document.policy}; nothing was run\n", "dim")
-    return told.append(weights_line(document.settings))
+    return told.append(weights_line(document.settings, document.priority))
 
 
 def _links(document: PlanDocument) -> Iterator[Text]:

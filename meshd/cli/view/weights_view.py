@@ -5,14 +5,15 @@ from __future__ import annotations
 from rich.text import Text
 
 from meshd.cli.view.words import NOTHING
+from meshd.core.request import Priority
 from meshd.core.settings import Settings
 
 COST = "cost in mJ"
 
 
-def weights_line(settings: Settings) -> Text:
-    """Return the line that says what a cost is the sum of."""
-    time = f"a second costs {settings.latency_price_watts:g} J, a late answer {settings.miss_price_joules:g} J"
+def weights_line(settings: Settings, priority: Priority) -> Text:
+    """Return the line that says what a cost of a request of this priority is the sum of."""
+    time = f"a second costs {settings.price_watts(priority):g} J, a late answer {settings.miss_price_joules:g} J"
     return Text(f"{time}; a joule from the wall counts {settings.mains_joule_weight:g}", style="dim")
 
 

@@ -73,5 +73,6 @@ def _settings(form: Family, dice: Dice) -> Settings:
         suspect_after_s=form.heartbeat_interval_s * _SUSPECTED_AFTER,
         dead_after_s=form.heartbeat_interval_s * _DEAD_AFTER,
         latency_price_watts=dice.between(form.prices.latency_price_watts, "latency price"),
+        background_second_weight=dice.between(form.prices.background_second_weight, "background second"),
         miss_price_joules=dice.between(form.prices.miss_price_joules, "miss price"),
     )

@@ -53,13 +53,13 @@ def test_urgent_requests_may_not_wait() -> None:
     assert [choice.observation.wait_s for choice in play(simulator)] == [None]
 
 
-def test_waiting_costs_its_seconds() -> None:
+def test_waiting_costs_its_seconds_at_the_price_of_the_background() -> None:
     waiting = arrival(0, 1.0, priority=Priority.BACKGROUND, deadline_s=4.0)
     costs = {}
     for name, rule in (("waits", _waits_if_it_may), ("goes", on("hub"))):
         simulator = Simulator(scenario(waiting))
         play(simulator, rule)
         (ended,) = simulator.costs.ends
-        assert ended.cost == pytest.approx(0.1 * ended.seconds)
+        assert ended.cost == pytest.approx(0.1 * 0.1 * ended.seconds)
         costs[name] = ended.cost
-    assert costs["waits"] > costs["goes"] + 0.1
+    assert costs["waits"] > costs["goes"] + 0.01
