@@ -58,6 +58,19 @@ class ChoiceCounters(Struct, frozen=True, kw_only=True):
     """Choices that the heuristic made in its place, by the reason: ``cost``, ``unlike_training``, ``failed``."""
 
 
+class DriftCounters(Struct, frozen=True, kw_only=True):
+    """How often what was learned turned out to be of something else by now, and was learned anew, since the start."""
+
+    runs: int = 0
+    """What runs take on some node: it was throttled, or something else runs there."""
+    links: int = 0
+    """What a link takes: another access point, another room."""
+    handling: int = 0
+    """What requests take beyond their runs and ways."""
+    escalations: int = 0
+    """How often answers of some tier escalate."""
+
+
 class Excess(Struct, frozen=True, kw_only=True):
     """What was more than this node takes, since the start."""
 
@@ -138,6 +151,7 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     """What costs are estimated from: its class's figures, and its own where the configuration has them."""
     arriving: tuple[Arrival, ...] = ()
     excess: Excess = Excess()
+    drifts: DriftCounters = DriftCounters()
 
 
 PeerState = Literal["alive", "suspect", "dead", "left", "unreached", "unpaired"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshd.core.drifts import Drifts
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.noticed import Noticed
@@ -14,8 +15,9 @@ _LEAST_RATE = 0.01
 class Escalations:
     """Observed here and at peers; from a tier's manifest until then."""
 
-    def __init__(self, noticed: Noticed) -> None:
+    def __init__(self, noticed: Noticed, drifts: Drifts) -> None:
         self._noticed = noticed
+        self._drifts = drifts
         self._rates: dict[tuple[ModelName, DeviceClass], Rate] = {}
 
     def rate(self, hosted: HostedTier, now: float) -> float:
@@ -33,4 +35,5 @@ class Escalations:
         key = (hosted.model, hosted.tier)
         known = self._rates.get(key) or Rate.believed(hosted.escalation_rate, now)
         learned = self._rates[key] = known.updated(happened=escalated, now=now)
+        self._drifts.escalations += learned.has_drifted
         self._noticed.saw(key, learned.learned, least=_LEAST_RATE)

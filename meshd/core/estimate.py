@@ -6,10 +6,12 @@ from math import exp, inf, sqrt
 
 from msgspec import Struct
 
+from meshd.core.drift import Chart
+
 _WEIGHT = 0.2
-"""Share of a new sample among many: five samples replace two thirds of what was believed, so a device that slows down
-is noticed within a handful of requests while one outlier moves little. The first ones count for more: what nobody has
-measured weighs as much as one sample."""
+"""Share of a new sample among many: five samples replace two thirds of what was believed, while one outlier moves
+little. Samples of another figure altogether are told by :mod:`meshd.core.drift`. The first ones count for more: what
+nobody has measured weighs as much as one sample."""
 
 _PRIOR_SPREAD = 0.5
 """Relative standard deviation of a figure nobody has measured here yet."""
@@ -32,10 +34,15 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
     variance: float
     at_s: float
     samples: int = 0
+    """Since it was believed first, or became another."""
     faded_s: float = -inf
     """When some of it was forgotten last, after the last sample."""
     is_surprised: bool = False
     """Whether the last sample was so large that it did not count in full."""
+    chart: Chart | None = None
+    """What tells whether it becomes another; none before the first sample."""
+    has_drifted: bool = False
+    """Whether the last sample was the one that told."""
 
     @classmethod
     def prior(cls, mean: float, now: float) -> Estimate:
@@ -46,7 +53,8 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
         """Take in one sample; the older what is believed, the more it counts.
 
         ``at_most`` is how many times the mean it counts for, unless the one before was as large: one run that met a
-        pause of its process, or of the whole device, tells nothing of the next.
+        pause of its process, or of the whole device, tells nothing of the next. Of a figure that has become another
+        nothing is believed but the sample that told, as unsure as what nobody has measured.
 
         Source: incremental form of the exponentially weighted variance, T. Finch, "Incremental calculation of
         weighted mean and variance" (2009), section 9.
@@ -54,6 +62,9 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
         is_surprising = sample > at_most * self.mean > 0.0
         if is_surprising and not self.is_surprised:
             sample = at_most * self.mean
+        chart = (self.chart or Chart(mean=self.mean, spread=sqrt(self.variance))).watched(sample)
+        if chart.is_broken:
+            return self._anew(sample, now)
         difference = sample - self.mean
         fresh, aged = 1.0 - max(_WEIGHT, 1.0 / (self.samples + 2)), self._kept(now, since_s=self.at_s)
         kept = fresh * aged
@@ -66,6 +77,7 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
             at_s=now,
             samples=self.samples + 1,
             is_surprised=is_surprising,
+            chart=chart,
         )
 
     def forgotten(self, now: float, believed: float) -> Estimate:
@@ -79,6 +91,10 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
         if abs(mean - self.mean) <= _NOTICED * self.mean and variance >= 0.8 * self.variance:
             return self
         return Estimate(mean=mean, variance=variance, at_s=self.at_s, samples=self.samples, faded_s=now)
+
+    def _anew(self, sample: float, now: float) -> Estimate:
+        variance = (sample * _PRIOR_SPREAD) ** 2
+        return Estimate(mean=sample, variance=variance, at_s=now, samples=1, has_drifted=True)
 
     def _kept(self, now: float, *, since_s: float) -> float:
         return exp(min(0.0, max(self.at_s + _STALE_AFTER_S, since_s) - now) / _FORGET_S)

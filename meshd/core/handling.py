@@ -30,13 +30,14 @@ class Handling:
         known = self._known.get((artifact, is_split))
         return known.mean if known is not None else None
 
-    def learn(self, artifact: ArtifactHash, seconds: float, now: float, *, is_split: bool) -> None:
-        """Take in what one request took beyond its parts."""
+    def learn(self, artifact: ArtifactHash, seconds: float, now: float, *, is_split: bool) -> bool:
+        """Take in what one request took beyond its parts; return whether that shows that it is another figure now."""
         known = self._known.get((artifact, is_split))
         if known is None and seconds < LEAST_S:
-            return
-        known = known or Estimate.prior(LEAST_S, now)
-        self._known[artifact, is_split] = known.updated(seconds, now, at_most=_MOST_OF_ONE)
+            return False
+        known = (known or Estimate.prior(LEAST_S, now)).updated(seconds, now, at_most=_MOST_OF_ONE)
+        self._known[artifact, is_split] = known
+        return known.has_drifted
 
     def forget(self, now: float) -> None:
         """Let go of what was learned a while ago."""

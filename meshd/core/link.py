@@ -33,7 +33,11 @@ _WEIGHT = 0.3
 
 _SURPRISE = 2.0
 """An exchange that takes more than so many times as long as predicted, or as many times less, is a surprise: two in a
-row mean another link than before. One alone may have met a pause of the other process."""
+row mean another link than before. One alone may have met a pause of the other process. What moves by less is followed
+within four exchanges."""
+
+_CONFIRMED = 2
+"""Surprises in a row, all in one direction."""
 
 _UNMEASURED = 0.5
 """Relative standard deviation where no exchange was measured."""
@@ -186,8 +190,11 @@ class Link(Struct, kw_only=True):
         if abs(self.rtt_s.mean - self.drawn_rtt_s) > NOTICED * self.drawn_rtt_s:
             self._draw()
 
-    def measured(self, n_bytes: int, transfer_s: float, now: float) -> None:
-        """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``, both directions together."""
+    def measured(self, n_bytes: int, transfer_s: float, now: float) -> bool:
+        """Learn from one exchange that moved ``n_bytes`` in ``transfer_s``, both directions together.
+
+        Return whether that shows another link than before: two surprises in a row do.
+        """
         n_bytes, transfer_s = max(n_bytes, 1), max(transfer_s, _SHORTEST_TRANSFER_S)
         self._settle(n_bytes, transfer_s, now)
         relative = transfer_s / max(self._measured_s(n_bytes), _SHORTEST_TRANSFER_S)
@@ -196,6 +203,7 @@ class Link(Struct, kw_only=True):
             self._learn_rtt(transfer_s, now)
         self._take_in(n_bytes, transfer_s, relative)
         self._draw()
+        return abs(self.surprises) == _CONFIRMED
 
     def overdue(self, n_bytes: int, at_least_s: float, now: float) -> None:
         """Doubt the link for an exchange that has not ended after ``at_least_s``; not where that was to be expected."""
@@ -290,7 +298,7 @@ class Link(Struct, kw_only=True):
         was = self.surprises
         self.surprises = was + direction if was * direction >= 0 else direction
         self.squared_error = _UNMEASURED**2
-        confirmed = abs(self.surprises) > 1
+        confirmed = abs(self.surprises) >= _CONFIRMED
         if confirmed and n_bytes >= _LARGE_BYTES:
             self.exchanges = {}
         elif not confirmed and size_class in self.exchanges:

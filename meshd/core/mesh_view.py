@@ -11,11 +11,13 @@ from meshd.core.answer import Answer, Hop
 from meshd.core.candidate import Candidate
 from meshd.core.crossings import Crossings
 from meshd.core.doubts import Doubts
+from meshd.core.drifts import Drifts
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.escalations import Escalations
 from meshd.core.estimate import Estimate
 from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.handling import LEAST_S as HANDLING_S
+from meshd.core.handling import Cuts
 from meshd.core.hosting import Hosting
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import NOTICED, Link
@@ -51,7 +53,8 @@ class MeshView:
         self.crossings = Crossings()
         self._noticed = Noticed()
         self.hosting = Hosting(self.own, self._peers)
-        self.escalations = Escalations(self._noticed)
+        self.drifts = Drifts()
+        self.escalations = Escalations(self._noticed, self.drifts)
         self.radio = Radio()
         self.arrivals = Recent(fades_in_s=_ARRIVALS_FADE_S)
         """Of requests, here."""
@@ -196,19 +199,22 @@ class MeshView:
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
         growth = hosted.growth_at(item_bytes)
         item_s /= growth
-        node.learned[hosted.artifact] = node.compute_s(hosted, now).updated(item_s, now, at_most=MOST_OF_A_RUN)
+        known = node.compute_s(hosted, now).updated(item_s, now, at_most=MOST_OF_A_RUN)
+        node.learned[hosted.artifact] = known
+        self.drifts.runs += known.has_drifted
         node.times.ran_whole(hosted, item_s, now)
-        self._noticed.saw((node_id, hosted.artifact), node.learned[hosted.artifact].mean, least=LEAST_S / growth)
+        self._noticed.saw((node_id, hosted.artifact), known.mean, least=LEAST_S / growth)
 
-    def learn_handling(
-        self, ended_at: NodeId, hosted: HostedTier, seconds: float, now: float, *, is_split: bool
+    def learn_handling(  # noqa: PLR0917 - of one request on one way
+        self, ended_at: NodeId, hosted: HostedTier, cuts: Cuts, took_s: float, parts_s: float, now: float
     ) -> None:
-        """Take in what a request that ended at a node took beyond its runs and ways."""
+        """Take in what a request took whose runs and ways were believed to take ``parts_s``, and where it ended."""
         node = self._known(ended_at)
-        if node is not None and (seconds >= HANDLING_S or node.handling):
-            node.handling.learn(hosted.artifact, seconds, now, is_split=is_split)
-            known_s = node.handling.seconds(hosted.artifact, is_split=is_split) or 0.0
-            self._noticed.saw((ended_at, hosted.artifact, is_split), known_s, least=HANDLING_S)
+        if node is not None and (node.handling or abs(took_s - parts_s) >= HANDLING_S):
+            has_drifted = node.handling.learn(hosted.artifact, cuts, took_s=took_s, parts_s=parts_s, now=now)
+            self.drifts.handling += has_drifted
+            beyond_s = node.handling.beyond_s(hosted.artifact, cuts, parts_s) or 0.0
+            self._noticed.saw((ended_at, hosted.artifact, cuts), beyond_s, least=HANDLING_S)
 
     def learn_load(self, hosted: HostedTier, first: int, last: int, load_s: float, now: float) -> None:
         """Take in what loading stages [first, last) took here."""
@@ -246,7 +252,7 @@ class MeshView:
             self.learn_compute(node_id, hosted, item_s, now, item_bytes)
             return
         node = self.own if node_id == self.own.profile.node_id else self._peers[node_id]
-        node.times.ran(hosted, first, last, item_s, now, item_bytes)
+        self.drifts.runs += node.times.ran(hosted, first, last, item_s, now, item_bytes)
         self._noticed.changed()
 
     def learn_exchange(  # noqa: PLR0917 - one exchange has so many sides
@@ -348,7 +354,7 @@ class MeshView:
     def _measured(self, node_id: NodeId, n_bytes: int, transfer_s: float, now: float) -> Link:
         """Take in one exchange over a link, and look again in a while where that made it look slow."""
         link = self.link_to(node_id)
-        link.measured(n_bytes, transfer_s, now)
+        self.drifts.links += link.measured(n_bytes, transfer_s, now)
         self._doubts.note(node_id, link)
         return link
 

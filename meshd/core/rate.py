@@ -6,12 +6,21 @@ from math import exp
 
 from msgspec import Struct
 
+from meshd.core.drift import Odds
+
 _WEIGHT = 0.02
 """Share of a new sample: fifty samples count. At 0.2 a run of five alarms made a tier look useless to the policy, and a
-tier that is no longer used gives no samples to correct that."""
+tier that is no longer used gives no samples to correct that. A rate that has become another one
+(:mod:`meshd.core.drift`) is believed to be what it was lately, and its next samples count for more."""
 
 _LATELY_WEIGHT = 0.15
 """The same of what happened lately: the last dozen count."""
+
+_LATELY = 8
+"""Samples that make a mean as sure as what happened lately."""
+
+_MANY = 1_000
+"""Stands for how many samples are behind what nobody doubts."""
 
 _FORGET_S = 300.0
 """Time after which two thirds of what was learned are forgotten: a tier given up for a burst is tried again soon."""
@@ -25,6 +34,10 @@ class Rate(Struct, frozen=True, kw_only=True, gc=False):
     at_s: float
     lately: float
     """The same of the last few samples."""
+    odds: Odds = Odds()
+    """What tells whether it becomes another."""
+    samples: int = _MANY
+    """Since it became another."""
 
     @classmethod
     def believed(cls, prior: float, now: float) -> Rate:
@@ -39,12 +52,18 @@ class Rate(Struct, frozen=True, kw_only=True, gc=False):
         """Take in one sample."""
         current, kept = self.at(now), exp(-max(0.0, now - self.at_s) / _FORGET_S)
         lately = self.prior + (self.lately - self.prior) * kept
-        return Rate(
-            prior=self.prior,
-            learned=current + _WEIGHT * (happened - current),
-            at_s=now,
-            lately=lately + _LATELY_WEIGHT * (happened - lately),
-        )
+        lately += _LATELY_WEIGHT * (happened - lately)
+        odds = self.odds.watched(current, happened=happened)
+        if odds.is_broken:
+            return Rate(prior=self.prior, learned=lately, at_s=now, lately=lately, samples=0)
+        weight = max(_WEIGHT, 1.0 / (self.samples + _LATELY))
+        learned, samples = current + weight * (happened - current), self.samples + 1
+        return Rate(prior=self.prior, learned=learned, at_s=now, lately=lately, odds=odds, samples=samples)
+
+    @property
+    def has_drifted(self) -> bool:
+        """Tell whether the last sample was the one that told that it is another rate by now."""
+        return self.samples == 0
 
     @property
     def trend(self) -> float:

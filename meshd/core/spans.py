@@ -89,10 +89,13 @@ class StageTimes:
 
     def ran(  # noqa: PLR0917 - a range is two numbers, and the rest is as in every lesson
         self, hosted: HostedTier, first: int, last: int, item_s: float, now: float, item_bytes: float = 0.0
-    ) -> None:
-        """Learn from one run of the stages [first, last), for inputs of any length; of a range it has not, nothing."""
+    ) -> bool:
+        """Learn from one run of the stages [first, last), for inputs of any length; of a range it has not, nothing.
+
+        Return whether that shows that they take something else now.
+        """
         if not 0 <= first < last <= len(hosted.stages):
-            return
+            return False
         item_s /= _growth(hosted, first, last, item_bytes)
         key = (_variant(hosted), first, last)
         known = self._ranges.get(key) or Estimate.prior(self.spans(hosted).seconds[first][last], now)
@@ -100,6 +103,7 @@ class StageTimes:
         self._learn_pace(hosted, item_s, announced_s, now)
         learned = self._ranges[key] = known.updated(item_s, now, at_most=MOST_OF_A_RUN)
         self._see(key[0], key, learned.mean)
+        return learned.has_drifted
 
     def forget(self, hosted: HostedTier, now: float) -> None:
         """Let the pace go back to what is announced, and ranges to that at the pace, if nothing confirms them."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
 import meshd
 from meshd.config import Config
 from meshd.core.ids import ModelName, NodeId, RequestId
@@ -16,6 +18,7 @@ from meshd.daemon.node import Node
 from meshd.daemon.story_document import story_document
 from meshd.documents import (
     CalibratedBound,
+    DriftCounters,
     Excess,
     Host,
     ManifestDocument,
@@ -143,6 +146,7 @@ class Reporter:
                 peers_cut_off=self._chatter.peers_cut_off,
                 slow_readers_cut_off=ALL_UNREAD.given_up,
             ),
+            drifts=DriftCounters(**asdict(self._scheduler.view.drifts)),
         )
 
     def _peers(self) -> PeersDocument:

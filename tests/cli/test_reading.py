@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import ChoiceCounters, Excess, ModelsDocument, Problem, Unserved
+from meshd.documents import ChoiceCounters, DriftCounters, Excess, ModelsDocument, Problem, Unserved
 from meshd.explain_document import ExplainedWait
 from tests.cli import samples
 from tests.cli.conftest import Command
@@ -67,6 +67,15 @@ def test_status_tells_what_was_too_much_where_anything_was(meshd: Command, daemo
     daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, excess=excess)
     told = " ".join(meshd("status").out.split())
     assert "too much 120 heartbeats and capabilities of peers left out · 1 of them and 2 slow readers cut off" in told
+
+
+def test_status_tells_how_often_something_was_learned_anew_where_anything_was(
+    meshd: Command, daemon: FakeDaemon
+) -> None:
+    drifts = DriftCounters(runs=2, links=1, escalations=1)
+    daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, drifts=drifts)
+    told = " ".join(meshd("status").out.split())
+    assert "learned anew runs 2 times · links 1 · handling 0 · escalations 1 mqtt" in told
 
 
 def test_status_of_an_unhealthy_daemon_ends_with_code_4(meshd: Command, daemon: FakeDaemon) -> None:

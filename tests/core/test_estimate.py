@@ -33,8 +33,8 @@ def test_the_first_samples_count_as_much_as_what_was_believed_before() -> None:
 def test_five_samples_replace_two_thirds_of_what_many_have_taught() -> None:
     known = steady()
     for second in range(5):
-        known = known.updated(2 * BELIEVED_S, 29.0 + second)
-    assert known.mean == pytest.approx(BELIEVED_S * (2 - 0.8**5))
+        known = known.updated(1.2 * BELIEVED_S, 29.0 + second)
+    assert known.mean == pytest.approx(BELIEVED_S * (1.2 - 0.2 * 0.8**5))
 
 
 def test_steady_samples_leave_little_doubt_and_age_brings_it_back_up_to_that_of_an_unmeasured_figure() -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from meshd.cli.view.arrivals_view import arrival_lines
 from meshd.cli.view.words import duration, energy, percent, short, size
-from meshd.documents import BatteryState, Excess, MqttState, Problem, StatusDocument
+from meshd.documents import BatteryState, DriftCounters, Excess, MqttState, Problem, StatusDocument
 
 
 def status_view(status: StatusDocument) -> RenderableType:
@@ -41,6 +41,8 @@ def _figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
     yield "energy", energy(status.energy.joules, estimated=status.energy.estimated)
     yield "battery", _battery(status.battery)
     yield "policy", _policy(status)
+    if status.drifts != DriftCounters():
+        yield "learned anew", _drifts(status.drifts)
     yield "mqtt", _mqtt(status.mqtt)
     if status.excess != Excess():
         yield "too much", _excess(status.excess)
@@ -53,6 +55,11 @@ def _policy(status: StatusDocument) -> str:
     guarded = "".join(f" · {count} left to the rule: {why}" for why, count in sorted(choices.guarded.items()))
     asked = f" · asked {choices.asked} times" if choices.asked else ""
     return f"{status.policy}{why}{asked}{waits}{guarded.replace('_', ' ')}"
+
+
+def _drifts(drifts: DriftCounters) -> str:
+    there = f"runs {drifts.runs} times · links {drifts.links} · handling {drifts.handling}"
+    return f"{there} · escalations {drifts.escalations}"
 
 
 def _excess(excess: Excess) -> str:
