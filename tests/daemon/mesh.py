@@ -41,8 +41,9 @@ from tests.daemon.toys import MODEL, artifact_of, lay_bundle, manifest
 from tests.executor.artifacts import AdmitsAll
 
 PATIENCE_S = 30.0
-QUIET = {"suspect_after_s": 600.0, "dead_after_s": 1200.0}
-"""Puppets say nothing by themselves, and a busy machine must not make suspects of them: who is to be one, is lost."""
+QUIET = {"suspect_after_s": 600.0, "dead_after_s": 1200.0, "patience_floor_s": 600.0}
+"""Puppets say nothing by themselves, and a busy machine must not make suspects of them: who is to be one, is lost.
+Nor must a pause of this process send a request elsewhere: a test of patience brings its own."""
 COMPUTE_S = {"watch": 0.0001, "phone": 0.0002, "hub": 0.0004, "upstream": 0.0004}
 """What the toys are said to take on each class: short, so that they run at once, and growing with the tier."""
 

@@ -34,11 +34,13 @@ from tests.executor.cuttable import ENCODING, cuttable_manifest, cuttable_model
 SCORE = TensorHeader(name="score", dtype="float32", shape=(1,))
 MEAN = TensorHeader(name="mean", dtype="float32", shape=(1,))
 PRIVATE = cuttable_manifest(cuttable_model(), privacy="device", private_depth=1)
+IMPATIENT = {"patience_floor_s": 0.05}
 
 
-async def band_that_splits(member: MakeMember, folder: Path) -> tuple[Member, PartPuppet]:
+async def band_that_splits(member: MakeMember, folder: Path, **options: Any) -> tuple[Member, PartPuppet]:
     """Return a node whose every plan is a head of its own and a tail at a peer that a test speaks for."""
-    band, kitchen = part_member(member, folder, "band", form=PRIVATE, policy=Splits()), PartPuppet("kitchen")
+    band = part_member(member, folder, "band", form=PRIVATE, policy=Splits(), **options)
+    kitchen = PartPuppet("kitchen")
     await with_stages(band)
     await kitchen.meet(band)
     return band, kitchen
@@ -114,10 +116,10 @@ async def test_a_tail_counts_once(member: MakeMember, tmp_path: Path) -> None:
     assert len(client.outcomes("r1")) == 1
 
 
-async def test_a_tail_after_the_deadline_changes_nothing(member: MakeMember, tmp_path: Path) -> None:
-    band, kitchen = await band_that_splits(member, tmp_path)
+async def test_a_tail_that_comes_too_late_changes_nothing(member: MakeMember, tmp_path: Path) -> None:
+    band, kitchen = await band_that_splits(member, tmp_path, settings=IMPATIENT)
     client = band.client()
-    await client.send(question(), model=CUTTABLE, request_id="r1", deadline_s=1.0)
+    await client.send(question(), model=CUTTABLE, request_id="r1")
     rest = (await kitchen.next_request()).partial
     check_own_answer(await client.outcome("r1"))
     kitchen.say(*tail(kitchen, rest))
@@ -126,12 +128,12 @@ async def test_a_tail_after_the_deadline_changes_nothing(member: MakeMember, tmp
 
 
 async def test_a_peer_that_stops_reading_keeps_nobody_waiting(member: MakeMember, tmp_path: Path) -> None:
-    band, kitchen = await band_that_splits(member, tmp_path)
+    band, kitchen = await band_that_splits(member, tmp_path, settings=IMPATIENT)
     assert isinstance(kitchen.session._transport, MemoryTransport)
     kitchen.session._transport.incoming.hold()
     client = band.client()
     for number in range(3):
-        await client.send(question(), model=CUTTABLE, request_id=f"r{number}", deadline_s=2.0)
+        await client.send(question(), model=CUTTABLE, request_id=f"r{number}")
     for number in range(3):
         check_own_answer(await client.outcome(f"r{number}"))
     assert band.ledger.live_bytes == 0
