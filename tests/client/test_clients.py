@@ -132,7 +132,7 @@ async def test_a_lost_connection_is_made_again_and_the_request_asked_again_under
 
 async def test_a_daemon_that_restarts_is_found_again(daemon: FakeDaemon, infer: Ask) -> None:
     daemon.script = silence
-    asked = asyncio.ensure_future(infer(daemon.socket, "toy", INPUTS, deadline_s=5.0))
+    asked = asyncio.ensure_future(infer(daemon.socket, "toy", INPUTS))
     await until(lambda: daemon.received)
     await daemon.stop()
     daemon.script = echo
@@ -234,7 +234,7 @@ async def test_more_than_the_connection_takes_at_once_is_sent_one_after_the_othe
     daemon.script = refuse("overloaded", "enough")
     inputs = {"picture": np.zeros(12 * 2**20, np.uint8)}
     async with AsyncClient(str(daemon.socket)) as client:
-        outcomes = [outcome async for outcome in client.infer_many("toy", [inputs] * 16, deadline_s=5.0)]
+        outcomes = [outcome async for outcome in client.infer_many("toy", [inputs] * 16, deadline_s=60.0)]
     assert [type(outcome) for outcome in outcomes] == [Overloaded] * 16
     assert len(daemon.asked(Infer)) == 16
 

@@ -148,7 +148,7 @@ class PartPuppet(Puppet):
             request_id=request_id,
             model=CUTTABLE,
             tensors=headers,
-            deadline_s=2.0,
+            deadline_s=10.0,
             start_tier=DeviceClass.HUB,
             via=(self.id,),
             partial=rest or self.rest(to),
