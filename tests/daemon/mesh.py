@@ -91,7 +91,6 @@ class Member:
         settings: dict[str, float] | None = None,
         models: dict[str, Any] | None = None,
         bare: bool = False,
-        patience_s: float = PATIENCE_S,
     ) -> None:
         self.name = name or device_class
         self.id = node_id_of(self.name)
@@ -109,12 +108,12 @@ class Member:
             lay_bundle(home / "bundles", manifest(privacy=privacy))
         hosting = {"dir": str(home / "bundles"), "host": [f"{MODEL}:{tier}"] if tier else []}
         self.config = _config(home, self.name, device_class, QUIET | (settings or {}), hosting | (models or {}))
-        self._build(policy, patience_s)
+        self._build(policy)
 
-    def _build(self, policy: Policy | None, patience_s: float) -> None:
+    def _build(self, policy: Policy | None) -> None:
         self.store = store = ModelStore(self.config.node.state_dir / "models")
         self.executor = Executor(store, slots=1, memory_budget_bytes=2**30, admission=AdmitsAll(), profiles=Said())
-        self.keeper = Keeper(self.config, store, self.executor, patience_s=patience_s)
+        self.keeper = Keeper(self.config, store, self.executor, patience_s=PATIENCE_S)
         self.keeper.open()
         self.vitals = Vitals(
             self.config.power,

@@ -13,7 +13,7 @@ from typing_extensions import override
 from meshd.core.node import Telemetry
 from meshd.daemon.models import acceptance, acquirer
 from meshd.daemon.models import lender as lending
-from meshd.daemon.models.source import Subject
+from meshd.daemon.models.source import Source, Subject
 from meshd.documents import Taken
 from meshd.errors import NobodyHasIt, Overloaded
 from meshd.wire.messages import MAX_OFFERS, Fetch, Fetched, Heartbeat, Inventory, Message, Offer, Refusal
@@ -124,17 +124,29 @@ async def test_calling_again_makes_no_liar_honest(member: MakeMember, publisher:
 async def test_what_a_silent_peer_owes_is_had_from_another(
     member: MakeMember, publisher: SigningKey, made: Family
 ) -> None:
-    phone = member("phone", bare=True, models=trusting(publisher, fetch="none"), patience_s=0.2)
+    phone = member("phone", bare=True, models=trusting(publisher, fetch="none"))
     truth = honest(made)
     mute = LendingPuppet("mute", made, lambda fetch: None if fetch.subject == "pieces" else truth(fetch))
     true = LendingPuppet("true", made, truth)
     await mute.lend(phone)
+    lose_patience_with_pieces_of(phone.keeper.exchange.sources()[0])
     await true.lend(phone)
     await until(lambda: all(source.inventory.offers for source in phone.keeper.exchange.sources()))
     taken = await phone.keeper.orders.acts["fetch"](made.model)
     assert isinstance(taken, Taken)
     assert (taken.hosted, hosts(phone, made, "phone")) == ("phone/toy-fp32", True)
     assert [fetch for fetch in mute.asked_for if fetch.subject == "pieces"]
+
+
+def lose_patience_with_pieces_of(source: Source) -> None:
+    """Wait for nothing but pieces so briefly that a busy machine might be taken for a silent peer."""
+    ask, patience_s = source.ask, source._patience_s
+
+    async def hurried(subject: Subject, sha256: str, **run: int) -> memoryview:
+        source._patience_s = 0.05 if subject == "pieces" else patience_s
+        return await ask(subject, sha256, **run)
+
+    source.ask = hurried  # type: ignore[method-assign]
 
 
 async def test_a_peer_that_vanishes_in_the_middle_costs_nothing_that_came(
