@@ -56,6 +56,8 @@ class _Unit(Struct, frozen=True, kw_only=True, gc=False):
     artifact: ArtifactHash
     parts_s: tuple[float, ...]
     """One for the whole, or one for each stage."""
+    further_item: float
+    """As a share of the first one's seconds."""
     joules_per_s: float
     """At the least weight."""
 
@@ -88,7 +90,7 @@ class Relaxation:
         return min(self._run(here, arrival, 0.0), self._run(anywhere, arrival, way_s))
 
     def _run(self, units: list[_Unit], arrival: Arrival, way_s: float) -> float:
-        share = min(1.0, self._models[arrival.request.model].further_item)
+        share = min([1.0, *(unit.further_item for unit in units)])
         seconds = _least_sum(units, lambda _: 1.0)
         joules = _least_sum(units, lambda unit: unit.joules_per_s)
         return share * joules + (seconds + way_s) * self._scenario.settings.price_watts(arrival.request.priority)
@@ -116,6 +118,9 @@ class Relaxation:
                 tier=announced.tier,
                 artifact=announced.artifact,
                 parts_s=tuple(part_s * factor for part_s in parts_s),
+                further_item=self._models[announced.model].further_item
+                if hosting.further_item is None
+                else hosting.further_item,
                 joules_per_s=node.power.active_watts * _least_weight(self._scenario, node),
             )
 

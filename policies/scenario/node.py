@@ -25,6 +25,8 @@ class Hosting(Struct, frozen=True, kw_only=True, gc=False):
     stages_s: tuple[float, ...] = ()
     """True seconds for one item of each stage that is announced; in sum ``compute_s`` and a little more for each
     cut."""
+    further_item: float | None = None
+    """Seconds of each item of a batch behind the first, as a share of the first one's; none: as the model's."""
 
 
 class Battery(Struct, frozen=True, kw_only=True, gc=False):
@@ -102,6 +104,10 @@ class Node(Struct, frozen=True, kw_only=True):
     speed_spread: float = 0.0
     """Standard deviation of the logarithm of a run's seconds: each takes its median times ``exp(spread * normal)``,
     with the normal from ``scenario.luck.normal(...)`` by node and request."""
+    handling_s: float = 0.0
+    """What each request that comes to it takes beyond runs and ways, one after the other: reading, checking, answering."""
+    handling_byte_s: float = 0.0
+    """The same for each byte of its input."""
     is_present: bool = True
     """Whether it is there when the scenario begins."""
 

@@ -7,6 +7,7 @@ from math import inf
 
 from msgspec import Struct
 
+from meshd.core.ids import RequestId
 from meshd.core.node import HostedTier
 from policies.simulator.mail import Mail
 
@@ -52,6 +53,14 @@ class Loaded(Struct, frozen=True, kw_only=True, gc=False):
     load_s: float
 
 
+class Handled(Struct, frozen=True, kw_only=True, gc=False):
+    """A request that came has been read and checked."""
+
+    place: int
+    life: int
+    request_id: RequestId
+
+
 class Alarm(Struct, frozen=True, kw_only=True, gc=False):
     """A scheduler asked to be woken."""
 
@@ -73,7 +82,7 @@ class Leave(Struct, frozen=True, kw_only=True, gc=False):
     life: int
 
 
-Deed = Delivery | SessionEnd | RunEnd | Loaded | Alarm | Empty | Leave
+Deed = Delivery | SessionEnd | RunEnd | Loaded | Handled | Alarm | Empty | Leave
 
 
 class Agenda:

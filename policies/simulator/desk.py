@@ -6,6 +6,7 @@ something else is asked; what nobody waits for any more is withdrawn.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from meshd.core.node import Way
 from meshd.core.plan import RAW
 from meshd.core.request import Request
 from meshd.errors import DuplicateRequest, PeerLost
+from policies.simulator.agenda import Handled
 from policies.simulator.held import CLIENT, Held
 from policies.simulator.mail import Asked, Told, Withdrawn
 from policies.simulator.terrain import number_of
@@ -33,6 +35,8 @@ class Desk:
         self.held: dict[RequestId, Held] = {}
         self._world = world
         self._device = device
+        self._handled_s = -inf
+        """When the last of those that came will have been read and checked."""
 
     # -- what others ask ---------------------------------------------------------------------------------------------
 
@@ -43,12 +47,20 @@ class Desk:
             self.held[request.request_id] = Held(
                 request=request, number=number_of(request.request_id), arrived_s=self._world.now, askers=[asker]
             )
-            self._device.feed(events.RequestArrived(request=request))
+            self._handle(request)
         elif known.parent is None and known.request.partial == request.partial:
             known.askers = [*known.askers, asker]
         else:
             refusal = Failure(code=DuplicateRequest.code, message="another request has this id")
             self._reply(asker, request.request_id, refusal, n_bytes=0.0)
+
+    def handled(self, request_id: RequestId) -> None:
+        """Let the scheduler hear of a request, unless nobody waits for it any more."""
+        known = self.held[request_id]
+        if known.askers:
+            self._device.feed(events.RequestArrived(request=known.request))
+        else:
+            del self.held[request_id]
 
     def withdraw(self, request_id: RequestId, asker: int) -> None:
         """Answer somebody no more."""
@@ -63,6 +75,17 @@ class Desk:
         """Answer a peer no more that is gone."""
         for request_id in list(self.held):
             self.withdraw(request_id, asker)
+
+    def _handle(self, request: Request) -> None:
+        """Read and check a request, behind those that came before."""
+        node, now = self._world.terrain.nodes[self._device.place], self._world.now
+        seconds = node.handling_s + node.handling_byte_s * request.input_bytes
+        if not seconds:
+            self._device.feed(events.RequestArrived(request=request))
+            return
+        self._handled_s = max(now, self._handled_s) + seconds
+        deed = Handled(place=self._device.place, life=self._device.life, request_id=request.request_id)
+        self._world.agenda.put(self._handled_s, deed)
 
     # -- what is asked of others -------------------------------------------------------------------------------------
 

@@ -103,7 +103,8 @@ class Engine:
         hosting, model = terrain.hosting(place, tier), terrain.model(tier.model)
         asked = terrain.scenario.arrivals[number].request
         seconds = median_s(hosting, first, last, item_bytes=asked.input_bytes / asked.batch)
-        seconds *= (1.0 + model.further_item * (items - 1)) * self.slowed_by * self._device.body.warmth.slowdown
+        further = model.further_item if hosting.further_item is None else hosting.further_item
+        seconds *= (1.0 + further * (items - 1)) * self.slowed_by * self._device.body.warmth.slowdown
         if spread := terrain.nodes[place].speed_spread:
             seconds *= terrain.luck.lognormal(spread, terrain.salts[place], number)
         return seconds

@@ -10,7 +10,7 @@ from meshd.core.events import Event
 from meshd.core.node import DeviceClass
 from meshd.errors import PeerLost
 from policies.scenario import Arrival
-from policies.simulator.agenda import Agenda, Alarm, Deed, Delivery, Empty, Leave, Loaded, RunEnd, SessionEnd
+from policies.simulator.agenda import Agenda, Alarm, Deed, Delivery, Empty, Handled, Leave, Loaded, RunEnd, SessionEnd
 from policies.simulator.costs import Costs, Ended
 from policies.simulator.device import Device
 from policies.simulator.held import CLIENT, Held
@@ -145,6 +145,8 @@ class World:
                 device.run_ended(deed.run)
             case Loaded():
                 device.loaded(deed)
+            case Handled():
+                device.desk.handled(deed.request_id)
             case Alarm():
                 device.ring()
             case SessionEnd():
