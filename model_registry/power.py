@@ -23,6 +23,8 @@ class PowerModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     radio_joules_per_byte: NotNegative
     radio_wake_joules: NotNegative
     radio_bps: Positive
+    radio_tail_s: NotNegative = 1.0  # Awake behind a byte: Wi-Fi and Bluetooth lie between 0.1 and a few.
+    radio_tail_watts: NotNegative = 0.0  # What it takes meanwhile.
     battery_joules: Positive | None = None  # None: on the mains.
 
     def compute_seconds(self, macs: int) -> float:
@@ -40,3 +42,11 @@ class PowerModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def radio_joules(self, n_bytes: int, wakes: int) -> float:
         """Return what sending or receiving `n_bytes` costs, with `wakes` wake-ups of the radio, in joules."""
         return n_bytes * self.radio_joules_per_byte + wakes * self.radio_wake_joules
+
+    def radio_use_joules(self, *, is_asleep: bool) -> float:
+        """Return what one use of the radio is expected to cost beside its bytes: waking it and its tail, in joules.
+
+        One that is awake was used at some moment of its tail, so it stays awake for half of one longer.
+        """
+        tail_joules = self.radio_tail_s * self.radio_tail_watts
+        return self.radio_wake_joules + tail_joules if is_asleep else tail_joules / 2.0

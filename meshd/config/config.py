@@ -164,6 +164,10 @@ class Energy(Section, frozen=True):
     """Energy of sending or receiving a byte. Published figures lie 40 times apart."""
     radio_wake_joules: NotNegative | None = None
     """Energy of waking the radio once."""
+    radio_tail_s: NotNegative | None = None
+    """How long the radio stays awake behind a byte."""
+    radio_tail_watts: NotNegative | None = None
+    """Power that staying awake adds to idling."""
     radio_bps: Positive | None = None
     """Usual rate of the radio, bits a second."""
     battery_joules: Positive | None = None

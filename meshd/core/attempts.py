@@ -130,8 +130,9 @@ class Attempts:
 
     def use_radio(self, life: Life, n_bytes: float, now: float) -> None:
         """Account for a way over this node's radio, in or out."""
-        wakes = self._view.radio.used(now)
-        life.itinerary.joules += self._view.own.profile.power.radio_joules(int(n_bytes), wakes)
+        radio, power = self._view.radio, self._view.own.profile.power
+        tail_joules = radio.lengthens_s(now) * power.radio_tail_watts
+        life.itinerary.joules += power.radio_joules(int(n_bytes), radio.used(now)) + tail_joules
 
     def sent(self, life: Life, n_bytes: int) -> None:
         """Account for how many bytes were really sent for what is under way: how well a codec does was foretold."""

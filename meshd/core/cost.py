@@ -110,6 +110,11 @@ class CostModel:
             weighted_joules += sent_joules * own.weight + got_joules * terms.weight
         load_s = self.load_s(node, hosted)
         course = Course(
+        if load_s:
+            load_joules = node.load_joules(load_s)
+            joules += load_joules
+            own_joules += load_joules if link is None else 0.0
+            weighted_joules += load_joules * terms.weight
             queue_s=terms.wait_s(item_s),
             load_s=load_s,
             forgone_joules=self._forgone_joules(node, hosted, load_s) if load_s else 0.0,
@@ -167,7 +172,7 @@ class CostModel:
 
     def _terms(self, node: NodeView) -> Terms:
         profile = node.profile
-        wakes = self._wakes if node.link is None else not node.telemetry.radio_awake
+        is_asleep = bool(self._wakes) if node.link is None else not node.telemetry.radio_awake
         return Terms(
             node=node,
             said_s=self.wait_s(node, 0.0),
@@ -175,7 +180,7 @@ class CostModel:
             slots=profile.slots,
             crowd=self.crowd(node),
             weight=self.weight(node),
-            wake_joules=wakes * profile.power.radio_wake_joules,
+            wake_joules=profile.power.radio_use_joules(is_asleep=is_asleep),
             byte_joules=profile.power.radio_joules_per_byte,
         )
 
@@ -225,7 +230,9 @@ class CostModel:
                 weighted_joules += sent_joules * before.weight + got_joules * station.weight
             run_s, run_joules = item_s * items, station.run_joules(first, last)
             deviation_s = node.times.deviation_s(hosted, first, last, self.now, self.item_bytes) * items
-            load_s += node.load_s(hosted, first, last)
+            if cold_s := node.load_s(hosted, first, last):
+                load_s += cold_s
+                run_joules += node.load_joules(cold_s)
             compute_s += run_s
             delay_s += run_s * station.crowd
             variance += deviation_s * deviation_s
@@ -317,12 +324,11 @@ class CostModel:
     def _forgone_joules(self, node: NodeView, hosted: HostedTier, load_s: float) -> float:
         """Return what counts as paid of loading at a peer; here it is loaded while nobody waits for it (regret.py)."""
         lost = 0.0 if node.link is None else node.loading.forgone.get(hosted.artifact, 0.0)
-        return min(lost, self.price_watts * load_s)
+        return min(lost, self.price_watts * load_s + node.load_joules(load_s) * self.weight(node))
 
     def weight(self, node: NodeView) -> float:
         """Return what a joule there counts."""
-        on_mains = node.profile.power.battery_joules is None or node.telemetry.charging
-        return self._settings.mains_joule_weight if on_mains else 1.0
+        return self._settings.mains_joule_weight if node.is_on_mains else 1.0
 
 
 _CERTAIN = 8.0

@@ -54,7 +54,7 @@ class MeshView:
         self.hosting = Hosting(self.own, self._peers)
         self.drifts = Drifts()
         self.escalations = Escalations(self._noticed, self.drifts)
-        self.radio = Radio()
+        self.radio = Radio(tail_s=own.power.radio_tail_s)
         self.arrivals = Recent(fades_in_s=_ARRIVALS_FADE_S)
         """Of requests, here."""
         self.chargings = 0

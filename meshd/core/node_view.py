@@ -95,6 +95,15 @@ class NodeView(Struct, kw_only=True):
         deviation_s = known.deviation(now) if known is not None else hosted.compute_s * _ANNOUNCED_SPREAD
         return deviation_s * hosted.growth_at(item_bytes) if hosted.sizes else deviation_s
 
+    @property
+    def is_on_mains(self) -> bool:
+        """Tell whether its joules come from the wall."""
+        return self.profile.power.battery_joules is None or self.telemetry.charging
+
+    def load_joules(self, load_s: float) -> float:
+        """Return what loading for so long takes there: one core is busy with it."""
+        return load_s * self.profile.power.active_watts
+
     def load_s(self, hosted: HostedTier, first: int, last: int) -> float:
         """Return what loading stages [first, last) takes there: as long as the whole, or nothing where they are warm.
 

@@ -8,10 +8,6 @@ from msgspec import Struct, field
 
 from meshd.core.recent import Recent
 
-_TAIL_S = 1.0
-"""How long a radio stays awake after use. Wi-Fi power saving and Bluetooth connection intervals lie between 0.1 and a
-few seconds; an assumption until a platform reports it."""
-
 _WAKINGS_FADE_S = 60.0
 """A minute ago counts a third: how soon it will be awake again is what waiting for it rests on."""
 
@@ -19,6 +15,8 @@ _WAKINGS_FADE_S = 60.0
 class Radio(Struct, kw_only=True):
     """When it was used last, and how often it woke."""
 
+    tail_s: float
+    """How long it stays awake behind a use."""
     used_s: float = -inf
     wakings: int = 0
     recent: Recent = field(default_factory=lambda: Recent(fades_in_s=_WAKINGS_FADE_S))
@@ -26,11 +24,15 @@ class Radio(Struct, kw_only=True):
 
     def wakes(self, now: float) -> int:
         """Return 1 if it would have to be woken now, else 0."""
-        return int(now - self.used_s > _TAIL_S)
+        return int(now - self.used_s > self.tail_s)
+
+    def lengthens_s(self, now: float) -> float:
+        """Return by how much longer it is awake if it is used now."""
+        return min(self.tail_s, now - self.used_s)
 
     def used(self, now: float) -> int:
         """Note that it is awake; return 1 if it had to be woken, else 0."""
-        woke = int(now - self.used_s > _TAIL_S)
+        woke = int(now - self.used_s > self.tail_s)
         self.used_s = now
         if woke:
             self.wakings += 1

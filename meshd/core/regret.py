@@ -54,7 +54,7 @@ class Regret:
         if rather.here and loading.is_under_way(artifact, now):
             return  # It is paid for.
         lost = self._view.forgo(rather.node_id, artifact, loss.joules)
-        if rather.here and lost >= self._settings.latency_price_watts * rather.prediction.load_s:
+        if rather.here and lost >= self._loading_cost(rather):
             self._view.made_up(rather.node_id, artifact)
             loading.ask(artifact, rather.prediction.load_s, now)
             self._commands.append(WarmUp(tier=rather.tier))
@@ -77,7 +77,19 @@ class Regret:
         if not expected.load_s:
             return expected.cost
         own_cost = settings.price_watts(priority) * (expected.total_s - expected.load_s)
-        return expected.weighted_joules + own_cost + settings.latency_price_watts * expected.delay_s
+        joules = expected.weighted_joules - self._load_joules(candidate)
+        return joules + own_cost + settings.latency_price_watts * expected.delay_s
+
+    def _loading_cost(self, candidate: Candidate) -> float:
+        return self._settings.latency_price_watts * candidate.prediction.load_s + self._load_joules(candidate)
+
+    def _load_joules(self, candidate: Candidate) -> float:
+        """Return what loading takes, as it counts."""
+        node = self._view.own if candidate.here else self._view.peer(candidate.node_id)
+        if node is None:
+            return 0.0
+        weight = self._settings.mains_joule_weight if node.is_on_mains else 1.0
+        return node.load_joules(candidate.prediction.load_s) * weight
 
 
 def _is_cold(candidate: Candidate) -> bool:

@@ -133,7 +133,7 @@ class _Rows:
         own, awake = self._view.own, not self._view.radio.wakes(self._now)
         alive = self._observation.alive / own.profile.slots
         power = own.profile.power
-        logs = 0.0, 0.0, alive, 0.0, 0.0, 0.0, _joules_left(own), 0.0 if awake else power.radio_wake_joules
+        logs = 0.0, 0.0, alive, 0.0, 0.0, 0.0, _joules_left(own), power.radio_use_joules(is_asleep=not awake)
         return own, logs, _linears(own, awake=awake)
 
     def _peer_place(self, peer: NodeView) -> _Place:
@@ -149,7 +149,7 @@ class _Rows:
             link.rtt_s.mean,
             measured_ago_s if measured_ago_s < _LONG_S else _LONG_S,  # noqa: FURB136 - a call takes three times as long
             _joules_left(peer),
-            0.0 if awake else profile.power.radio_wake_joules,
+            profile.power.radio_use_joules(is_asleep=not awake),
         )
         return peer, logs, _linears(peer, awake=awake)
 

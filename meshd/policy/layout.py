@@ -76,7 +76,7 @@ CANDIDATE = (
     _log("node_rtt_s", _MS),
     _log("node_measured_ago_s", 1.0),  # the link to it
     _log("node_battery_joules", 100.0),  # left; 0 on mains
-    _log("node_wake_joules", _MJ),  # of its radio, if it has to be woken
+    _log("node_wake_joules", _MJ),  # of its radio: of waking it, if it has to be, and of its tail
     _signed("slack_s", 1e-2),  # to the deadline
     _signed("cost_above_rule_joules", _MJ),  # beyond the heuristic's choice
     _linear("is_allowed"),

@@ -288,3 +288,16 @@ def test_a_second_of_a_background_request_costs_a_share_of_another_s() -> None:
     for one, other in zip(normal, background, strict=True):
         expected, patient = one.prediction, other.prediction
         assert expected.cost - patient.cost == pytest.approx(0.9 * 0.1 * expected.total_s)
+
+
+def test_the_tail_of_a_radio_is_priced_whole_where_it_sleeps_and_half_where_it_is_awake() -> None:
+    tail_joules = 0.5 * 0.1
+    lingering = replace(watch().power, radio_tail_s=0.5, radio_tail_watts=0.1)
+    made = scheduler(replace(watch(), power=lingering), hub())
+    usual, with_tail = (
+        observed(each, arrived("r1")).candidates[-1].prediction.own_joules for each in (scheduler(watch(), hub()), made)
+    )
+    assert with_tail - usual == pytest.approx(tail_joules)
+    made.view.radio.used(0.0)
+    awake = observed(made, arrived("r2")).candidates[-1].prediction.own_joules
+    assert with_tail - awake == pytest.approx(tail_joules / 2 + lingering.radio_wake_joules)

@@ -100,7 +100,7 @@ def _node(  # noqa: PLR0917 - all that a node is drawn from
         memory_bytes=memory_bytes,
         warm=_warm(hosted, memory_bytes),
         battery=_battery(form.battery, power, horizon_s, name, dice) if form.battery else None,
-        radio=_radio(name, dice) if sleeps else Radio(),
+        radio=_radio(power, name, dice) if sleeps else Radio(),
         thermal=_thermal(form, name, dice),
         speed_spread=dice.between(form.speed_spread, name, "spread"),
     )
@@ -116,6 +116,8 @@ def _power(form: NodeForm, device: Device, name: str, joules_per_byte: float, di
         macs_per_s=_YARDSTICK_MACS / (device.int8_ms * 1e-3),
         radio_joules_per_byte=joules_per_byte,
         radio_wake_joules=dice.between(wakes, name, "wake") if wakes else 0.0,
+        radio_tail_s=dice.between(_TAIL_S, name, "tail_s") if wakes else usual.radio_tail_s,
+        radio_tail_watts=dice.between(_TAIL_WATTS, name, "tail_watts") if wakes else 0.0,
         battery_joules=(usual.battery_joules or _PHONE_BATTERY_JOULES) if form.battery else None,
     )
 
@@ -205,12 +207,9 @@ def _battery(form: BatteryForm, power: PowerModel, horizon_s: float, name: str, 
     )
 
 
-def _radio(name: str, dice: Dice) -> Radio:
-    return Radio(
-        wake_s=dice.between(_WAKE_S, name, "wake_s"),
-        tail_s=dice.between(_TAIL_S, name, "tail_s"),
-        tail_watts=dice.between(_TAIL_WATTS, name, "tail_watts"),
-    )
+def _radio(power: PowerModel, name: str, dice: Dice) -> Radio:
+    wake_s = dice.between(_WAKE_S, name, "wake_s")
+    return Radio(wake_s=wake_s, tail_s=power.radio_tail_s, tail_watts=power.radio_tail_watts)
 
 
 def _thermal(form: NodeForm, name: str, dice: Dice) -> Thermal | None:
