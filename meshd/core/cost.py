@@ -109,12 +109,12 @@ class CostModel:
             own_joules = sent_joules
             weighted_joules += sent_joules * own.weight + got_joules * terms.weight
         load_s = self.load_s(node, hosted)
-        course = Course(
         if load_s:
             load_joules = node.load_joules(load_s)
             joules += load_joules
             own_joules += load_joules if link is None else 0.0
             weighted_joules += load_joules * terms.weight
+        course = Course(
             queue_s=terms.wait_s(item_s),
             load_s=load_s,
             forgone_joules=self._forgone_joules(node, hosted, load_s) if load_s else 0.0,
