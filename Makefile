@@ -55,7 +55,7 @@ clean:
 
 # One stamp for each set of extras: a demo installs no linters, a test no torch.
 # silero-vad is a model that benchmarks cut: its package asks for torch, its ONNX file does not.
-$(VENV)/.demo $(VENV)/.bench $(VENV)/.dev $(VENV)/.train: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.demo $(VENV)/.bench $(VENV)/.dev $(VENV)/.ray $(VENV)/.train: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	echo 'meshd: installing into $(VENV) ($*), once; this takes a minute or two' >&2
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$*]' >&2
 	if [[ '$*' =~ ^(bench|dev)$$ ]]; then \

@@ -43,3 +43,11 @@ class TrainingUnusable(PoliciesError):
 
 class NoPolicy(PoliciesError):
     """There is no learned policy where one was looked for, or it cannot be run."""
+
+
+class WorkersUnusable(PoliciesError):
+    """There is nowhere to run tasks: a library is missing, or a cluster does not answer."""
+
+
+class TaskFailed(PoliciesError):
+    """One of many tasks raised an error, or its process died; the message names it."""

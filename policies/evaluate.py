@@ -18,7 +18,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import track
 
 from model_registry.extra import installing
 from policies.baselines import BASELINES
@@ -30,6 +30,7 @@ from policies.evaluation.result import Result, result_of
 from policies.evaluation.table import tables
 from policies.evaluation.worlds import World, play_worlds
 from policies.scenario import Split, family, family_names
+from policies.workers import OnRay, RayAddress, Workers, workers_of
 
 REPORT = Path(__file__).with_name("report.html")
 
@@ -55,6 +56,8 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     planner_horizon_s: Annotated[float, typer.Option(help="How far the planner tries.")] = 60.0,
     guard: Annotated[bool, typer.Option(help="Whether a learned policy stands behind the guard.")] = True,  # noqa: FBT002 - a flag
     processes: Annotated[int, typer.Option(min=1, help="Worlds played at the same time.")] = 2,
+    ray: OnRay = False,  # noqa: FBT002 - a flag
+    ray_address: RayAddress = None,
     page: Annotated[Path, typer.Option(help="Where the page with pictures goes.")] = REPORT,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -75,7 +78,8 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
         for seed in range(first_seed, first_seed + seeds)
         for name in names
     ]
-    result = result_of(_played(worlds, processes), policy, _command())
+    workers = workers_of(processes, ray=ray, address=ray_address)
+    result = result_of(_played(worlds, workers), policy, _command())
     write_page(result, page)
     _print(result, page, as_json=as_json)
 
@@ -106,10 +110,9 @@ def _named(families: str) -> list[str]:
     return names
 
 
-def _played(worlds: list[World], processes: int) -> list[Outcome]:
-    with Progress(console=told) as progress:
-        task = progress.add_task("worlds", total=len(worlds))
-        return list(play_worlds(worlds, processes, lambda _: progress.advance(task)))
+def _played(worlds: list[World], workers: Workers) -> list[Outcome]:
+    played = track(play_worlds(worlds, workers), "worlds", total=len(worlds), console=told)
+    return [outcome for outcomes in played for outcome in outcomes]
 
 
 def _print(result: Result, page: Path, *, as_json: bool) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import product, repeat
+from functools import partial
+from itertools import product
 from math import inf, prod
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ from policies.baselines.tuned import ANY_FAMILY, FOUND_BY, TUNED_FILE, memory_fi
 from policies.evaluation.contender import Contender
 from policies.evaluation.play import play, request_cost
 from policies.scenario import Scenario, Split, draw, family_names
+from policies.workers import OnRay, RayAddress, in_order, workers_of
 
 _FULL = 32
 """Points of a space that is tried in full."""
@@ -43,27 +44,30 @@ Parameters = Mapping[str, object]
 console = Console()
 
 
-def main(
+def main(  # noqa: PLR0917 - typer's parameters are options, never positional
     seeds: Annotated[int, typer.Option(help="Worlds of each family.")] = 6,
     learning_seeds: Annotated[
         int, typer.Option(help="Worlds of each training family that learners play first; 0: they keep what they know.")
     ] = 40,
     families: Annotated[str, typer.Option(help="A split, or names with commas between; all otherwise.")] = "all",
     only: Annotated[str, typer.Option(help="One baseline; the others keep what they have.")] = "",
-    processes: Annotated[int, typer.Option(help="Families tuned at the same time.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Families tuned at the same time.")] = 2,
+    ray: OnRay = False,  # noqa: FBT002 - a flag
+    ray_address: RayAddress = None,
 ) -> None:
     """Tune, and write what was found beside the baselines."""
     names = [name for name, baseline in BASELINES.items() if baseline.space and only in {"", name}]
-    with ProcessPoolExecutor(processes) as pool:
-        if learning_seeds:
-            learners = [name for name in names if BASELINES[name].memory is not None]
-            for name, known in zip(learners, pool.map(_learned, learners, repeat(learning_seeds)), strict=True):
-                (_WHERE / memory_file(name)).write_bytes(known)
-        tasks = [(name, family) for family in _named(families) for name in names]
-        command = " ".join(["python -m policies.tuning", *sys.argv[1:]])
-        for (name, family), found in zip(tasks, pool.map(_tuned, tasks, repeat(seeds)), strict=True):
-            console.print(f"{family:18} {name:18} {dict(found)}")
-            _write(family, name, found, command)
+    workers = workers_of(processes, ray=ray, address=ray_address)
+    if learning_seeds:
+        learners = [name for name in names if BASELINES[name].memory is not None]
+        for name, known in zip(learners, in_order(workers, partial(_learned, learning_seeds), learners), strict=True):
+            (_WHERE / memory_file(name)).write_bytes(known)
+    tasks = [(name, family) for family in _named(families) for name in names]
+    command = " ".join(["python -m policies.tuning", *sys.argv[1:]])
+    tuned = in_order(workers, partial(_tuned, seeds), tasks, name=" ".join)
+    for (name, family), found in zip(tasks, tuned, strict=True):
+        console.print(f"{family:18} {name:18} {dict(found)}")
+        _write(family, name, found, command)
 
 
 def _named(families: str) -> list[str]:
@@ -81,7 +85,7 @@ def _write(family: str, name: str, found: Parameters, command: str) -> None:
     path.write_bytes(msgspec.toml.encode(table))
 
 
-def _learned(name: str, seeds: int) -> bytes:
+def _learned(seeds: int, name: str) -> bytes:
     """Return what a learner knows after so many worlds of each training family, as JSON."""
     policy = BASELINES[name].policy(_LEARNING[name])
     assert isinstance(policy, Learner), "only what learns has a memory"
@@ -91,7 +95,7 @@ def _learned(name: str, seeds: int) -> bytes:
     return msgspec.json.encode(policy.memory)
 
 
-def _tuned(task: tuple[str, str], seeds: int) -> Parameters:
+def _tuned(seeds: int, task: tuple[str, str]) -> Parameters:
     name, family = task
     return best_of(name, worlds(family, seeds))
 

@@ -1,10 +1,8 @@
-"""Play all contenders on each world, world by world, on as many processes as there are."""
+"""Play all contenders on each world, world by world, wherever there is room."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +13,7 @@ from policies.evaluation.contender import Contender
 from policies.evaluation.outcome import Outcome, outcome
 from policies.evaluation.play import play
 from policies.scenario import Scenario, Split, draw
+from policies.workers import Workers
 
 PLANNER, RELAXATION = "planner", "relaxation"
 _PLANNED_NODES = 12
@@ -33,6 +32,11 @@ class World(Struct, frozen=True, kw_only=True):
     traces: Path | None = None
     arrivals: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """Return what a person calls it."""
+        return f"{self.family} {self.seed}"
+
     def draw(self) -> Scenario:
         """Return the scenario."""
         return draw(self.family, self.seed, split=self.split, traces=self.traces, arrivals=self.arrivals)
@@ -50,18 +54,10 @@ def play_world(world: World) -> list[Outcome]:
     return [*found, _relaxed(scenario)]
 
 
-def play_worlds(worlds: Sequence[World], processes: int, heard: Callable[[World], None]) -> Iterator[Outcome]:
-    """Yield what came of all worlds, in no order; ``heard`` is told of each that is done."""
-    if processes == 1:
-        for world in worlds:
-            yield from play_world(world)
-            heard(world)
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(play_world, world): world for world in worlds}
-        for future in as_completed(futures):
-            yield from future.result()
-            heard(futures[future])
+def play_worlds(worlds: Sequence[World], workers: Workers) -> Iterator[list[Outcome]]:
+    """Yield what came of each world, in no order."""
+    for _, outcomes in workers.each(play_world, worlds, name=lambda world: world.name):
+        yield outcomes
 
 
 def _of_size(world: World, scenario: Scenario) -> Foresight:

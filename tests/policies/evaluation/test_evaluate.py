@@ -57,8 +57,10 @@ def test_a_path_without_a_policy_is_told(tmp_path: Path) -> None:
 APART = """
 from policies.evaluation.contender import Contender
 from policies.evaluation.worlds import World, play_worlds
+from policies.workers import Pool
 worlds = [World(family="errand", seed=seed, contenders=(Contender(name="autoscale"),)) for seed in range(2)]
-print(sorted((one.seed, one.policy, one.cost) for one in play_worlds(worlds, {processes}, lambda _: None)))
+played = [one for outcomes in play_worlds(worlds, Pool({processes})) for one in outcomes]
+print(sorted((one.seed, one.policy, one.cost) for one in played))
 """
 
 

@@ -1,0 +1,337 @@
+"""Where independent tasks run: processes of this machine, or Ray, here or on a cluster.
+
+Whoever fans out asks the same of either: run one function on each of these tasks, and give what came of it. Tasks are
+taken from their iterable as there is room, so that it may yield more of them than memory holds. Functions and types
+travel by their names, so they belong in modules.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
+from importlib import import_module
+from itertools import islice
+from multiprocessing import get_context
+from os import getpid
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from traceback import format_exception
+from types import ModuleType
+from typing import Annotated, Any, Protocol, TypeVar
+
+import typer
+from msgspec import Struct
+
+from model_registry.extra import installing
+from policies.errors import PoliciesError, TaskFailed, WorkersUnusable
+
+Task = TypeVar("Task")
+Came = TypeVar("Came")
+Handle = TypeVar("Handle")
+
+OnRay = Annotated[bool, typer.Option("--ray", help="On Ray instead of a pool: on this machine, unless told where.")]
+RayAddress = Annotated[str | None, typer.Option(help="Of a Ray cluster, host:port; --ray goes without saying.")]
+
+_OBJECTS_BYTES = 128 * 2**20
+"""What a local Ray may hold of tasks and results; more goes to a file. Ray takes a third of the memory otherwise."""
+_REACHED_WITHIN_S = 10.0
+"""Ray itself tries for two minutes before it says that nobody answers."""
+_SHIPPED = ("meshd", "model_registry", "policies")
+"""Packages that a cluster gets from here, so that what runs there is what was asked for."""
+
+
+class Workers(Protocol):
+    """Somewhere that tasks run."""
+
+    def each(
+        self, work: Callable[[Task], Came], tasks: Iterable[Task], *, name: Callable[[Task], str] = str
+    ) -> Iterator[tuple[Task, Came]]:
+        """Yield every task with what came of it, in the order in which they end; ``name`` is for people.
+
+        Raises:
+            TaskFailed: one raised an error, or its process died. What still runs is given up.
+            WorkersUnusable: there is nowhere to run them.
+
+        """
+        ...
+
+
+class Pool(Struct, frozen=True):
+    """Processes of this machine, each with one task at a time; a pool of one is this process."""
+
+    n_processes: int = 1
+
+    def each(
+        self, work: Callable[[Task], Came], tasks: Iterable[Task], *, name: Callable[[Task], str] = str
+    ) -> Iterator[tuple[Task, Came]]:
+        """Yield every task with what came of it, in the order in which they end."""
+        if self.n_processes == 1:
+            return ((task, _came(_attempt(work, task), name(task))) for task in tasks)
+        return _each(_processes(self.n_processes), work, tasks, name)
+
+
+class Ray(Struct, frozen=True):
+    """Ray: a small one of its own on this machine, or the cluster of an address."""
+
+    n_processes: int = 1
+    """Of a local one; a cluster has as many as its processors."""
+    address: str | None = None
+
+    def each(
+        self, work: Callable[[Task], Came], tasks: Iterable[Task], *, name: Callable[[Task], str] = str
+    ) -> Iterator[tuple[Task, Came]]:
+        """Yield every task with what came of it, in the order in which they end."""
+        return _each(_ray_tasks(self), work, tasks, name)
+
+
+def workers_of(n_processes: int, *, ray: bool = False, address: str | None = None) -> Workers:
+    """Return the workers that a command line asks for."""
+    return Ray(n_processes, address) if ray or address else Pool(n_processes)
+
+
+def in_order(
+    workers: Workers, work: Callable[[Task], Came], tasks: Iterable[Task], *, name: Callable[[Task], str] = str
+) -> Iterator[Came]:
+    """Yield what came of each task, in the order of the tasks: the same on any workers."""
+    early, next_place = dict[int, Came](), 0
+    for (place, _), came in workers.each(
+        partial(_work_unnumbered, work), enumerate(tasks), name=lambda numbered: name(numbered[1])
+    ):
+        early[place] = came
+        while next_place in early:
+            yield early.pop(next_place)
+            next_place += 1
+
+
+def _work_unnumbered(work: Callable[[Task], Came], numbered: tuple[int, Task]) -> Came:
+    return work(numbered[1])
+
+
+class _Failure(Struct, frozen=True):
+    """What is left of an error that does not travel itself."""
+
+    message: str
+    hint: str
+
+
+def _attempt(work: Callable[[Task], Came], task: Task) -> Came | _Failure:
+    try:
+        return work(task)
+    except PoliciesError as error:
+        return _Failure(error.message, error.hint)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told beside the task's name
+        return _Failure(f"{type(error).__name__}: {error}", "".join(format_exception(error)))
+
+
+def _came(came: Came | _Failure, name: str) -> Came:
+    if isinstance(came, _Failure):
+        raise TaskFailed(f"'{name}' failed: {came.message}", hint=came.hint)
+    return came
+
+
+class _Lost(Exception):
+    """A process gave nothing back; the text says what the library says of it."""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+class _Hands(Protocol[Handle]):
+    """What takes tasks up, as a pool's processes and Ray each do it."""
+
+    @property
+    def room(self) -> int:
+        """Return how many tasks may be under way."""
+        ...
+
+    def begin(self, attempt: Callable[[], Any]) -> Handle: ...
+
+    def ended(self, handles: Sequence[Handle]) -> Sequence[Handle]:
+        """Wait until some have ended, and return these."""
+        ...
+
+    def result(self, handle: Handle) -> Any:
+        """Return what came of one that has ended; raises _Lost where nothing did."""
+        ...
+
+
+def _each(
+    opened: AbstractContextManager[_Hands[Handle]],
+    work: Callable[[Task], Came],
+    tasks: Iterable[Task],
+    name: Callable[[Task], str],
+) -> Iterator[tuple[Task, Came]]:
+    with opened as hands:
+        waiting, under_way = iter(tasks), dict[Handle, Task]()
+        while True:
+            for task in islice(waiting, hands.room - len(under_way)):
+                under_way[hands.begin(partial(_attempt, work, task))] = task
+            if not under_way:
+                return
+            for handle in hands.ended(list(under_way)):
+                task = under_way.pop(handle)
+                yield task, _result(hands, handle, name(task))
+
+
+def _result(hands: _Hands[Handle], handle: Handle, name: str) -> Any:
+    try:
+        came = hands.result(handle)
+    except _Lost as lost:
+        hint = f"If it was killed for want of memory: with fewer processes each has more. {lost}"
+        raise TaskFailed(f"'{name}' was lost with the process that ran it.", hint=hint) from lost
+    return _came(came, name)
+
+
+class _Process:
+    """One process of a pool of its own: when it dies, nobody has to guess whose task it had."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._pid = self._pool.submit(getpid)
+
+    def begin(self, attempt: Callable[[], Any]) -> Future[Any]:
+        """Begin a task."""
+        return self._pool.submit(attempt)
+
+    def end(self) -> None:
+        """End it, also in the middle of a task."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with suppress(BrokenProcessPool, CancelledError, ProcessLookupError):
+            os.kill(self._pid.result(), signal.SIGTERM)
+        self._pool.shutdown()
+
+
+class _Processes:
+    """The processes of a pool."""
+
+    def __init__(self, processes: Sequence[_Process]) -> None:
+        self._idle = list(processes)
+        self._busy: dict[Future[Any], _Process] = {}
+        self.room = len(processes)
+
+    def begin(self, attempt: Callable[[], Any]) -> Future[Any]:
+        """Give a task to one that has none."""
+        process = self._idle.pop()
+        future = process.begin(attempt)
+        self._busy[future] = process
+        return future
+
+    def ended(self, handles: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
+        """Wait until some have ended."""
+        return list(wait(handles, return_when=FIRST_COMPLETED).done)
+
+    def result(self, handle: Future[Any]) -> Any:
+        """Return what came of a task."""
+        self._idle.append(self._busy.pop(handle))
+        try:
+            return handle.result()
+        except Exception as error:  # BrokenProcessPool, or whatever says that a result cannot travel.
+            raise _Lost(_first_line(error)) from error
+
+
+@contextmanager
+def _processes(n_processes: int) -> Iterator[_Processes]:
+    with ExitStack() as ends:
+        processes = [_Process() for _ in range(n_processes)]
+        for process in processes:
+            ends.callback(process.end)
+        yield _Processes(processes)
+
+
+class _RayTasks:
+    """Tasks of a Ray that runs."""
+
+    def __init__(self, ray: ModuleType) -> None:
+        self._ray = ray
+        # A task that dies is told at once: it would most likely die again.
+        self._run = ray.remote(num_cpus=1, max_retries=0)(_run)
+
+    @property
+    def room(self) -> int:
+        """Return how many tasks may be under way: one waits behind each that runs."""
+        return 2 * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def begin(self, attempt: Callable[[], Any]) -> Any:
+        """Begin a task."""
+        return self._run.remote(attempt)
+
+    def ended(self, handles: Sequence[Any]) -> Sequence[Any]:
+        """Wait until some have ended."""
+        ended: list[Any] = self._ray.wait(list(handles), num_returns=1)[0]
+        return ended
+
+    def result(self, handle: Any) -> Any:
+        """Return what came of a task."""
+        try:
+            return self._ray.get(handle)
+        except self._ray.exceptions.RayError as error:
+            raise _Lost(_first_line(error)) from error
+
+
+def _run(attempt: Callable[[], Any]) -> Any:
+    return attempt()
+
+
+@contextmanager
+def _ray_tasks(wished: Ray) -> Iterator[_RayTasks]:
+    with ExitStack() as ends:
+        folder = ends.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+        ray = _imported_ray() if wished.address else _locked_ray()
+        ends.callback(ray.shutdown)
+        if wished.address:
+            _join(ray, wished.address)
+        else:
+            _start(ray, wished.n_processes, folder)
+        yield _RayTasks(ray)
+
+
+def _imported_ray() -> ModuleType:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # It reports to its makers otherwise.
+    try:
+        return import_module("ray")
+    except ModuleNotFoundError as error:
+        hint = f"Run: {installing('ray')}. Without it a pool of processes does the same on this machine."
+        raise WorkersUnusable(f"--ray needs '{error.name}', which is not installed.", hint=hint) from error
+
+
+def _locked_ray() -> ModuleType:
+    """Let nobody else in: Ray listens on every address of the machine, and whoever has the token runs anything.
+
+    It reads both as it is imported, once for as long as the process lives.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())
+    return _imported_ray()
+
+
+def _start(ray: ModuleType, n_processes: int, folder: str) -> None:
+    """Start a Ray of our own, without a dashboard, whose files go when it does."""
+    ray.init(
+        num_cpus=n_processes,
+        object_store_memory=_OBJECTS_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+        _temp_dir=folder,
+    )
+
+
+def _join(ray: ModuleType, address: str) -> None:
+    """Have a cluster take in what runs here, packages and all."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    packages = [str(Path(str(import_module(name).__file__)).parent) for name in _SHIPPED]
+    try:
+        socket.create_connection((host, int(port)), _REACHED_WITHIN_S).close()
+        ray.init(address=address, runtime_env={"py_modules": packages}, log_to_driver=False, logging_level="error")
+    except (OSError, RuntimeError, ValueError) as error:
+        message = f"There is no Ray cluster at {address} that lets us in: {_first_line(error)}."
+        hint = "Start one with 'ray start --head', name it as host:port, and put its token into RAY_AUTH_TOKEN."
+        raise WorkersUnusable(message, hint=hint) from error
