@@ -108,6 +108,8 @@ class Node(Struct, frozen=True, kw_only=True):
     """What each request that comes to it takes beyond runs and ways, one after the other: reading, checking, answering."""
     handling_byte_s: float = 0.0
     """The same for each byte of its input."""
+    waking_s: float = 0.0
+    """The same for one that finds it at rest: caches are cold, and clocks low."""
     is_present: bool = True
     """Whether it is there when the scenario begins."""
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from policies.simulator.world import World
 
 
+_RESTS_AFTER_S = 0.005
+"""Behind the last request that came."""
+
+
 class Desk:
     """The live requests of one device."""
 
@@ -80,6 +84,8 @@ class Desk:
         """Read and check a request, behind those that came before."""
         node, now = self._world.terrain.nodes[self._device.place], self._world.now
         seconds = node.handling_s + node.handling_byte_s * request.input_bytes
+        if now - self._handled_s > _RESTS_AFTER_S:
+            seconds += node.waking_s
         if not seconds:
             self._device.feed(events.RequestArrived(request=request))
             return

@@ -1,0 +1,95 @@
+"""Fit the simulator to real daemons, and hold what it then foretells against what they take.
+
+``python -m policies.calibrate --out build/mesh``
+
+A watch, a phone and a hub start as processes on this machine, behind links that are made slow. They are timed under a
+calibration load, and then asked a load that no fit has seen; the simulator is asked the same at the same moments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from meshd.core.policy import LeastExpectedCost
+from meshd.errors import MeshError
+from policies.errors import PoliciesError
+from policies.evaluation.play import play
+from policies.mesh.calibration import Calibration, calibrated
+from policies.mesh.comparison import Comparison, compared
+from policies.mesh.daemons import MODEL, Tell
+from policies.mesh.form import Form
+from policies.mesh.recording import Recording, Wishes, read, record, save
+from policies.mesh.report import calibration_tables, comparison_tables, draw, write_json
+from policies.mesh.world import scenario_of
+
+_PAPER_WIDTH = 120
+
+told = Console(stderr=True)
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option(help="Folder of the results; made if need be.")] = Path("build/mesh"),
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long the load lasts that is held out.")] = 40.0,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each node is asked for each tier and length.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the order of questions and of the load.")] = 1,
+    recording: Annotated[
+        Path | None, typer.Option(help="recording.json of an earlier run, to fit and compare anew; starts no daemon.")
+    ] = None,
+) -> None:
+    """Start daemons, time them, fit the simulator, and compare both on a load that is held out.
+
+    OUT holds recording.json (all that was timed), calibration.json (what was fitted), report.json and report.svg.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if recording is None:
+        found = recorded(Form(), Wishes(seed=seed, repeats=repeats, lasts_s=seconds))
+        save(found, out / "recording.json")
+    else:
+        found = read(recording)
+    calibration = calibrated(found.timings, MODEL)
+    (out / "calibration.json").write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
+    comparison = foretold(found, calibration)
+    write_json(comparison, out / "report.json")
+    draw(comparison, out / "report.svg")
+    paper = Console(width=None if Console().is_terminal else _PAPER_WIDTH)
+    for table in (*calibration_tables(calibration), *comparison_tables(comparison)):
+        paper.print(table)
+    told.print(f"written: {out}/recording.json, calibration.json, report.json, report.svg")
+
+
+def recorded(form: Form, wishes: Wishes) -> Recording:
+    """Record a mesh, and show how far that is."""
+    with Progress(console=told) as progress:
+
+        def stage(what: str) -> Tell:
+            task = progress.add_task(what)
+            return lambda n_asked, n_all: progress.update(task, completed=n_asked, total=n_all)
+
+        return asyncio.run(record(form, wishes, stage))
+
+
+def foretold(recording: Recording, calibration: Calibration) -> Comparison:
+    """Play the load that was held out in the simulator, each question when it was asked indeed, and compare."""
+    scenario = scenario_of(calibration, recording.load, at_s=[heard.sent_s for heard in recording.heard])
+    return compared(recording.load, recording.heard, play(scenario, LeastExpectedCost).ends)
+
+
+def main() -> None:
+    """Run the command line; what is wrong ends in two lines and status 1."""
+    try:
+        typer.run(calibrate)
+    except (PoliciesError, MeshError) as error:
+        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint or '')}", soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

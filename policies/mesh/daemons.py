@@ -1,0 +1,110 @@
+"""A watch, a phone and a hub as processes on this machine's loopback, and a client of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from numpy.typing import NDArray
+
+from meshd.client import AsyncClient, Result
+from meshd.core.ids import ModelName
+from meshd.core.node import DeviceClass, NodeProfile
+from meshd.demo.household import Household
+from meshd.documents import StatusDocument
+from meshd.errors import RequestError
+from meshd.plan_document import PlanQuestion
+from policies.mesh.form import Form
+from policies.mesh.question import HOUSEHOLD, Heard, Question, Run
+from policies.mesh.windows import Windows
+
+MODEL = ModelName("ecg-anomaly")
+_INPUT = "ecg"
+
+Tell = Callable[[int, int], None]
+"""Hears how many questions of how many have been asked."""
+
+
+class Daemons:
+    """A household that plays loads."""
+
+    def __init__(self, household: Household, windows: Windows) -> None:
+        self._household = household
+        self._windows = windows
+
+    async def profile(self, name: DeviceClass) -> NodeProfile:
+        """Return what a node announces by now, with times as it has learned them."""
+        document = await self._client(name).plan(PlanQuestion(model=MODEL))
+        return document.hosts[0]
+
+    async def manifest(self) -> str:
+        """Return what the model says of itself, as TOML."""
+        return (await self._client(HOUSEHOLD[0]).manifest(MODEL)).text
+
+    async def status(self, name: DeviceClass) -> StatusDocument:
+        """Return how a node is."""
+        return await self._client(name).status()
+
+    async def ask(self, question: Question, number: int = 0, *, began_s: float = 0.0) -> Heard:
+        """Ask one question now, and wait for its end."""
+        windows = self._windows[question.window : question.window + question.items]
+        sent_s = perf_counter()
+        try:
+            result = await self._client(question.node).infer(
+                MODEL,
+                {_INPUT: windows},
+                deadline_s=question.deadline_s,
+                priority=question.priority,
+                privacy=question.privacy,
+                min_tier=question.min_tier,
+                plan=question.place,
+            )
+        except RequestError as error:
+            return Heard(number=number, sent_s=sent_s - began_s, seconds=perf_counter() - sent_s, code=error.code)
+        return _heard(result, number, sent_s - began_s, perf_counter() - sent_s)
+
+    async def play(self, load: Sequence[Question], tell: Tell = lambda _n_asked, _n_all: None) -> list[Heard]:
+        """Ask every question of a load at its time, whatever has become of those before; return how each ended."""
+        began_s = perf_counter()
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number, question in enumerate(load):
+                await asyncio.sleep(max(0.0, began_s + question.at_s - perf_counter()))
+                tasks.append(group.create_task(self.ask(question, number, began_s=began_s)))
+                tell(number + 1, len(load))
+        return [task.result() for task in tasks]
+
+    def _client(self, name: DeviceClass) -> AsyncClient:
+        return self._household.client(name)
+
+
+@asynccontextmanager
+async def daemons(form: Form, windows: Windows, folder: Path | None = None) -> AsyncIterator[Daemons]:
+    """Start a household of this form, wait until all see each other, and end it.
+
+    Raises:
+        SetupError: they did not come together.
+    """
+    async with Household(folder, places={name: form.place(name) for name in HOUSEHOLD}) as household:
+        await household.gather(MODEL)
+        yield Daemons(household, windows)
+
+
+def _heard(result: Result, number: int, sent_s: float, seconds: float) -> Heard:
+    outputs: dict[str, NDArray[Any]] = result.outputs
+    return Heard(
+        number=number,
+        sent_s=sent_s,
+        seconds=seconds,
+        runs=tuple(
+            Run(node=DeviceClass(hop.node), compute_s=hop.compute_s, items=hop.items, codec=hop.codec, score=hop.score)
+            for hop in result.route
+        ),
+        joules=result.energy.joules,
+        queue_s=result.timings.queue_s,
+        answer_bytes=sum(array.nbytes for array in outputs.values()),
+    )

@@ -1,0 +1,159 @@
+"""A calibrated mesh as a scenario of the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from meshd.core.cascade import most_doubtful
+from meshd.core.ids import RequestId
+from meshd.core.node import DeviceClass, HostedTier, NodeProfile
+from meshd.core.request import Request
+from meshd.core.settings import Settings
+from policies.mesh.calibration import Calibration, LinkFit, NodeFit
+from policies.mesh.question import Question
+from policies.scenario import (
+    Arrival,
+    Bandwidth,
+    Battery,
+    Hosting,
+    Link,
+    Luck,
+    Model,
+    Node,
+    Radio,
+    Scenario,
+    Split,
+    Truth,
+)
+
+SETTLED_S = 5.0
+"""Before the first question: sessions open, and links are known, as in a mesh that has been calibrated."""
+_TAIL_S = 1.0
+"""What a daemon takes its radio to stay awake behind its last byte: meshd/core/radio.py."""
+_ENOUGH_S = 1e6
+_ROOM_BYTES = 2**30
+
+
+def scenario_of(
+    calibration: Calibration,
+    load: Sequence[Question],
+    *,
+    at_s: Sequence[float] | None = None,
+    settings: Settings | None = None,
+    missed_anomaly_joules: float = 0.0,
+    seed: int = 0,
+) -> Scenario:
+    """Return the world in which a load is played; ``at_s`` tells when each question was asked indeed."""
+    times_s = [question.at_s for question in load] if at_s is None else at_s
+    arrivals = [_arrival(number, times_s[number], question, calibration) for number, question in enumerate(load)]
+    byte_joules = max(fit.profile.power.radio_joules_per_byte for fit in calibration.nodes.values())
+    return Scenario(
+        name="the mesh as calibrated",
+        family="mesh",
+        split=Split.TEST,
+        seed=seed,
+        horizon_s=max(arrival.at_s for arrival in arrivals) + SETTLED_S,
+        models=(_model(calibration),),
+        nodes=tuple(_node(fit, calibration) for fit in calibration.nodes.values()),
+        links=tuple(_link(link, calibration) for link in calibration.links),
+        arrivals=tuple(sorted(arrivals, key=lambda arrival: arrival.at_s)),
+        happenings=(),
+        settings=settings or Settings(),
+        missed_anomaly_joules=missed_anomaly_joules,
+        radio_joules_per_byte=byte_joules,
+        luck=Luck(seed),
+    )
+
+
+def truth_of(question: Question, calibration: Calibration) -> Truth:
+    """Return what every tier says of the windows of a question; of several, of the one that most wants escalation."""
+    windows = range(question.window, question.window + question.items)
+    scores: list[float | None] = [None] * len(DeviceClass)
+    for name, fit in calibration.nodes.items():
+        said = [calibration.judged.scores[name][window] for window in windows]
+        scores[name.rank] = most_doubtful(fit.profile.hosted[0], said)
+    is_anomaly = any(calibration.judged.is_anomaly[window] for window in windows)
+    return Truth(scores=tuple(scores), is_anomaly=is_anomaly)
+
+
+def _arrival(number: int, at_s: float, question: Question, calibration: Calibration) -> Arrival:
+    request = Request(
+        request_id=RequestId(str(number)),
+        model=calibration.model,
+        input_bytes=question.items * calibration.input_bytes,
+        deadline_s=question.deadline_s,
+        batch=question.items,
+        priority=question.priority,
+        privacy=question.privacy,
+        min_tier=question.min_tier,
+        plan=question.place,
+    )
+    node_id = calibration.nodes[question.node].profile.node_id
+    return Arrival(at_s=SETTLED_S + at_s, node_id=node_id, request=request, truth=truth_of(question, calibration))
+
+
+def _model(calibration: Calibration) -> Model:
+    return Model(
+        name=calibration.model,
+        input_bytes=calibration.input_bytes,
+        result_bytes=calibration.result_bytes,
+        alarm_at=calibration.alarm_at,
+    )
+
+
+def _node(fit: NodeFit, calibration: Calibration) -> Node:
+    hosted = fit.profile.hosted[0]
+    tier = _with_ratios(hosted, calibration)
+    profile: NodeProfile = replace(fit.profile, hosted=(tier,))
+    power = profile.power
+    is_on_mains = power.battery_joules is None
+    return Node(
+        profile=profile,
+        hosted=(
+            Hosting(
+                announced=tier,
+                compute_s=fit.compute_s,
+                load_s=fit.load_s,
+                memory_bytes=1,
+                further_item=fit.further_item,
+            ),
+        ),
+        # Joules as a daemon estimates them, which is by multiply-accumulates and not by this machine's seconds.
+        power=replace(power, active_watts=power.compute_joules(tier.macs) / fit.compute_s),
+        memory_bytes=_ROOM_BYTES,
+        warm=(tier.artifact,),
+        battery=None if is_on_mains else _battery(power.battery_joules or 0.0, power.idle_watts),
+        radio=Radio(tail_s=_TAIL_S),
+        speed_spread=fit.spread,
+        handling_s=fit.handling_s,
+        handling_byte_s=fit.handling_byte_s,
+        waking_s=fit.waking_s,
+    )
+
+
+def _battery(capacity_joules: float, idle_watts: float) -> Battery:
+    """Return the battery that a daemon makes up: full at first."""
+    return Battery(
+        capacity_joules=capacity_joules,
+        fraction=1.0,
+        demand_watts=idle_watts,
+        needed_until_s=_ENOUGH_S,
+        charge_watts=0.0,
+    )
+
+
+def _with_ratios(tier: HostedTier, calibration: Calibration) -> HostedTier:
+    ways = tuple(replace(way, ratio=calibration.ratios.get(way.codec, way.ratio)) for way in tier.ways)
+    return replace(tier, ways=ways)
+
+
+def _link(link: LinkFit, calibration: Calibration) -> Link:
+    return Link(
+        sender=calibration.nodes[link.sender].profile.node_id,
+        receiver=calibration.nodes[link.receiver].profile.node_id,
+        delay_s=link.delay_s,
+        bandwidth=Bandwidth.constant(link.rate_bps),
+        jitter=link.jitter,
+    )
