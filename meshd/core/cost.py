@@ -10,6 +10,7 @@ from msgspec import Struct
 from meshd.core.candidate import Prediction
 from meshd.core.course import Course
 from meshd.core.encodings import Passage
+from meshd.core.handling import Cuts
 from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
@@ -120,7 +121,7 @@ class CostModel:
             forgone_joules=self._forgone_joules(node, hosted, load_s) if load_s else 0.0,
             compute_s=compute_s,
             transfer_s=transfer_s,
-            handling_s=self._handling_s(node, hosted, is_split=False),
+            handling_s=self.handling_s(node, hosted, (), compute_s + transfer_s, items),
             delay_s=compute_s * terms.crowd + line_delay_s,
             variance=variance,
             joules=joules,
@@ -245,7 +246,12 @@ class CostModel:
             load_s=load_s,
             compute_s=compute_s,
             transfer_s=transfer_s,
-            handling_s=self._handling_s(parts[-1].station.node, own.hosted, is_split=len(parts) > 1),
+            handling_s=self.handling_s(
+                parts[-1].station.node,
+                own.hosted,
+                tuple([part.first for part in parts if part.first]),
+                compute_s + transfer_s,
+            ),
             delay_s=delay_s,
             variance=variance,
             joules=joules,
@@ -296,13 +302,16 @@ class CostModel:
             return max(said_s, link.traffic.wait_s(self.now))
         return max(said_s, link.traffic.wait_s(self.now), link.outstanding * item_s / node.profile.slots)
 
-    def _handling_s(self, node: NodeView, hosted: HostedTier, *, is_split: bool) -> float:
-        """Return what requests that end on a node take beyond their parts; what they take here where none has yet."""
-        own = self.view.own.handling
+    def handling_s(
+        self, node: NodeView, hosted: HostedTier, cuts: Cuts, parts_s: float, items: int | None = None
+    ) -> float:
+        """Return what requests that end on a node take beyond their parts; as whole runs here, where none has yet."""
+        own, request = self.view.own.handling, self.request
         if not own and not node.handling:
             return 0.0
-        known_s = node.handling.seconds(hosted.artifact, is_split=is_split)
-        return known_s if known_s is not None else own.seconds(hosted.artifact, is_split=False) or 0.0
+        n_bytes = request.input_bytes if items is None else request.input_bytes * items / request.batch
+        known_s = node.handling.beyond_s(hosted.artifact, cuts, n_bytes, parts_s)
+        return known_s if known_s is not None else own.beyond_s(hosted.artifact, (), n_bytes, parts_s) or 0.0
 
     def crowd(self, node: NodeView) -> float:
         """Return by how much each second on a node delays others there: how many there are, for each slot.

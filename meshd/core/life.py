@@ -139,9 +139,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     def work_there_s(self) -> float:
         """Return the predicted seconds of all but the way to the peer: a plan's first leg there, and what follows."""
         predicted = self.candidate.prediction
+        handling_s = max(0.0, predicted.handling_s)  # What is less than its parts may be less on the way.
         if not self.legs:
-            return predicted.total_s - predicted.transfer_s
-        waits_s = max(predicted.queue_s, self.line_s) + predicted.load_s + predicted.escalation_s + predicted.handling_s
+            return predicted.total_s - predicted.transfer_s - predicted.handling_s + handling_s
+        waits_s = max(predicted.queue_s, self.line_s) + predicted.load_s + predicted.escalation_s + handling_s
         return waits_s + sum(leg.compute_s for leg in self.legs) + sum(leg.transfer_s for leg in self.legs[1:])
 
     @property

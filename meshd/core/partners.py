@@ -47,6 +47,7 @@ class Partners:
         self.by_name = cost.view.hosting.partners_of(own)
         self.here = cost.station(cost.view.own, own)
         self._rules = rules
+        self._is_handled_here = bool(cost.view.own.handling)
         self.input_bytes = 0 if cost.request.partial is not None else cost.request.input_bytes
         self._prospects = Prospects(
             cost.view,
@@ -91,17 +92,22 @@ class Partners:
 
     def weigh(self, way: Way) -> Found:
         """Weigh a way by what differs between ways, seconds and joules alone: the cheap part of pricing it."""
-        until_s = delay_s = joules = 0.0
+        until_s = delay_s = joules = parts_s = 0.0
         before = self.here
         for station, first, last, passage in way:
             run_s = station.run_s(first, last)
             until_s = max(until_s, station.wait_s(first, last)) + station.load_s(first, last) + run_s
             delay_s += run_s * station.crowd
+            parts_s += run_s
             joules += station.run_joules(first, last) * station.weight
             if passage is not None:
                 until_s += passage.seconds
+                parts_s += passage.seconds
                 joules += before.radio_joules(passage.n_bytes) * before.weight
                 joules += station.radio_joules(passage.n_bytes) * station.weight
             before = station
+        if self._is_handled_here or before.node.handling:
+            cuts = tuple([first for _, first, _, _ in way if first])
+            until_s += self.cost.handling_s(before.node, self.own, cuts, parts_s)
         seconds = until_s + delay_s
         return Found(seconds=seconds, cost=joules + seconds * self.cost.price_watts, way=way)

@@ -213,12 +213,16 @@ class Reports:
         if len(life.story.choices) != 1 or choice is None or choice.index is None or answer.escalations:
             return
         chosen = choice.observation.candidates[choice.index]
-        if chosen.shares or life.fork is not None or life.parent is not None or chosen.prediction.load_s:
+        predicted = chosen.prediction
+        if chosen.shares or life.fork is not None or life.parent is not None or predicted.load_s or chosen.is_assumed:
             return
         timings, chosen_s = answer.timings, life.began_s - life.arrived_s
-        beyond_s = timings.total_s - chosen_s - timings.queue_s - timings.compute_s - timings.transfer_s
+        named_s = timings.compute_s + timings.transfer_s
+        took_s = max(timings.total_s - chosen_s - timings.queue_s, named_s)
         ended_at = chosen.legs[-1].node_id if chosen.legs else chosen.node_id
-        self._view.learn_handling(ended_at, chosen.tier, max(0.0, beyond_s), now, is_split=len(chosen.legs) > 1)
+        cuts = tuple([leg.first for leg in chosen.legs if leg.first])
+        parts_s, n_bytes = predicted.compute_s + predicted.transfer_s, life.request.input_bytes
+        self._view.learn_handling(ended_at, chosen.tier, cuts, n_bytes, took_s=took_s, parts_s=parts_s, now=now)
 
     def _distrust(self, life: Life, attempt: Attempt, now: float) -> None:
         """Let a larger tier look where one gave no sensible output."""

@@ -146,6 +146,7 @@ class Splitter:
         head_crowd, tail_crowd = here.crowd, station.crowd
         radio = here.byte_joules * here.weight + station.byte_joules * station.weight
         here_joules, there_joules = here.work_joules * here.weight, station.work_joules * station.weight
+        handling_s, is_handled = self._cost.handling_s, self._view.own.handling or station.node.handling
         ways: list[tuple[float, float, int]] = []
         for cut in prospect.cuts:
             passage = passages[cut]
@@ -153,6 +154,8 @@ class Splitter:
             head_s, tail_item_s = heads_s[cut] * items, tails[cut][last]
             tail_s = tail_item_s * items
             until_s = max(begun_s + head_loads_s[cut] + head_s, said_s, sent_items * tail_item_s)
+            if is_handled:
+                until_s += handling_s(station.node, self._own, (cut,), head_s + passage.seconds + tail_s)
             seconds = until_s + passage.seconds + tail_loads_s[cut] + tail_s + head_s * head_crowd + tail_s * tail_crowd
             joules = here_joules * work[cut] + there_joules * (1.0 - work[cut]) + passage.n_bytes * radio
             ways.append((seconds, joules + seconds * price_watts, cut))

@@ -127,5 +127,5 @@ def taught(view: MeshView, at: NodeId, factor: float) -> None:
     """Have a view learn of the whole and of a part of a model, of what it takes beyond them, and of its answers."""
     view.learn_stages(at, MODEL, 0, 2, factor * 0.020, 0.0)
     view.learn_stages(at, MODEL, 0, 1, factor * 0.010, 0.0)
-    view.learn_handling(at, MODEL, factor * 0.010, 0.0, is_split=False)
+    view.learn_handling(at, MODEL, (), 1e3, took_s=factor * 0.030, parts_s=0.020, now=0.0)
     view.escalations.learn(MODEL, escalated=factor > 1.0, now=0.0)

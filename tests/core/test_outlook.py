@@ -81,16 +81,16 @@ def test_another_node_decides_by_its_own_profile_and_by_the_link_that_it_tells_o
 def test_what_requests_take_beyond_their_runs_and_what_loading_takes_is_the_same_seen_from_elsewhere() -> None:
     view = mesh()
     for node_id, seconds in ((WEAK.node_id, 0.030), (STRONG.node_id, 0.040)):
-        view.learn_handling(node_id, STRONG.hosted[0], seconds, 0.0, is_split=False)
+        view.learn_handling(node_id, STRONG.hosted[0], (), 1e3, took_s=seconds, parts_s=0.020, now=0.0)
     view.learn_load(WEAK.hosted[0], 0, 4, 0.7, 0.0)
     seen = seen_from(view, STRONG.node_id, TIME_ONLY, 0.0)
     artifact = STRONG.hosted[0].artifact
     known = {node.profile.name: node for node in view.nodes()}
     for node in seen.nodes():
         before = known[node.profile.name]
-        assert node.handling.seconds(artifact, is_split=False) == before.handling.seconds(artifact, is_split=False)
+        assert node.handling.beyond_s(artifact, (), 1e3, 0.020) == before.handling.beyond_s(artifact, (), 1e3, 0.020)
         assert node.loading.cold_s(WEAK.hosted[0], 0, 4) == before.loading.cold_s(WEAK.hosted[0], 0, 4)
-    assert [node.handling.seconds(artifact, is_split=False) is None for node in seen.nodes()] == [False, False]
+    assert [node.handling.beyond_s(artifact, (), 1e3, 0.020) is None for node in seen.nodes()] == [False, False]
 
 
 def test_a_node_that_was_not_told_of_is_reached_over_the_link_that_this_one_knows() -> None:
