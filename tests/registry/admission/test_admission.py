@@ -107,6 +107,10 @@ def test_not_a_number_for_zeros_is_no_reason_to_refuse() -> None:
 # --------------------------------------------------------------------------------------------------- the surroundings
 
 
+LOADED_S = 0.5
+"""Of the processor: an endless model of a few hundred bytes is loaded long before, and computes."""
+
+
 class Running:
     """An endless model on trial, in a thread, with the process that it occupies."""
 
@@ -117,7 +121,9 @@ class Running:
     def __enter__(self) -> psutil.Process:
         self._thread.start()
         child = wait_for_child(psutil.Process())
-        wait_for(lambda: not child.is_running() or child.cpu_times().user > 1.0)  # Past its imports: it computes.
+        wait_for(lambda: not child.is_running() or is_confined(child))
+        before_s = child.cpu_times().user
+        wait_for(lambda: not child.is_running() or child.cpu_times().user > before_s + LOADED_S)
         return child
 
     def __exit__(self, *_: object) -> None:
@@ -151,6 +157,11 @@ def is_trial(process: psutil.Process) -> bool:
         return "model_registry.admission.child" in process.cmdline()
     except psutil.NoSuchProcess:
         return False
+
+
+def is_confined(trial: psutil.Process) -> bool:
+    """Tell whether a trial has imported all that it needs: only then its time is limited."""
+    return trial.rlimit(psutil.RLIMIT_CPU)[1] != psutil.RLIM_INFINITY
 
 
 def test_a_trial_out_of_time_is_ended_and_says_so() -> None:
