@@ -46,6 +46,19 @@ _WayKey = tuple[ArtifactHash, Cuts, int]
 _KindKey = tuple[ArtifactHash, bool]
 
 
+class Taken(Struct, frozen=True, kw_only=True, gc=False):
+    """One request that went a way, and what it took."""
+
+    artifact: ArtifactHash
+    cuts: Cuts
+    n_bytes: float
+    """Of its input."""
+    parts_s: float
+    """That its runs and its ways over links were believed to take."""
+    took_s: float
+    """All of them and all else, but waiting for a turn."""
+
+
 class _Way(Struct, frozen=True, kw_only=True, gc=False):
     """What a way took, and what its parts were believed to take meanwhile."""
 
@@ -83,14 +96,13 @@ class Handling:
             return way.took.mean - parts_s
         return max(kind.mean, (_LEAST_SHARE - 1.0) * parts_s)
 
-    def learn(
-        self, artifact: ArtifactHash, cuts: Cuts, n_bytes: float, *, took_s: float, parts_s: float, now: float
-    ) -> bool:
-        """Take in one request whose parts were believed to take so long; return whether its way is another by now.
+    def learn(self, taken: Taken, now: float) -> bool:
+        """Take in one request; return whether its way is another by now.
 
         Nothing is remembered until one took at least a millisecond more or less than its parts.
         """
-        kind_key, way_key = (artifact, bool(cuts)), (artifact, cuts, _size(n_bytes))
+        artifact, cuts, took_s, parts_s = taken.artifact, taken.cuts, taken.took_s, taken.parts_s
+        kind_key, way_key = (artifact, bool(cuts)), (artifact, cuts, _size(taken.n_bytes))
         kind = self._kinds.get(kind_key)
         if kind is None and abs(took_s - parts_s) < LEAST_S:
             return False

@@ -17,7 +17,7 @@ from meshd.core.escalations import Escalations
 from meshd.core.estimate import Estimate
 from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.handling import LEAST_S as HANDLING_S
-from meshd.core.handling import Cuts
+from meshd.core.handling import Taken
 from meshd.core.hosting import Hosting
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import NOTICED, Link
@@ -205,23 +205,13 @@ class MeshView:
         node.times.ran_whole(hosted, item_s, now)
         self._noticed.saw((node_id, hosted.artifact), known.mean, least=LEAST_S / growth)
 
-    def learn_handling(
-        self,
-        ended_at: NodeId,
-        hosted: HostedTier,
-        cuts: Cuts,
-        n_bytes: float,
-        *,
-        took_s: float,
-        parts_s: float,
-        now: float,
-    ) -> None:
-        """Take in what a request took whose runs and ways were believed to take ``parts_s``, and where it ended."""
+    def learn_handling(self, ended_at: NodeId, taken: Taken, now: float) -> None:
+        """Take in what a request took, and on which node it ended."""
         node = self._known(ended_at)
-        if node is not None and (node.handling or abs(took_s - parts_s) >= HANDLING_S):
-            handling, way = node.handling, (hosted.artifact, cuts, n_bytes)
-            self.drifts.handling += handling.learn(*way, took_s=took_s, parts_s=parts_s, now=now)
-            self._noticed.saw((ended_at, *way[:2]), handling.beyond_s(*way, parts_s) or 0.0, least=HANDLING_S)
+        if node is not None and (node.handling or abs(taken.took_s - taken.parts_s) >= HANDLING_S):
+            self.drifts.handling += node.handling.learn(taken, now)
+            beyond_s = node.handling.beyond_s(taken.artifact, taken.cuts, taken.n_bytes, taken.parts_s) or 0.0
+            self._noticed.saw((ended_at, taken.artifact, taken.cuts), beyond_s, least=HANDLING_S)
 
     def learn_load(self, hosted: HostedTier, first: int, last: int, load_s: float, now: float) -> None:
         """Take in what loading stages [first, last) took here."""

@@ -17,6 +17,7 @@ from meshd.core.cascade import escalates, is_malformed
 from meshd.core.chooser import Chooser
 from meshd.core.endings import Endings
 from meshd.core.fork import Verdict
+from meshd.core.handling import Taken
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import joined
 from meshd.core.life import Attempt, Given, Life, Reached, State
@@ -218,11 +219,14 @@ class Reports:
             return
         timings, chosen_s = answer.timings, life.began_s - life.arrived_s
         named_s = timings.compute_s + timings.transfer_s
-        took_s = max(timings.total_s - chosen_s - timings.queue_s, named_s)
-        ended_at = chosen.legs[-1].node_id if chosen.legs else chosen.node_id
-        cuts = tuple([leg.first for leg in chosen.legs if leg.first])
-        parts_s, n_bytes = predicted.compute_s + predicted.transfer_s, life.request.input_bytes
-        self._view.learn_handling(ended_at, chosen.tier, cuts, n_bytes, took_s=took_s, parts_s=parts_s, now=now)
+        taken = Taken(
+            artifact=chosen.tier.artifact,
+            cuts=tuple([leg.first for leg in chosen.legs if leg.first]),
+            n_bytes=life.request.input_bytes,
+            parts_s=predicted.compute_s + predicted.transfer_s,
+            took_s=max(timings.total_s - chosen_s - timings.queue_s, named_s),
+        )
+        self._view.learn_handling(chosen.legs[-1].node_id if chosen.legs else chosen.node_id, taken, now)
 
     def _distrust(self, life: Life, attempt: Attempt, now: float) -> None:
         """Let a larger tier look where one gave no sensible output."""

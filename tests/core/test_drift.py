@@ -9,6 +9,7 @@ import pytest
 from meshd.core.drift import Chart, Odds
 from meshd.core.drifts import Drifts
 from meshd.core.estimate import Estimate
+from meshd.core.handling import Taken
 from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.rate import Rate
@@ -127,5 +128,6 @@ def taught(view: MeshView, at: NodeId, factor: float) -> None:
     """Have a view learn of the whole and of a part of a model, of what it takes beyond them, and of its answers."""
     view.learn_stages(at, MODEL, 0, 2, factor * 0.020, 0.0)
     view.learn_stages(at, MODEL, 0, 1, factor * 0.010, 0.0)
-    view.learn_handling(at, MODEL, (), 1e3, took_s=factor * 0.030, parts_s=0.020, now=0.0)
+    handled = Taken(artifact=MODEL.artifact, cuts=(), n_bytes=1e3, parts_s=0.020, took_s=factor * 0.030)
+    view.learn_handling(at, handled, 0.0)
     view.escalations.learn(MODEL, escalated=factor > 1.0, now=0.0)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from meshd.core.commands import ChoosePlan
-from meshd.core.handling import LEAST_S, Cuts, Handling
+from meshd.core.handling import LEAST_S, Cuts, Handling, Taken
 from meshd.core.ids import ArtifactHash
 from meshd.core.mesh_view import MeshView
 from meshd.core.scheduler import Scheduler
@@ -24,7 +24,13 @@ def taught(
     handling: Handling, cuts: Cuts, took_s: float, parts_s: float = 0.020, *, times: int = 30, n_bytes: float = SIZE
 ) -> None:
     for second in range(times):
-        handling.learn(A, cuts, n_bytes, took_s=took_s, parts_s=parts_s, now=float(second))
+        handling.learn(request_of(cuts, took_s, parts_s, n_bytes=n_bytes), float(second))
+
+
+def request_of(
+    cuts: Cuts, took_s: float, parts_s: float = 0.020, *, n_bytes: float = SIZE, artifact: ArtifactHash = A
+) -> Taken:
+    return Taken(artifact=artifact, cuts=cuts, n_bytes=n_bytes, parts_s=parts_s, took_s=took_s)
 
 
 def expected_s(handling: Handling, cuts: Cuts, parts_s: float = 0.020, n_bytes: float = SIZE) -> float:
@@ -72,7 +78,7 @@ def test_what_a_way_took_says_nothing_any_more_once_its_parts_take_more_than_twi
     assert [expected_s(handling, FIRST, parts_s) for parts_s in (0.008, 0.200)] == pytest.approx(
         [0.013, 0.205], rel=0.01
     )
-    handling.learn(A, FIRST, SIZE, took_s=0.220, parts_s=0.200, now=30.0)
+    handling.learn(request_of(FIRST, 0.220, 0.200), 30.0)
     assert expected_s(handling, FIRST, 0.200) == pytest.approx(0.2125, rel=0.01)
 
 
@@ -96,10 +102,10 @@ def test_inputs_of_other_lengths_are_known_by_themselves() -> None:
 
 def test_one_request_that_met_a_pause_drives_nobody_away() -> None:
     handling = Handling()
-    handling.learn(A, WHOLE, SIZE, took_s=5.0, parts_s=0.020, now=0.0)
+    handling.learn(request_of(WHOLE, 5.0, 0.020), 0.0)
     assert expected_s(handling, WHOLE) == pytest.approx(0.030)
     taught(handling, WHOLE, 0.020)
-    handling.learn(A, WHOLE, SIZE, took_s=5.0, parts_s=0.020, now=30.0)
+    handling.learn(request_of(WHOLE, 5.0, 0.020), 30.0)
     assert expected_s(handling, WHOLE) == pytest.approx(0.024, rel=0.01)
 
 
@@ -196,8 +202,8 @@ def test_it_decides_between_a_run_here_and_a_split_that_is_sooner_by_its_parts_a
     assert before.place == "band 0-1, kitchen 1-2"
     split_s = before.prediction.total_s
     for second in range(20):
-        at = {"parts_s": split_s, "now": float(second)}
-        view.learn_handling(KITCHEN.node_id, MODEL, FIRST, 4e6, took_s=split_s + 0.020, **at)
+        slow = request_of(FIRST, split_s + 0.020, split_s, n_bytes=4e6, artifact=MODEL.artifact)
+        view.learn_handling(KITCHEN.node_id, slow, float(second))
     after = best(seen(view, asked))
     assert (after.place, after.prediction.handling_s) == ("band", 0.0)
 
@@ -211,7 +217,8 @@ def test_a_cut_that_takes_more_than_its_parts_gives_way_to_the_next_one_with_the
     assert before.place == "band 0-1, kitchen 1-3"
     parts_s = before.prediction.total_s
     for second in range(20):
-        at = {"parts_s": parts_s, "now": float(second)}
-        view.learn_handling(kitchen.node_id, model, FIRST, SIZE, took_s=parts_s + 0.020, **at)
-        view.learn_handling(kitchen.node_id, model, SECOND, SIZE, took_s=parts_s + 0.004, **at)
+        for cuts, took_s in ((FIRST, parts_s + 0.020), (SECOND, parts_s + 0.004)):
+            view.learn_handling(
+                kitchen.node_id, request_of(cuts, took_s, parts_s, artifact=model.artifact), float(second)
+            )
     assert best(seen(view, asked)).place == "band 0-2, kitchen 2-3"

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from meshd.core.candidate import Candidate
 from meshd.core.events import PeerHeard
+from meshd.core.handling import Taken
 from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedStage, NodeProfile, PeerLink, Way
@@ -80,11 +81,12 @@ def test_another_node_decides_by_its_own_profile_and_by_the_link_that_it_tells_o
 
 def test_what_requests_take_beyond_their_runs_and_what_loading_takes_is_the_same_seen_from_elsewhere() -> None:
     view = mesh()
+    artifact = STRONG.hosted[0].artifact
     for node_id, seconds in ((WEAK.node_id, 0.030), (STRONG.node_id, 0.040)):
-        view.learn_handling(node_id, STRONG.hosted[0], (), 1e3, took_s=seconds, parts_s=0.020, now=0.0)
+        taken = Taken(artifact=artifact, cuts=(), n_bytes=1e3, parts_s=0.020, took_s=seconds)
+        view.learn_handling(node_id, taken, 0.0)
     view.learn_load(WEAK.hosted[0], 0, 4, 0.7, 0.0)
     seen = seen_from(view, STRONG.node_id, TIME_ONLY, 0.0)
-    artifact = STRONG.hosted[0].artifact
     known = {node.profile.name: node for node in view.nodes()}
     for node in seen.nodes():
         before = known[node.profile.name]
