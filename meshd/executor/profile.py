@@ -89,8 +89,8 @@ def _affordable(run: Callable[[Length], float], lengths: Sequence[Length]) -> It
         if length is not before and row_s + expected_s > LONGEST_ROW_S:
             return
         try:
-            run(length)  # The first run of a length takes memory, and longer than those after it.
-            seconds = run(length)
+            # The first run of a length takes memory, and longer than those after it; any may meet a pause of this node.
+            seconds = min(run(length), run(length))
         except ExecutionFailed:
             if length is lengths[0]:
                 raise

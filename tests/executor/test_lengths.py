@@ -117,6 +117,16 @@ def test_a_length_that_might_take_too_long_is_not_run() -> None:
     assert timed([LONGEST_ROW_S / 200, LONGEST_ROW_S / 20, inf, inf]).sizes == SIZES[1:2]
 
 
+def test_a_run_that_met_a_pause_leaves_out_no_length() -> None:
+    ran: list[Length] = []
+
+    def run(length: Length) -> float:
+        ran.append(length)
+        return LONGEST_ROW_S / 2 if len(ran) == 2 else 1e-6
+
+    assert measure_lengths(run, Lengths(LONG).to_time(), load_s=0.5, limit_s=0.0).sizes == SIZES[1:]
+
+
 @pytest.mark.parametrize(("longest_s", "n_longer"), [(0.7, 3), (0.95, 2)])
 def test_all_lengths_of_a_model_together_hold_up_the_start_for_less_than_four_seconds(
     longest_s: float, n_longer: int
