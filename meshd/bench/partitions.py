@@ -32,7 +32,7 @@ class PartitionsEffort(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     """All where none is named."""
     rates_bps: tuple[float, ...] = RATES_BPS
-    runs: int = 15
+    runs: int = 50
     """Of each plan."""
     stream_s: float = 10.0
     """Of each way."""

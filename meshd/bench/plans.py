@@ -28,8 +28,9 @@ _WARM_UP = 4
 """Rounds that teach what everything takes and do not count."""
 _DEADLINE_S = 30.0
 _FAR_BEHIND = 1.5
-"""Times the quickest: what took so much longer when it was tried twice is not the best."""
-_FEW = 3
+"""Times the quickest: what took so much longer each time that it was tried is not the best."""
+_TRIES = 3
+_FEW = 5
 _RUNNABLE = {None, "no_gain"}
 """Masks of what can be run when it is asked for by name."""
 
@@ -41,7 +42,9 @@ class TimedPlan(Struct, frozen=True, kw_only=True):
     predicted_s: float | None
     """None where it was not among the candidates: the planner saw that another one is better in every way."""
     seconds: float
-    """Median."""
+    """Mean of all runs but the tenth that took longest and the tenth that took least. It is the mean that planners
+    predict and that a household waits for; a pause of this machine is nobody's plan."""
+    median_s: float
     whole: bool
     """Whether one node does it all."""
 
@@ -63,8 +66,8 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
     over_single: float
     """The same over the best single node: negative where several nodes were quicker."""
     free_s: float
-    """Median of those requests themselves. Beyond the time of their plan by name, it is what weighing all plans takes
-    instead of one."""
+    """The same mean of those requests themselves. Beyond the time of their plan by name, it is what weighing all plans
+    takes instead of one."""
     runs: int
     """Of each plan that was not far behind, and of requests that named none."""
     plans: tuple[TimedPlan, ...]
@@ -90,13 +93,13 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
             SetupError: one of the former ran where none of the latter did.
         """
         predicted = {way.place: way.total_s for way in document.looks[0].ways}
-        medians = {place: median(seconds) for place, seconds in times.items() if seconds}
-        if untimed := free.keys() - medians.keys():
+        means_s = {place: mean_s(seconds) for place, seconds in times.items() if seconds}
+        if untimed := free.keys() - means_s.keys():
             told = f"requests for {document.model} ran as {', '.join(untimed)}, which was never run by name."
             raise SetupError(told, hint="What the mesh offers changed meanwhile; run it again.")
-        best = min(medians, key=medians.__getitem__)
-        single_s = min(seconds for place, seconds in medians.items() if _is_whole(place))
-        chosen_s = fmean(medians[place] for place, seconds in free.items() for _ in seconds)
+        best = min(means_s, key=means_s.__getitem__)
+        single_s = min(seconds for place, seconds in means_s.items() if _is_whole(place))
+        chosen_s = fmean(means_s[place] for place, seconds in free.items() for _ in seconds)
         return cls(
             model=document.model,
             bandwidth_bps=rate_bps,
@@ -104,17 +107,27 @@ class PlanChoice(Struct, frozen=True, kw_only=True):
             asked=document.node,
             chosen=max(free, key=lambda place: len(free[place])),
             best=best,
-            regret=round(chosen_s / medians[best] - 1.0, 4),
+            regret=round(chosen_s / means_s[best] - 1.0, 4),
             over_single=round(chosen_s / single_s - 1.0, 4),
-            free_s=round(median(chain.from_iterable(free.values())), 6),
+            free_s=round(mean_s([*chain.from_iterable(free.values())]), 6),
             runs=sum(map(len, free.values())),
             plans=tuple(
                 TimedPlan(
-                    place=place, predicted_s=predicted.get(place), seconds=round(seconds, 6), whole=_is_whole(place)
+                    place=place,
+                    predicted_s=predicted.get(place),
+                    seconds=round(seconds, 6),
+                    median_s=round(median(times[place]), 6),
+                    whole=_is_whole(place),
                 )
-                for place, seconds in medians.items()
+                for place, seconds in means_s.items()
             ),
         )
+
+
+def mean_s(seconds: Sequence[float]) -> float:
+    """Return the mean of what is left without the tenth that took longest and the tenth that took least."""
+    left_out = len(seconds) // 10
+    return fmean(sorted(seconds)[left_out : len(seconds) - left_out])
 
 
 def _is_whole(place: str) -> bool:
@@ -179,7 +192,7 @@ class Comparison:
     async def choice(self, rate_bps: float, links: Links, *, runs: int) -> PlanChoice:
         """Run each way that may be best in turns with requests that name none, and compare.
 
-        What is chosen and was not worth running is run by name from then on.
+        What is chosen and was not worth running so often is run by name from then on.
         """
         await self.warm_up()
         worth = await self._worth_running(runs)
@@ -195,8 +208,9 @@ class Comparison:
                     continue
                 chosen = await self._chosen()
                 free.setdefault(chosen, []).append(seconds)
-                if chosen not in worth:
-                    worth[chosen], times[chosen] = runs, [await self.run(chosen)]
+                if worth.get(chosen, 0) < runs:
+                    worth[chosen] = runs
+                    times.setdefault(chosen, []).append(await self.run(chosen))
         return PlanChoice.of(await self._document(), rate_bps, links, times=times, free=free)
 
     async def run(self, place: str) -> float:
@@ -212,7 +226,7 @@ class Comparison:
         """Return how often to run which way: candidates that are far behind a few times, other splits then never."""
         candidates = [way.place for way in await self.ways()]
         others = [place for place in await self.splits() if place not in candidates]
-        took_s = {place: min([await self.run(place) for _ in range(2)]) for place in (*candidates, *others)}
+        took_s = {place: min([await self.run(place) for _ in range(_TRIES)]) for place in (*candidates, *others)}
         near_s = _FAR_BEHIND * min(took_s.values())
         often = {place: runs if seconds <= near_s else min(runs, _FEW) for place, seconds in took_s.items()}
         return {place: often[place] for place in took_s if place in candidates or took_s[place] <= near_s}
