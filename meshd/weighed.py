@@ -24,7 +24,7 @@ class Weighed(Struct, frozen=True, kw_only=True):
     delay_s: float | None = None
     """By how much it would delay others, over all of them; the policy weighs it like its own seconds."""
     handling_s: float | None = None
-    """What such requests took beyond their parts, where that was anything."""
+    """What such requests took beyond their parts, where that was anything; negative where they took less."""
     weighted_joules: float | None = None
     """Of all nodes, those from the wall as they count; a likely escalation included."""
     miss_probability: float | None = None

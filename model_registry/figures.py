@@ -6,9 +6,11 @@ NOTHING = "—"
 
 
 def duration(seconds: float | None) -> str:
-    """Write a duration: ``12 µs``, ``0.24 ms``, ``31 s``, ``2 h 5 min``."""
+    """Write a duration: ``12 µs``, ``0.24 ms``, ``31 s``, ``2 h 5 min``; one that is less than nothing with a minus."""
     if seconds is None:
         return NOTHING
+    if seconds < 0.0:
+        return f"-{duration(-seconds)}"
     if seconds == 0.0:
         return "0 s"
     if seconds < 1e-4:

@@ -68,7 +68,7 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     delay_s: float = 0.0
     """By how much it is expected to delay others, over all of them: its seconds on each node times who is there."""
     handling_s: float = 0.0
-    """What such requests took beyond their runs and ways."""
+    """What such requests took beyond their runs and ways; negative where they took less (handling.py)."""
     forgone_joules: float = 0.0
     """Of the price of loading, what ``cost`` leaves out: requests before have lost as much (regret.py)."""
     own_joules: float = 0.0

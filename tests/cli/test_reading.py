@@ -253,6 +253,17 @@ def test_the_time_of_what_was_chosen_is_the_sum_of_named_parts(meshd: Command, d
     assert "others are delayed by 20.0 ms, which its cost counts too" in told
 
 
+def test_a_way_that_took_less_than_its_parts_lately_is_told_as_their_sum_less_that(
+    meshd: Command, daemon: FakeDaemon
+) -> None:
+    daemon.documents["explain"] = samples.chosen(
+        predicted_s=0.005, compute_s=0.003, transfer_s=0.004, handling_s=-0.002, queue_s=0.0, load_s=0.0
+    )
+    told = " ".join(meshd("explain").out.split())
+    assert "5.00 ms = 3.00 ms computing + 4.00 ms on the way - 2.00 ms that such requests took less" in told
+    assert "larger tier" not in told
+
+
 def test_shares_of_a_batch_are_told_one_by_one(meshd: Command, daemon: FakeDaemon) -> None:
     daemon.documents["explain"] = samples.shared_explained()
     out = meshd("explain").out

@@ -13,3 +13,7 @@ def test_points_are_written_without_idle_zeros() -> None:
 
 def test_a_duration_of_microseconds_is_not_written_as_nothing() -> None:
     assert [duration(seconds) for seconds in (4e-6, 2.5e-5, 2.4e-4, 0.0)] == ["4.00 µs", "25.0 µs", "0.24 ms", "0 s"]
+
+
+def test_what_is_less_by_a_duration_is_written_with_a_minus() -> None:
+    assert [duration(seconds) for seconds in (-0.0021, -5e-5)] == ["-2.10 ms", "-50.0 µs"]

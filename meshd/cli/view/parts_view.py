@@ -31,13 +31,16 @@ def sum_lines(chosen: ExplainedCandidate) -> Iterator[Text]:
     loading = "loading, as it was announced" if chosen.load_assumed else "loading"
     named = {"waiting": chosen.queue_s, loading: chosen.load_s, "computing": chosen.compute_s}
     way = "on the way, at a rate assumed from its class" if chosen.rate_assumed else "on the way"
-    named |= {way: chosen.transfer_s, "handling it": chosen.handling_s}
-    larger_s = (chosen.predicted_s or 0.0) - sum(seconds or 0.0 for seconds in named.values())
+    handling_s = chosen.handling_s or 0.0
+    named |= {way: chosen.transfer_s, "handling it": max(0.0, handling_s)}
+    less_s = max(0.0, -handling_s)
+    larger_s = (chosen.predicted_s or 0.0) + less_s - sum(seconds or 0.0 for seconds in named.values())
     if larger_s > _ROUNDING_S:
         named |= {"for a larger tier": larger_s}
     parts = [f"{duration(seconds)} {word}" for word, seconds in named.items() if seconds]
     if len(parts) > 1 and chosen.compute_s is not None:
-        yield Text(f"     {duration(chosen.predicted_s)} = {' + '.join(parts)}", style="dim")
+        less = f" - {duration(less_s)} that such requests took less" if less_s else ""
+        yield Text(f"     {duration(chosen.predicted_s)} = {' + '.join(parts)}{less}", style="dim")
     if chosen.actual_codec not in {None, chosen.codec}:
         yield Text(f"     its input was{travelled(chosen.codec, chosen.actual_codec)[1:]}", style="yellow")
     if chosen.delay_s:
