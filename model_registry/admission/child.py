@@ -42,6 +42,7 @@ def main() -> None:
 
 
 def _tried(order: Order, content: bytes, tell: Callable[[Report], None]) -> Passed:
+    tell(Reached(step="starting the runtime"))
     # Here and not above: numpy and a runtime take longer to import than most files that are none take to be told.
     import numpy as np  # noqa: PLC0415
 

@@ -13,7 +13,13 @@ from model_registry.errors import Limit
 from model_registry.manifest import Manifest
 from model_registry.tier import Tier, Variant
 
-Step = Literal["looking at the file", "loading", "running the smallest input", "running the largest input"]
+Step = Literal[
+    "looking at the file",
+    "starting the runtime",
+    "loading",
+    "running the smallest input",
+    "running the largest input",
+]
 LARGEST_REPORT_BYTES = 1 << 20
 _LENGTH_BYTES = 4
 
