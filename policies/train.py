@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,7 @@ def train(
     """Imitate a planner that sees the future, then learn by reinforcement; keep what does best on validation worlds."""
     from policies.training import Training  # noqa: PLC0415 - help comes at once
 
-    Training(out, _recipe(seed, changed or []), n_processes=processes, say=console.print).run()
+    Training(out, recipe_of(seed, changed or []), n_processes=processes, say=console.print).run()
     console.print(f"best policy: {out / 'best.onnx'}; curves: tensorboard --logdir {out}")
 
 
@@ -41,7 +42,13 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _recipe(seed: int, changed: list[str]) -> Hyperparameters:
+def recipe_of(seed: int, changed: Sequence[str]) -> Hyperparameters:
+    """Return the recipe with some hyperparameters changed, each as ``name=number``.
+
+    Raises:
+        TrainingUnusable: there is no hyperparameter of a name, or a number is not of its type.
+
+    """
     known = asdict(Hyperparameters(seed=seed))
     wished = {name: number for name, _, number in (text.partition("=") for text in changed)}
     if unknown := wished.keys() - known.keys():

@@ -196,16 +196,19 @@ class _Process:
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         self._pid = self._pool.submit(getpid)
+        self._task: Future[Any] = self._pid
 
     def begin(self, attempt: Callable[[], Any]) -> Future[Any]:
         """Begin a task."""
-        return self._pool.submit(attempt)
+        self._task = self._pool.submit(attempt)
+        return self._task
 
     def end(self) -> None:
         """End it, also in the middle of a task."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        with suppress(BrokenProcessPool, CancelledError, ProcessLookupError):
-            os.kill(self._pid.result(), signal.SIGTERM)
+        if not self._task.done():
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            with suppress(BrokenProcessPool, CancelledError, ProcessLookupError):
+                os.kill(self._pid.result(), signal.SIGTERM)
         self._pool.shutdown()
 
 

@@ -1,0 +1,1 @@
+"""Train by many recipes, several times each, and see which numbers of a recipe matter."""
