@@ -10,6 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
+
+# An example may take as long as it takes: where several processes share a core, a pause is no defect.
+settings.register_profile("meshd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("meshd")
 
 # How long a thread, task or child that was told to stop may take to be gone.
 GRACE_S = 10.0

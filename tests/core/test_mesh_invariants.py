@@ -270,7 +270,7 @@ def _check_answer(answer: Answer, asked: Request) -> None:
 
 TestMesh = Mesh.TestCase
 TestMesh.settings = settings(
-    max_examples=60, derandomize=True, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, derandomize=True, stateful_step_count=60, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -41,7 +41,7 @@ def _anything(observation: Observation, chance: Random) -> int:
     return chance.choice([index for index, candidate in enumerate(observation.candidates) if candidate.allowed])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(family=st.sampled_from(FAMILIES), n_choices=st.integers(0, 60), seed=st.integers(0, 1000))
 def test_a_copy_goes_on_exactly_as_the_original(family: str, n_choices: int, seed: int) -> None:
     original = _at_choice(WORLDS[family], n_choices, Random(seed))
@@ -54,7 +54,7 @@ def test_a_copy_goes_on_exactly_as_the_original(family: str, n_choices: int, see
     assert copied.given_joules() == original.given_joules()
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(family=st.sampled_from(FAMILIES), n_choices=st.integers(0, 60), seed=st.integers(0, 1000))
 def test_what_copies_do_changes_nothing_for_the_original(family: str, n_choices: int, seed: int) -> None:
     alone, original = (_at_choice(WORLDS[family], n_choices, Random(seed)) for _ in range(2))

@@ -92,7 +92,6 @@ def _array_or_undecodable(content: bytes, codec: str, dtype: str, shape: tuple[i
     assert (array.dtype.name, array.shape, array.flags.writeable) == (dtype, shape, False)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), CODECS, DTYPES, SHAPES)
 def test_any_bytes_are_the_announced_array_or_undecodable(
     content: bytes, codec: str, dtype: str, shape: tuple[int, ...]
@@ -100,7 +99,7 @@ def test_any_bytes_are_the_announced_array_or_undecodable(
     _array_or_undecodable(content, codec, dtype, shape)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_good_messages_with_some_bytes_changed_are_the_announced_array_or_undecodable(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(_honest()))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -460,7 +460,7 @@ def random_models(draw: st.DrawFn) -> Any:
 
 
 @given(random_models(), st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_wherever_a_graph_is_cut_its_stages_answer_as_the_whole(made: Any, data: st.DataObject) -> None:
     asked = order(made, axes={"batch": Axis(max=4)})
     ready = prepared(asked.content, asked.inputs, asked.outputs, asked.axes)

@@ -59,7 +59,7 @@ def cost(net: Network, head: Head, price: Fraction) -> Fraction:
 
 
 @given(networks(), st.fractions(-20, 20, max_denominator=7))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_place_is_better_than_the_one_found(net: Network, price: Fraction) -> None:
     found = net.best(price, least=NOTHING, most=net.all_nodes)
 
@@ -68,7 +68,7 @@ def test_no_place_is_better_than_the_one_found(net: Network, price: Fraction) ->
 
 
 @given(networks(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_best_between_two_places_is_the_best_of_those_between_them(net: Network, data: st.DataObject) -> None:
     less = data.draw(st.sampled_from(heads(net)))
     more = data.draw(st.sampled_from([head for head in heads(net) if less <= head]))
@@ -81,7 +81,7 @@ def test_the_best_between_two_places_is_the_best_of_those_between_them(net: Netw
 
 
 @given(networks())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_corners_are_exactly_the_lower_hull_of_all_places_and_nested(net: Network) -> None:
     corners = hull(net)
 

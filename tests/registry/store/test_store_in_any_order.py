@@ -136,5 +136,5 @@ class AnyOrder(RuleBasedStateMachine):
         self.quarantined.discard(artifact)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=25, stateful_step_count=20)
 TestAnyOrder = AnyOrder.TestCase
