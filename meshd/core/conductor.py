@@ -77,6 +77,7 @@ class Conductor:
         story = self.explanations.begin(request)
         only_tier = None if request.may_climb else request.start_tier
         life = Life(request=request, arrived_s=now, itinerary=Itinerary(), story=story, only_tier=only_tier)
+        self._keep_company(life)
         self._lives[request.request_id] = life
         if refusal := refusal or (self._why_not_continue(request, request.partial) if request.partial else None):
             self._endings.fail(life, refusal, now)
@@ -161,6 +162,13 @@ class Conductor:
     def _why_not_continue(self, request: Request, rest: Partial) -> Failure | None:
         keeps_input = self._view.hosting.keeps_input(request.model)
         return why_not_continue(request, rest, self._view.own.profile, keeps_input=keeps_input)
+
+    def _keep_company(self, life: Life) -> None:
+        """Note that requests are under way together; of several that are, none is alone any more."""
+        if self._lives:
+            life.is_alone = False
+            if len(self._lives) == 1:
+                next(iter(self._lives.values())).is_alone = False
 
     def _continue(self, life: Life, now: float) -> None:
         """Run the leg of a plan that a peer made; the policy is asked only if that comes to nothing."""

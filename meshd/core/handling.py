@@ -55,8 +55,15 @@ class Taken(Struct, frozen=True, kw_only=True, gc=False):
     """Of its input."""
     parts_s: float
     """That its runs and its ways over links were believed to take."""
-    took_s: float
-    """All of them and all else, but waiting for a turn."""
+    beyond_s: float
+    """What no part names, of its time on each node."""
+    took_s: float | None
+    """All of it, but waiting for a turn; none where others were under way: what it waited for them is in each part."""
+
+    @property
+    def misfit_s(self) -> float:
+        """Return by how much it was more than its parts, or less."""
+        return self.beyond_s if self.took_s is None else self.took_s - self.parts_s
 
 
 class _Way(Struct, frozen=True, kw_only=True, gc=False):
@@ -101,18 +108,21 @@ class Handling:
 
         Nothing is remembered until one took at least a millisecond more or less than its parts.
         """
-        artifact, cuts, took_s, parts_s = taken.artifact, taken.cuts, taken.took_s, taken.parts_s
-        kind_key, way_key = (artifact, bool(cuts)), (artifact, cuts, _size(taken.n_bytes))
+        kind_key, parts_s = (taken.artifact, bool(taken.cuts)), taken.parts_s
         kind = self._kinds.get(kind_key)
-        if kind is None and abs(took_s - parts_s) < LEAST_S:
+        if kind is None and abs(taken.misfit_s) < LEAST_S:
             return False
         kind = kind or Estimate.prior(0.0, now)
+        self._kinds[kind_key] = kind.updated(min(taken.misfit_s, parts_s), now)
+        return taken.took_s is not None and self._learn_way(taken, taken.took_s, kind, now)
+
+    def _learn_way(self, taken: Taken, took_s: float, kind: Estimate, now: float) -> bool:
+        way_key, parts_s = (taken.artifact, taken.cuts, _size(taken.n_bytes)), taken.parts_s
         way = self._ways.get(way_key)
         if way is None or not way.holds(parts_s):
             believed_s = max(parts_s + kind.mean, _LEAST_SHARE * parts_s)
             way = _Way(took=Estimate.prior(believed_s, now), parts_s=parts_s)
         way = self._ways[way_key] = way.learned(took_s, parts_s, now)
-        self._kinds[kind_key] = kind.updated(min(took_s - parts_s, parts_s), now)
         return way.took.has_drifted
 
     def forget(self, now: float) -> None:

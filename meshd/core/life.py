@@ -181,6 +181,8 @@ class Life(Struct, kw_only=True):
     story: Explanation
     deadline_s: float = inf
     """The point in this node's time by which the answer is due; from the request and its arrival."""
+    is_alone: bool = True
+    """Whether no other request was alive here at any time of its own."""
     state: State = State.NEW
     decision: int = 0
     """Number of the latest plan asked for, never used twice on a node; an answer to an older one is stale."""

@@ -208,7 +208,7 @@ class MeshView:
     def learn_handling(self, ended_at: NodeId, taken: Taken, now: float) -> None:
         """Take in what a request took, and on which node it ended."""
         node = self._known(ended_at)
-        if node is not None and (node.handling or abs(taken.took_s - taken.parts_s) >= HANDLING_S):
+        if node is not None and (node.handling or abs(taken.misfit_s) >= HANDLING_S):
             self.drifts.handling += node.handling.learn(taken, now)
             beyond_s = node.handling.beyond_s(taken.artifact, taken.cuts, taken.n_bytes, taken.parts_s) or 0.0
             self._noticed.saw((ended_at, taken.artifact, taken.cuts), beyond_s, least=HANDLING_S)

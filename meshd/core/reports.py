@@ -219,12 +219,14 @@ class Reports:
             return
         timings, chosen_s = answer.timings, life.began_s - life.arrived_s
         named_s = timings.compute_s + timings.transfer_s
+        beyond_s = max(0.0, timings.total_s - chosen_s - timings.queue_s - named_s)
         taken = Taken(
             artifact=chosen.tier.artifact,
             cuts=tuple([leg.first for leg in chosen.legs if leg.first]),
             n_bytes=life.request.input_bytes,
             parts_s=predicted.compute_s + predicted.transfer_s,
-            took_s=max(timings.total_s - chosen_s - timings.queue_s, named_s),
+            beyond_s=beyond_s,
+            took_s=named_s + beyond_s if life.is_alone else None,
         )
         self._view.learn_handling(chosen.legs[-1].node_id if chosen.legs else chosen.node_id, taken, now)
 

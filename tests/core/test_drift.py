@@ -128,6 +128,7 @@ def taught(view: MeshView, at: NodeId, factor: float) -> None:
     """Have a view learn of the whole and of a part of a model, of what it takes beyond them, and of its answers."""
     view.learn_stages(at, MODEL, 0, 2, factor * 0.020, 0.0)
     view.learn_stages(at, MODEL, 0, 1, factor * 0.010, 0.0)
-    handled = Taken(artifact=MODEL.artifact, cuts=(), n_bytes=1e3, parts_s=0.020, took_s=factor * 0.030)
+    took_s = factor * 0.030
+    handled = Taken(artifact=MODEL.artifact, cuts=(), n_bytes=1e3, parts_s=0.020, beyond_s=0.0, took_s=took_s)
     view.learn_handling(at, handled, 0.0)
     view.escalations.learn(MODEL, escalated=factor > 1.0, now=0.0)

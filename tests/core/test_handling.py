@@ -30,7 +30,7 @@ def taught(
 def request_of(
     cuts: Cuts, took_s: float, parts_s: float = 0.020, *, n_bytes: float = SIZE, artifact: ArtifactHash = A
 ) -> Taken:
-    return Taken(artifact=artifact, cuts=cuts, n_bytes=n_bytes, parts_s=parts_s, took_s=took_s)
+    return Taken(artifact=artifact, cuts=cuts, n_bytes=n_bytes, parts_s=parts_s, beyond_s=0.0, took_s=took_s)
 
 
 def expected_s(handling: Handling, cuts: Cuts, parts_s: float = 0.020, n_bytes: float = SIZE) -> float:
@@ -109,6 +109,17 @@ def test_one_request_that_met_a_pause_drives_nobody_away() -> None:
     assert expected_s(handling, WHOLE) == pytest.approx(0.024, rel=0.01)
 
 
+def test_of_requests_that_others_were_under_way_with_only_what_no_part_names_counts_and_for_their_kind_alone() -> None:
+    handling = Handling()
+    taught(handling, FIRST, 0.025)
+    crowded = replace(request_of(SECOND, 0.0), beyond_s=0.007, took_s=None)
+    for second in range(30, 60):
+        handling.learn(replace(crowded, cuts=FIRST), float(second))
+        handling.learn(crowded, float(second))
+    assert expected_s(handling, FIRST) == pytest.approx(0.025, rel=0.01)
+    assert expected_s(handling, SECOND) == pytest.approx(0.027, rel=0.01)
+
+
 def test_it_is_forgotten_where_nothing_confirms_it() -> None:
     handling = Handling()
     taught(handling, WHOLE, 0.030, times=1)
@@ -147,6 +158,18 @@ def test_what_the_run_itself_took_is_not_counted_again() -> None:
     for number in range(1, 5):
         ran_here(made, until_s=0.040, number=number, began_s=float(number))
     assert not made.view.own.handling
+
+
+def test_requests_that_are_under_way_together_tell_nothing_of_what_their_way_takes_as_a_whole() -> None:
+    made = scheduler(BAND, KITCHEN)
+    asked = {"input_bytes": SIZE, "deadline_s": 60.0, "plan": "band"}
+    step(made, arrived("r1", **asked), 0.0)
+    step(made, arrived("r2", **asked), 0.010)
+    step(made, finished(1, None, name="r1", compute_s=0.040), 0.055)
+    step(made, finished(2, None, name="r2", compute_s=0.040), 0.200)
+    known = [made.view.own.handling.beyond_s(MODEL.artifact, WHOLE, SIZE, parts_s) for parts_s in (0.040, 0.050)]
+    assert known[0] is not None
+    assert known == [pytest.approx(known[0])] * 2, "of a way it would be less for longer parts"
 
 
 def there(

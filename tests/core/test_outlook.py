@@ -83,7 +83,7 @@ def test_what_requests_take_beyond_their_runs_and_what_loading_takes_is_the_same
     view = mesh()
     artifact = STRONG.hosted[0].artifact
     for node_id, seconds in ((WEAK.node_id, 0.030), (STRONG.node_id, 0.040)):
-        taken = Taken(artifact=artifact, cuts=(), n_bytes=1e3, parts_s=0.020, took_s=seconds)
+        taken = Taken(artifact=artifact, cuts=(), n_bytes=1e3, parts_s=0.020, beyond_s=0.0, took_s=seconds)
         view.learn_handling(node_id, taken, 0.0)
     view.learn_load(WEAK.hosted[0], 0, 4, 0.7, 0.0)
     seen = seen_from(view, STRONG.node_id, TIME_ONLY, 0.0)
