@@ -16,7 +16,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from meshd.core.policy import LeastExpectedCost
 from meshd.errors import MeshError
@@ -24,10 +23,11 @@ from policies.errors import PoliciesError
 from policies.evaluation.play import play
 from policies.mesh.calibration import Calibration, calibrated
 from policies.mesh.comparison import Comparison, compared
-from policies.mesh.daemons import MODEL, Tell
+from policies.mesh.daemons import MODEL
 from policies.mesh.form import Form
 from policies.mesh.recording import Recording, Wishes, read, record, save
 from policies.mesh.report import calibration_tables, comparison_tables, draw, write_json
+from policies.mesh.stages import shown
 from policies.mesh.world import scenario_of
 
 _PAPER_WIDTH = 120
@@ -35,7 +35,7 @@ _PAPER_WIDTH = 120
 told = Console(stderr=True)
 
 
-def calibrate(
+def calibrate(  # noqa: PLR0917 - each is an option of the command line
     out: Annotated[Path, typer.Option(help="Folder of the results; made if need be.")] = Path("build/mesh"),
     seconds: Annotated[float, typer.Option(min=1.0, help="How long the load lasts that is held out.")] = 40.0,
     repeats: Annotated[int, typer.Option(min=1, help="How often each node is asked for each tier and length.")] = 8,
@@ -43,6 +43,7 @@ def calibrate(
     recording: Annotated[
         Path | None, typer.Option(help="recording.json of an earlier run, to fit and compare anew; starts no daemon.")
     ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Folder for what the daemons keep, logs included.")] = None,
 ) -> None:
     """Start daemons, time them, fit the simulator, and compare both on a load that is held out.
 
@@ -50,7 +51,8 @@ def calibrate(
     """
     out.mkdir(parents=True, exist_ok=True)
     if recording is None:
-        found = recorded(Form(), Wishes(seed=seed, repeats=repeats, lasts_s=seconds))
+        with shown(told) as stage:
+            found = asyncio.run(record(Form(), Wishes(seed=seed, repeats=repeats, lasts_s=seconds), stage, keep))
         save(found, out / "recording.json")
     else:
         found = read(recording)
@@ -63,17 +65,6 @@ def calibrate(
     for table in (*calibration_tables(calibration), *comparison_tables(comparison)):
         paper.print(table)
     told.print(f"written: {out}/recording.json, calibration.json, report.json, report.svg")
-
-
-def recorded(form: Form, wishes: Wishes) -> Recording:
-    """Record a mesh, and show how far that is."""
-    with Progress(console=told) as progress:
-
-        def stage(what: str) -> Tell:
-            task = progress.add_task(what)
-            return lambda n_asked, n_all: progress.update(task, completed=n_asked, total=n_all)
-
-        return asyncio.run(record(form, wishes, stage))
 
 
 def foretold(recording: Recording, calibration: Calibration) -> Comparison:

@@ -24,6 +24,8 @@ from policies.mesh.windows import Windows
 
 MODEL = ModelName("ecg-anomaly")
 _INPUT = "ecg"
+_PATIENCE_S = 60.0
+"""Two households start at once on a machine that may have other work."""
 
 Tell = Callable[[int, int], None]
 """Hears how many questions of how many have been asked."""
@@ -90,7 +92,7 @@ async def daemons(form: Form, windows: Windows, folder: Path | None = None) -> A
         SetupError: they did not come together.
     """
     async with Household(folder, places={name: form.place(name) for name in HOUSEHOLD}) as household:
-        await household.gather(MODEL)
+        await household.meet([MODEL], patience_s=_PATIENCE_S)
         yield Daemons(household, windows)
 
 

@@ -30,8 +30,6 @@ from policies.scenario import (
 
 SETTLED_S = 5.0
 """Before the first question: sessions open, and links are known, as in a mesh that has been calibrated."""
-_TAIL_S = 1.0
-"""What a daemon takes its radio to stay awake behind its last byte: meshd/core/radio.py."""
 _ENOUGH_S = 1e6
 _ROOM_BYTES = 2**30
 
@@ -125,7 +123,7 @@ def _node(fit: NodeFit, calibration: Calibration) -> Node:
         memory_bytes=_ROOM_BYTES,
         warm=(tier.artifact,),
         battery=None if is_on_mains else _battery(power.battery_joules or 0.0, power.idle_watts),
-        radio=Radio(tail_s=_TAIL_S),
+        radio=Radio(tail_s=power.radio_tail_s, tail_watts=power.radio_tail_watts),
         speed_spread=fit.spread,
         handling_s=fit.handling_s,
         handling_byte_s=fit.handling_byte_s,

@@ -53,6 +53,46 @@ def test_what_is_warm_is_told_with_the_next_sample_and_not_before() -> None:
     assert loads_s == [0.05, 0.0]
 
 
+# -- handling --------------------------------------------------------------------------------------------------------
+
+
+def test_what_comes_is_read_one_after_the_other_and_takes_longer_at_a_node_that_rests() -> None:
+    busy = node(watch(slots=4), handling_s=0.01, handling_byte_s=1e-6, waking_s=0.03)
+    asking = [arrival(number, at_s) for number, at_s in enumerate((1.0, 1.0, 1.002, 3.0))]
+    simulator = Simulator(scenario(*asking, nodes=(busy,), links=()))
+    play(simulator)
+    read_s = 0.01 + 10_000 * 1e-6
+    ends_s = [1.03 + read_s, 1.03 + 2 * read_s, 1.03 + 3 * read_s, 3.03 + read_s]
+    assert [ended.at_s for ended in simulator.costs.ends] == pytest.approx([end_s + 0.002 for end_s in ends_s])
+
+
+def test_a_peer_reads_what_it_is_sent_as_well() -> None:
+    nodes = (node(WATCH, handling_s=0.01), node(PHONE, handling_s=0.02), node(HUB))
+    simulator = Simulator(scenario(arrival(0, 1.0), nodes=nodes))
+    play(simulator, on("phone"))
+    (ended,) = simulator.costs.ends
+    assert ended.seconds == pytest.approx(0.01 + 0.02 + WAY_S + PHONE.hosted[0].compute_s)
+
+
+def test_a_node_that_dies_while_it_reads_leaves_its_client_without_an_answer() -> None:
+    nodes = (node(WATCH, handling_s=0.5),)
+    dies = Happening(at_s=1.2, kind=Kind.DIES, node_id=WATCH.node_id)
+    simulator = Simulator(scenario(arrival(0, 1.0), nodes=nodes, links=(), happenings=(dies,)))
+    play(simulator)
+    assert [(ended.at_s, ended.is_missed) for ended in simulator.costs.ends] == [(1.2, True)]
+
+
+def test_a_tier_may_have_a_price_of_its_own_for_a_further_item() -> None:
+    plain = node(WATCH)
+    own = replace(plain, hosted=(replace(plain.hosted[0], further_item=0.25),))
+    seconds = []
+    for watch_node in (plain, own):
+        simulator = Simulator(scenario(arrival(0, 1.0, batch=3), nodes=(watch_node,), links=()))
+        play(simulator)
+        seconds += [ended.seconds for ended in simulator.costs.ends]
+    assert seconds == pytest.approx([0.002 * 2.0, 0.002 * 1.5])
+
+
 # -- warmth ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,194 @@
+"""Two policies on the same load: on real daemons in turns, and in the simulator that was fitted to these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import fmean, median
+
+from msgspec import Struct
+
+from meshd.documents import ChoiceCounters
+from policies.evaluation.contender import Contender
+from policies.evaluation.play import play
+from policies.mesh.calibration import Calibration, calibrated
+from policies.mesh.daemons import MODEL, Daemons, daemons
+from policies.mesh.question import HOUSEHOLD, Heard, Question
+from policies.mesh.recording import Stage, Wishes, timed
+from policies.mesh.replayed import form_of, load_of
+from policies.mesh.reward import Gain, Prices, mean_of_rounds, realised
+from policies.mesh.windows import shipped_windows
+from policies.mesh.world import scenario_of
+from policies.scenario import Scenario
+
+SIDES = ("ours", "theirs")
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """How a match is played."""
+
+    policies: tuple[str, str]
+    """Ours and theirs, as ``scheduler.policy`` takes them."""
+    speed_up: float = 5.0
+    lasts_s: float = 30.0
+    """Of one round."""
+    rounds: int = 3
+    wishes: Wishes = Wishes(repeats=2)
+    """Of the calibration load, which also warms both sides up."""
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """What came of one policy."""
+
+    policy: str
+    cost: float
+    """Realised, of a request, in joules; less is better."""
+    simulated_cost: float
+    p50_ms: float
+    """Of those that were answered."""
+    missed: float
+    """Share of requests."""
+    joules: float
+    """Of all nodes, of a request, undiscounted."""
+    choices: ChoiceCounters
+    """What the policies of its daemons were asked, all together."""
+
+
+class Match(Struct, frozen=True, kw_only=True):
+    """What came of both."""
+
+    world: str
+    speed_up: float
+    n_requests: int
+    """Of one round."""
+    n_rounds: int
+    ours: Side
+    theirs: Side
+    gain: Gain
+    """Of ours over theirs, in the mesh."""
+    simulated_gain: Gain
+
+
+class Book(Struct, frozen=True, kw_only=True):
+    """Counts what a load has cost, request by request, in its order."""
+
+    scenario: Scenario
+    """Whose prices count."""
+    load: tuple[Question, ...]
+    calibration: Calibration
+
+    def real(self, rounds: Sequence[Sequence[Heard]]) -> list[float]:
+        """Return the cost in the mesh, in the mean of all rounds."""
+        prices = Prices(settings=self.scenario.settings, missed_anomaly_joules=self.scenario.missed_anomaly_joules)
+        return mean_of_rounds([realised(self.load, heard, self.calibration, prices) for heard in rounds])
+
+    def simulated(self, policy: str) -> list[float]:
+        """Return the cost in the simulator, every node having the policy."""
+        world = scenario_of(
+            self.calibration,
+            self.load,
+            settings=self.scenario.settings,
+            missed_anomaly_joules=self.scenario.missed_anomaly_joules,
+        )
+        contender = Contender(name=policy)
+        costs = play(world, lambda: contender.policy(self.scenario.family)).by_request()
+        return [costs.get(number, 0.0) for number in range(len(self.load))]
+
+
+class _Outcome(Struct, frozen=True, kw_only=True):
+    """All that is known of one side."""
+
+    real: list[float]
+    simulated: list[float]
+    rounds: list[list[Heard]]
+    choices: ChoiceCounters
+
+
+async def play_match(scenario: Scenario, terms: Terms, stage: Stage, folder: Path | None = None) -> Match:
+    """Play a scenario's arrivals on two households that differ in nothing but the policy.
+
+    What they keep lies in ``ours`` and ``theirs`` of the folder, if there is one.
+
+    Raises:
+        SetupError: the daemons did not come together.
+        PoliciesError: the scenario cannot stand for a household of three.
+    """
+    windows, is_anomaly = shipped_windows()
+    windows, is_anomaly = windows[: terms.wishes.n_windows], is_anomaly[: terms.wishes.n_windows]
+    load = load_of(
+        scenario,
+        speed_up=terms.speed_up,
+        lasts_s=terms.lasts_s,
+        n_windows=len(windows),
+        window_bytes=windows[0].nbytes,
+    )
+    forms = [form_of(scenario, policy=policy, lasts_s=terms.lasts_s * terms.speed_up) for policy in terms.policies]
+    async with AsyncExitStack() as homes:
+        sides = [
+            await homes.enter_async_context(daemons(form, windows, folder / name if folder else None))
+            for name, form in zip(SIDES, forms, strict=True)
+        ]
+        timings = [await timed(side, windows, is_anomaly, terms.wishes, stage) for side in sides]
+        before = [await _choices(side) for side in sides]
+        heard = await _play_rounds(sides, load, terms.rounds, stage)
+        choices = [_since(await _choices(side), earlier) for side, earlier in zip(sides, before, strict=True)]
+    book = Book(scenario=scenario, load=load, calibration=calibrated(timings[1], MODEL))
+    ours, theirs = (
+        _Outcome(real=book.real(rounds), simulated=book.simulated(policy), rounds=rounds, choices=chosen)
+        for policy, rounds, chosen in zip(terms.policies, heard, choices, strict=True)
+    )
+    return Match(
+        world=scenario.name,
+        speed_up=terms.speed_up,
+        n_requests=len(load),
+        n_rounds=terms.rounds,
+        ours=_side(terms.policies[0], ours),
+        theirs=_side(terms.policies[1], theirs),
+        gain=Gain.of(ours.real, theirs.real),
+        simulated_gain=Gain.of(ours.simulated, theirs.simulated),
+    )
+
+
+async def _play_rounds(
+    sides: Sequence[Daemons], load: Sequence[Question], n_rounds: int, stage: Stage
+) -> list[list[list[Heard]]]:
+    """Return what each side gave in each round; who begins alternates."""
+    heard: list[list[list[Heard]]] = [[] for _ in sides]
+    for number in range(n_rounds):
+        order = list(range(len(sides)))
+        for place in order if number % 2 == 0 else reversed(order):
+            heard[place].append(await sides[place].play(load, stage(f"round {number + 1}, {SIDES[place]}")))
+    return heard
+
+
+async def _choices(side: Daemons) -> ChoiceCounters:
+    """Return what all nodes of a household count of their policies."""
+    counted = [(await side.status(name)).choices for name in HOUSEHOLD]
+    return ChoiceCounters(
+        asked=sum(one.asked for one in counted),
+        waits=sum(one.waits for one in counted),
+        guarded=dict(sum((Counter(one.guarded) for one in counted), Counter())),
+    )
+
+
+def _since(now: ChoiceCounters, before: ChoiceCounters) -> ChoiceCounters:
+    return ChoiceCounters(
+        asked=now.asked - before.asked,
+        waits=now.waits - before.waits,
+        guarded=dict(Counter(now.guarded) - Counter(before.guarded)),
+    )
+
+
+def _side(policy: str, outcome: _Outcome) -> Side:
+    ended = [one for heard in outcome.rounds for one in heard]
+    return Side(
+        policy=Path(policy).stem if policy.endswith(".onnx") else policy,
+        cost=fmean(outcome.real),
+        simulated_cost=fmean(outcome.simulated),
+        p50_ms=median([one.seconds for one in ended if not one.is_missed] or [0.0]) * 1e3,
+        missed=fmean(one.is_missed for one in ended),
+        joules=fmean(one.joules for one in ended),
+        choices=outcome.choices,
+    )

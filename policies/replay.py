@@ -1,0 +1,114 @@
+"""Replay one world's arrivals on real daemons under two policies in turns, with the same in the simulator beside it.
+
+``python -m policies.replay --policy shipped --family home --speed-up 5``
+
+Two households of three daemons each start on this machine, alike but for who chooses. Both are warmed by a calibration
+load; then the same requests are asked of the one and the other, round after round. What they have cost is counted by
+the formula of the environment. What a policy gains in the simulator it should gain here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from meshd.core.policy import LeastExpectedCost
+from meshd.errors import MeshError
+from meshd.policy.served import SHIPPED
+from policies.errors import PoliciesError
+from policies.evaluation.contender import Contender
+from policies.mesh.match import Match, Side, Terms, play_match
+from policies.mesh.reward import Gain
+from policies.mesh.stages import shown
+from policies.scenario import Split, draw
+
+_SERVED = {SHIPPED, LeastExpectedCost.name}
+"""What a daemon serves by name."""
+
+told = Console(stderr=True)
+
+
+def replay(  # noqa: PLR0917 - each is an option of the command line
+    policy: Annotated[str, typer.Option(help="shipped, least-expected-cost, or the path of a policy.onnx.")] = SHIPPED,
+    against: Annotated[str, typer.Option(help="The other one, named alike.")] = LeastExpectedCost.name,
+    family: Annotated[str, typer.Option(help="Whose world is played.")] = "home",
+    seed: Annotated[int, typer.Option(help="Which of its worlds.")] = 0,
+    split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
+    speed_up: Annotated[float, typer.Option(min=0.1, help="Requests come so many times as fast.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long one round lasts.")] = 30.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Of each policy.")] = 3,
+    out: Annotated[Path, typer.Option(help="Folder of replay.json; made if need be.")] = Path("build/mesh"),
+    keep: Annotated[Path | None, typer.Option(help="Folder for what the daemons keep, logs included.")] = None,
+) -> None:
+    """Say what one policy gains over another on real daemons, and what the simulator foretells."""
+    names = _found(policy), _found(against)
+    for name in names:
+        Contender(name=name).policy(family)  # What cannot be run is told before any daemon starts.
+    terms = Terms(policies=names, speed_up=speed_up, lasts_s=seconds, rounds=rounds)
+    with shown(told) as stage:
+        match = asyncio.run(play_match(draw(family, seed, split=split), terms, stage, keep))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "replay.json").write_bytes(msgspec.json.format(msgspec.json.encode(match), indent=1))
+    Console().print(_table(match))
+    told.print(f"written: {out / 'replay.json'}")
+
+
+def main() -> None:
+    """Run the command line; what is wrong ends in two lines and status 1."""
+    try:
+        typer.run(replay)
+    except (PoliciesError, MeshError) as error:
+        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint or '')}", soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+def _found(name: str) -> str:
+    """Return what both a daemon and the simulator take: a name, or a path from anywhere.
+
+    Raises:
+        PoliciesError: a daemon serves nothing of that name.
+    """
+    if name in _SERVED:
+        return name
+    if not name.endswith(".onnx"):
+        hint = f"Name {', '.join(sorted(_SERVED))}, or the path of an .onnx file."
+        raise PoliciesError(f"A daemon serves no policy '{name}'.", hint=hint)
+    return str(Path(name).resolve())
+
+
+def _table(match: Match) -> Table:
+    title = f"{match.world}, {match.speed_up:g} times as fast: {match.n_rounds} rounds of {match.n_requests} requests"
+    table = Table("", match.ours.policy, match.theirs.policy, "gain", "95 %", title=title)
+    both: tuple[Side, Side] = (match.ours, match.theirs)
+    table.add_row("a request costs, real", *(_mj(side.cost) for side in both), *_told(match.gain))
+    table.add_row("simulated", *(_mj(side.simulated_cost) for side in both), *_told(match.simulated_gain))
+    table.add_row("p50", *(f"{side.p50_ms:.2f} ms" for side in both))
+    table.add_row("joules", *(_mj(side.joules) for side in both))
+    table.add_row("missed", *(f"{side.missed:.1%}" for side in both))
+    table.add_row("asked", *(str(side.choices.asked) for side in both))
+    table.add_row("waits", *(str(side.choices.waits) for side in both))
+    table.add_row("guarded", *(_counts(side.choices.guarded) for side in both))
+    return table
+
+
+def _told(gain: Gain) -> tuple[str, str]:
+    return f"{_mj(gain.mean)}", f"{_mj(gain.low)} … {_mj(gain.high)}"
+
+
+def _mj(joules: float) -> str:
+    return f"{joules * 1e3:.3g} mJ"
+
+
+def _counts(guarded: dict[str, int]) -> str:
+    return ", ".join(f"{why} {count}" for why, count in guarded.items()) or "0"
+
+
+if __name__ == "__main__":
+    main()

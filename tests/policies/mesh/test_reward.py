@@ -1,0 +1,53 @@
+"""What real requests have cost."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from meshd.core.node import DeviceClass
+from meshd.core.request import Priority
+from meshd.core.settings import Settings
+from policies.mesh.question import Heard, Question, Run
+from policies.mesh.reward import Gain, Prices, mean_of_rounds, realised
+from tests.core.builders import ALARM, CALM
+from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, WATCH, mesh
+
+PRICES = Prices(
+    settings=Settings(latency_price_watts=2.0, mains_joule_weight=0.1, miss_price_joules=5.0), missed_anomaly_joules=7.0
+)
+ASKED = Question(at_s=0.0, node=WATCH, window=0, items=2)
+
+
+def _heard(*nodes: DeviceClass, joules: float) -> Heard:
+    runs = tuple(Run(node=node, compute_s=0.001, items=2, codec="raw", score=CALM) for node in nodes)
+    return Heard(number=0, sent_s=0.0, seconds=0.5, runs=runs, joules=joules)
+
+
+def test_seconds_and_joules_of_batteries_count_in_full() -> None:
+    assert realised([ASKED], [_heard(WATCH, joules=0.25)], mesh(), PRICES) == {0: pytest.approx(2.0 * 0.5 + 0.25)}
+
+
+def test_seconds_of_the_background_and_joules_from_the_mains_count_a_tenth() -> None:
+    background = replace(ASKED, priority=Priority.BACKGROUND)
+    power, macs = mesh().nodes[HUB].profile.power, mesh().nodes[HUB].profile.hosted[0].macs
+    on_mains = power.compute_joules(2 * macs) + 2 * (1_000 + 100) * power.radio_joules_per_byte
+    found = realised([background], [_heard(HUB, joules=1.0)], mesh(), PRICES)
+    assert found == {0: pytest.approx(0.1 * 2.0 * 0.5 + 1.0 - 0.9 * on_mains)}
+
+
+def test_a_miss_and_an_anomaly_that_is_not_told_have_their_prices() -> None:
+    scores = {**CALM_WINDOWS.scores, HUB: (ALARM, *CALM_WINDOWS.scores[HUB][1:])}
+    sick = mesh(judged=replace(CALM_WINDOWS, scores=scores, is_anomaly=(True, *(False,) * 39)))
+    hidden = realised([ASKED], [_heard(WATCH, joules=0.0)], sick, PRICES)
+    missed = realised([ASKED], [_heard(joules=0.0)], sick, PRICES)
+    unheard_of = realised([ASKED], [_heard(joules=0.0)], mesh(), PRICES)
+    assert [hidden[0], missed[0], unheard_of[0]] == pytest.approx([1.0 + 7.0, 1.0 + 5.0 + 7.0, 1.0 + 5.0])
+
+
+def test_a_gain_is_of_the_same_requests_with_an_interval_around_its_mean() -> None:
+    ours = mean_of_rounds([{0: 1.0, 1: 2.0, 2: 3.0}, {2: 5.0, 1: 2.0, 0: 3.0}])
+    assert ours == [2.0, 2.0, 4.0]
+    gain = Gain.of(ours, [3.0, 4.0, 5.0])
+    assert gain.mean == pytest.approx(4.0 / 3.0)
+    assert gain.mean - gain.low == pytest.approx(gain.high - gain.mean) == pytest.approx(1.96 / 3.0)
