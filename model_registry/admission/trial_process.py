@@ -114,7 +114,7 @@ class TrialProcess:
                     self._due_s = monotonic() + self._limits.wall_s
                 self._doing = report.step
             case Ready():
-                self._runtime_bytes = report.resident_bytes
+                self._runtime_bytes, self._doing = report.resident_bytes, "loading"
                 self._due_s = monotonic() + self._limits.wall_s
             case Passed() | Failed():
                 self._end = report
