@@ -56,6 +56,18 @@ class ChoiceCounters(Struct, frozen=True, kw_only=True):
     """Requests that it had wait for a cheaper moment."""
     guarded: dict[str, int] = {}
     """Choices that the heuristic made in its place, by the reason: ``cost``, ``unlike_training``, ``failed``."""
+    moved: int = 0
+    """Choices that are others for what such ways have really cost here."""
+
+
+class Corrected(Struct, frozen=True, kw_only=True):
+    """A kind of way that has cost more here than was predicted, and is corrected for it."""
+
+    node_id: NodeId
+    tier: DeviceClass
+    kind: Literal["whole", "stages", "items", "wait"]
+    share: float
+    """Of its predicted cost, by which it looks dearer."""
 
 
 class DriftCounters(Struct, frozen=True, kw_only=True):
@@ -140,6 +152,8 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     policy_note: str = ""
     """Why it is not the policy that is configured; empty where it is."""
     choices: ChoiceCounters = ChoiceCounters()
+    corrected: tuple[Corrected, ...] | None = None
+    """By what requests have taught; none where ``scheduler.adapt`` is off."""
     mqtt: MqttState
     battery: BatteryState | None
     requests: RequestCounters

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from meshd import __version__
-from meshd.cli import benchmarking, configuring, demonstrating, inferring, models, planning, reading, running, trusting
+from meshd.cli import (
+    adapting,
+    benchmarking,
+    configuring,
+    demonstrating,
+    inferring,
+    models,
+    planning,
+    reading,
+    running,
+    trusting,
+)
 from meshd.cli.exits import told_as_exit_code
 
 app = typer.Typer(
@@ -31,6 +42,7 @@ app.command()(reading.explain)
 app.command("id")(trusting.identify)
 app.add_typer(models.app, name="models")
 app.add_typer(trusting.app, name="trust")
+app.add_typer(adapting.app, name="policy")
 app.add_typer(configuring.app, name="config")
 
 

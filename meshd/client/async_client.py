@@ -260,6 +260,10 @@ class AsyncClient:
         order = order_message("pin" if pinned else "unpin", model)
         return read_document(await self._told(order, (), _QUERY_PATIENCE_S), Done)
 
+    async def reset_policy(self) -> Done:
+        """Have the daemon forget what requests have taught its policy (``scheduler.adapt``)."""
+        return read_document(await self._told(order_message("reset", "policy"), (), _QUERY_PATIENCE_S), Done)
+
     async def verify_models(self, model: str | None = None) -> VerifyDocument:
         """Have the daemon read a model's files again, or those of all, mend what is damaged, and return what it found.
 

@@ -217,6 +217,10 @@ class Scheduler(Settings, frozen=True):
     rule, or the path of another policy's ``.onnx``, with its ``.toml`` beside it. Where that cannot be served the rule
     serves, and ``meshd status`` says why; ``shipped`` unless set."""
 
+    adapt: bool = False
+    """Correct what ways are predicted to cost by what this node's own requests have really cost: by half at most, and
+    upwards alone. ``meshd policy reset`` forgets it."""
+
     @property
     def settings(self) -> Settings:
         """Return what core is given."""
@@ -297,6 +301,11 @@ class Config(Section, frozen=True):
     def preferences_path(self) -> Path:
         """Return the file of the models that commands have pinned or removed."""
         return self.node.state_dir / "preferences.json"
+
+    @property
+    def experience_path(self) -> Path:
+        """Return the file of what requests have taught the policy here."""
+        return self.node.state_dir / "experience.json"
 
     @property
     def static_peers(self) -> tuple[PeerAddress, ...]:

@@ -60,7 +60,7 @@ class Chronicle:
         self._failed = 0
         self._degraded = 0
         self._escalated = 0
-        self._asked = self._waits = 0
+        self._asked = self._waits = self._moved = 0
         self._guarded: Counter[str] = Counter()
 
     def counters(self, alive: int) -> RequestCounters:
@@ -77,12 +77,16 @@ class Chronicle:
     @property
     def choices(self) -> ChoiceCounters:
         """Return what the policy has answered."""
-        return ChoiceCounters(asked=self._asked, waits=self._waits, guarded=dict(self._guarded))
+        return ChoiceCounters(asked=self._asked, waits=self._waits, guarded=dict(self._guarded), moved=self._moved)
 
-    def chose(self, index: int, *, guarded: str = "") -> None:
-        """Count one answer of the policy; ``guarded`` is the reason why it was the heuristic's."""
+    def chose(self, index: int, *, guarded: str = "", is_moved: bool = False) -> None:
+        """Count one answer of the policy; ``guarded`` is the reason why it was the heuristic's.
+
+        ``is_moved``: whether experience made it another.
+        """
         self._asked += 1
         self._waits += index == WAIT
+        self._moved += is_moved
         if guarded:
             self._guarded[guarded] += 1
 

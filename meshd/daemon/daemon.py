@@ -20,7 +20,9 @@ from meshd.config import Config
 from meshd.config.config import Models
 from meshd.core.ids import NodeId
 from meshd.core.node import NodeProfile
+from meshd.core.policy import Policy
 from meshd.core.scheduler import Scheduler
+from meshd.daemon.experience_file import ExperienceFile
 from meshd.daemon.models.keeper import Keeper
 from meshd.daemon.node import Node
 from meshd.daemon.pump import Record
@@ -46,6 +48,9 @@ from meshd.net.endpoint import ClientEndpoint, load_or_create_token
 from meshd.net.identity import Identity
 from meshd.net.peering import Peering
 from meshd.net.trust import Pin, TrustStore
+from meshd.policy.adaptation import Adapted
+from meshd.policy.experience import Experience
+from meshd.policy.guard import Guard
 from meshd.policy.served import Served, served
 from meshd.wire.messages import Hello
 from model_registry import codec
@@ -66,6 +71,7 @@ class Daemon:
         self._discovery: Discovery | None = None
         self._peering: Peering | None = None
         self._admissions: Admissions | None = None
+        self._experience: ExperienceFile | None = None
         self._standing_problems: list[Problem] = []
         self._notifier = Notifier()
         self._log = log.get_logger()
@@ -105,6 +111,7 @@ class Daemon:
         profile = self._profile(identity, executor)
         mqtt = await self._open_mqtt(stack, profile)
         chosen = self._served()
+        policy = self._open_policy(stack, chosen.policy, keeper)
         node = Node(
             profile,
             self._config.scheduler.settings,
@@ -114,7 +121,7 @@ class Daemon:
             listener=mqtt,
             superseded=self._give_way,
             record=lambda scheduler: self._open_recorder(stack, scheduler),
-            policy=chosen.policy,
+            policy=policy,
         )
         node.start()
         stack.callback(node.chronicle.close)
@@ -174,6 +181,18 @@ class Daemon:
             self._log.warning(log.POLICY_REFUSED, reason=problem.message)
             self._standing_problems.append(Problem(sentence=problem.message, hint=problem.hint))
         return chosen
+
+    def _open_policy(self, stack: AsyncExitStack, policy: Policy, keeper: Keeper) -> Policy:
+        """Return a policy with what requests have taught here, where that is asked for."""
+        experience = Experience(policy.sha256 if isinstance(policy, Guard) else policy.name)
+        kept = ExperienceFile(self._config.experience_path, experience)
+        keeper.orders.acts["reset"] = kept.reset
+        if not self._config.scheduler.adapt:
+            return policy
+        self._experience = kept
+        kept.read()
+        stack.callback(kept.save)
+        return Adapted(policy, self._config.scheduler.settings, experience)
 
     def _vitals(self, executor: Executor) -> Vitals:
         power = self._config.power
@@ -280,6 +299,8 @@ class Daemon:
                 told = status
             beats += 1
             self._notifier.alive()
+            if self._experience is not None:
+                await self._experience.save_now_and_then()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), beat_s)
 

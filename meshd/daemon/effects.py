@@ -20,6 +20,7 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
 from meshd.core.refusal import failure
+from meshd.core.request import Request
 from meshd.daemon.chronicle import Chronicle
 from meshd.daemon.errands import Errands, Links
 from meshd.daemon.intake import MAX_SENTENCE_LENGTH, refusal_of
@@ -28,6 +29,7 @@ from meshd.daemon.runs import Runs
 from meshd.daemon.shares import children_of, outputs_of
 from meshd.documents import Unserved
 from meshd.errors import ExecutionFailed, InvalidInput, NoCandidate, UnknownModel
+from meshd.policy.adaptation import Adapted
 from meshd.policy.guard import Guard
 from meshd.wire.messages import Heartbeat, Message, Refusal, Result
 
@@ -95,8 +97,10 @@ class Effects:
     def _choose(self, command: commands.ChoosePlan) -> None:
         observation, policy = command.observation, self._policy
         index = self._chosen(observation)
-        fallback = policy.fallback if isinstance(policy, Guard) and index != _NO_INDEX else None
-        self._chronicle.chose(index, guarded=fallback.why if fallback else "")
+        is_told = index != _NO_INDEX
+        fallback = policy.fallback if isinstance(policy, Guard | Adapted) and is_told else None
+        moved = policy.moved if isinstance(policy, Adapted) and is_told else ""
+        self._chronicle.chose(index, guarded=fallback.why if fallback else "", is_moved=bool(moved))
         self._feed(
             PlanChosen(
                 request_id=observation.request_id,
@@ -104,7 +108,7 @@ class Effects:
                 index=index,
                 policy=policy.name,
                 is_steady=policy.is_steady,
-                note=fallback.note if fallback else "",
+                note="; ".join(filter(None, (fallback.note if fallback else "", moved))),
             )
         )
 
@@ -130,12 +134,25 @@ class Effects:
             _hand_up(entry, entry.parent, command)
             return
         outcome, outputs = _given(entry, command)
+        self._teach(entry.request, outcome)
         message, parts = self._reply(entry, outcome, outputs)
         for asker in entry.askers:
             _tell(asker, command.request_id, message, parts)
         if isinstance(message, Result) and not entry.request.delegated:
             self._ledger.kept.add(command.request_id, entry.question, entry.payload, message, parts)
         self._chronicle.finished(entry.request, outcome, entry.codecs)
+
+    def _teach(self, request: Request, outcome: Outcome) -> None:
+        """Tell a policy that adapts what came of a request; what a peer has delegated is the peer's to learn from."""
+        policy = self._policy
+        if not isinstance(policy, Adapted):
+            return
+        if request.delegated:
+            policy.pass_over(request.request_id)
+        elif isinstance(outcome, Answer):
+            policy.answered(request.request_id, outcome.energy.joules, monotonic())
+        else:
+            policy.failed(request.request_id, outcome.code, monotonic())
 
     def _reply(self, entry: Entry, outcome: Outcome, outputs: Outputs) -> tuple[Message, Sequence[memoryview]]:
         request_id = entry.request.request_id

@@ -18,6 +18,7 @@ from meshd.daemon.node import Node
 from meshd.daemon.story_document import story_document
 from meshd.documents import (
     CalibratedBound,
+    Corrected,
     DriftCounters,
     Excess,
     Host,
@@ -38,6 +39,7 @@ from meshd.errors import UnknownQuery
 from meshd.explain_document import ExplainDocument
 from meshd.net.link import LinkState, PeerLink
 from meshd.net.unread import ALL_UNREAD
+from meshd.policy.adaptation import Adapted
 from model_registry import manifest as manifests
 from model_registry.tier import Variant
 
@@ -127,6 +129,7 @@ class Reporter:
             policy=self._policy.name,
             policy_note=self._policy_note,
             choices=self._chronicle.choices,
+            corrected=self._corrected(),
             mqtt=self._mqtt(),
             battery=self._vitals.battery(),
             requests=self._chronicle.counters(self._scheduler.alive_requests),
@@ -147,6 +150,15 @@ class Reporter:
                 slow_readers_cut_off=ALL_UNREAD.given_up,
             ),
             drifts=DriftCounters(**asdict(self._scheduler.view.drifts)),
+        )
+
+    def _corrected(self) -> tuple[Corrected, ...] | None:
+        if not isinstance(self._policy, Adapted):
+            return None
+        corrections = self._policy.experience.corrections(self._vitals.now())
+        return tuple(
+            Corrected(node_id=way.node_id, tier=way.tier, kind=way.kind.value, share=share)
+            for way, share in corrections.items()
         )
 
     def _peers(self) -> PeersDocument:

@@ -24,7 +24,7 @@ from meshd.errors import PolicyFailed
 from meshd.policy.features import Features, features
 from meshd.policy.layout import CANDIDATE, CONTEXT, Feature
 from meshd.policy.learned import LearnedPolicy
-from meshd.policy.record import Ranges
+from meshd.policy.record import Limits, Ranges
 
 
 class Why(StrEnum):
@@ -51,7 +51,7 @@ class Guard:
     def __init__(self, policy: LearnedPolicy) -> None:
         record, tolerance = policy.record, policy.record.limits.tolerance
         self._policy = policy
-        self._limits = record.limits
+        self.limits = record.limits
         self._candidates = _Range(CANDIDATE, record.candidate, tolerance)
         self._context = _Range(CONTEXT, record.context, tolerance)
         self.fallback: Fallback | None = None
@@ -61,6 +61,11 @@ class Guard:
     def name(self) -> str:
         """Return the name of what it guards."""
         return self._policy.name
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the network that it guards."""
+        return self._policy.record.sha256
 
     def choose(self, observation: Observation, view: MeshView, now: float) -> int:
         """Return the policy's choice, or the heuristic's; :attr:`fallback` says which and why."""
@@ -77,14 +82,20 @@ class Guard:
             return seen.rule, self._instead(Why.FAILED, "said nothing that makes sense")
         if index in {WAIT, seen.rule}:
             return index, None
-        cost, rule_cost = (observation.candidates[at].prediction.cost for at in (index, seen.rule))
-        if cost <= rule_cost + self._limits.relative * abs(rule_cost) + self._limits.absolute_joules:
+        if is_within(self.limits, observation, index, seen.rule):
             return index, None
+        cost, rule_cost = (observation.candidates[at].prediction.cost for at in (index, seen.rule))
         label, told = observation.candidates[index].label, f"{cost * 1e3:.3g} mJ for {rule_cost * 1e3:.3g} mJ"
         return seen.rule, self._instead(Why.COST, f"wanted the {label}, {told}")
 
     def _instead(self, why: Why, what: str) -> Fallback:
         return Fallback(why=why, note=f"{self.name} {what}, so {LeastExpectedCost.name} chose")
+
+
+def is_within(limits: Limits, observation: Observation, index: int, rule: int) -> bool:
+    """Tell whether a candidate is predicted to cost more than the heuristic's by no more than the margins."""
+    cost, rule_cost = (observation.candidates[at].prediction.cost for at in (index, rule))
+    return cost <= rule_cost + limits.relative * abs(rule_cost) + limits.absolute_joules
 
 
 class _Range:

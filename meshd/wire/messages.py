@@ -235,7 +235,10 @@ class Install(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """A client has something done about a model: ``remove``, ``pin``, ``unpin``, ``fetch``, ``verify``."""
+    """A client has something done about a model: ``remove``, ``pin``, ``unpin``, ``fetch``, ``verify``.
+
+    ``reset`` is of what requests have taught the policy, whatever model is named.
+    """
 
     request_id: Key
     action: Name

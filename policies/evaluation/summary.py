@@ -65,7 +65,7 @@ def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
     resampled = bootstrap([_rewards(row) for row in rows])
     return Figures(
         reward=_mean_of_means([_rewards(row) for row in rows]),
-        ci95=_interval(resampled),
+        ci95=interval(resampled),
         p50_ms=float(p50),
         p95_ms=float(p95),
         p99_ms=float(p99),
@@ -85,7 +85,7 @@ def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:
         for row, other in zip(ours, theirs, strict=True)
     ]
     gains = [row for row in gains if len(row)]
-    low, high = _interval(bootstrap(gains))
+    low, high = interval(bootstrap(gains))
     return Difference(difference=_mean_of_means(gains), low=low, high=high)
 
 
@@ -111,7 +111,8 @@ def _mean_of_means(rows: Sequence[Floats]) -> float:
     return float(np.mean([row.mean() for row in rows])) if rows else float("nan")
 
 
-def _interval(drawn: Floats) -> tuple[float, float]:
+def interval(drawn: Floats) -> tuple[float, float]:
+    """Return what 95 % of the draws lie in."""
     tail = (100.0 - _CONFIDENCE) / 2.0
     low, high = np.percentile(drawn, [tail, 100.0 - tail])
     return float(low), float(high)

@@ -110,6 +110,10 @@ class Node(Struct, frozen=True, kw_only=True):
     """The same for each byte of its input."""
     waking_s: float = 0.0
     """The same for one that finds it at rest: caches are cold, and clocks low."""
+    understates: float = 1.0
+    """How many times as long as it says its runs take: what it times and tells is not the whole of them."""
+    fails: float = 0.0
+    """Share of its runs that come to nothing when they are over."""
     is_present: bool = True
     """Whether it is there when the scenario begins."""
 

@@ -65,6 +65,8 @@ class Ended(Struct, frozen=True, kw_only=True, gc=False):
     """Who answered; none: nobody did in time."""
     code: str = ""
     """Why there is no answer."""
+    told_joules: float = 0.0
+    """Of all nodes together, as they estimate them and a client is told."""
     hides_anomaly: bool = False
     """A larger tier would have called it anomalous, and the client was not told."""
     is_degraded: bool = False

@@ -107,6 +107,7 @@ class Desk:
             may_climb=command.may_climb,
             partial=command.partial,
             input_bytes=n_bytes,
+            link_bytes=int(n_bytes * way.ratio),
             plan="",
         )
         entry.out_at[command.node_id] = command

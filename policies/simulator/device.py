@@ -119,7 +119,7 @@ class Device:
         if ended[0].load_s and not self.is_stalled:
             self.sample(self._world.now)  # What was loaded has made another one leave, perhaps.
         for finished in ended:
-            self.feed(finished)
+            self.feed(self.engine.told(finished))
 
     def loaded(self, loaded: Loaded) -> None:
         """Take in that a model was loaded beside the slots."""

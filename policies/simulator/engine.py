@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from meshd.core.commands import RunBatch, RunStage
-from meshd.core.events import StageFinished, WarmedUp
+from meshd.core.events import StageFailed, StageFinished, WarmedUp
 from meshd.core.ids import RequestId
 from meshd.core.node import HostedTier
+from meshd.errors import ExecutionFailed
+from policies.scenario import salt
 from policies.simulator.agenda import Loaded, RunEnd
 from policies.simulator.costs import NOBODY
 from policies.simulator.held import Held
@@ -18,6 +20,8 @@ from policies.simulator.terrain import number_of
 if TYPE_CHECKING:
     from policies.simulator.device import Device
     from policies.simulator.world import World
+
+_FAILS = salt("fails")
 
 
 class Engine:
@@ -67,6 +71,17 @@ class Engine:
         self._warm()
         return [self._finished(run, request_id, attempt, held.get(request_id)) for request_id, attempt in run.members]
 
+    def told(self, finished: StageFinished) -> StageFinished | StageFailed:
+        """Return what the scheduler is told of a run that is over: it may have come to nothing."""
+        terrain, place, number = self._world.terrain, self._device.place, number_of(finished.request_id)
+        share = terrain.nodes[place].fails
+        if not share or terrain.luck.uniform(_FAILS, terrain.salts[place], number) >= share:
+            return finished
+        request_id, attempt = finished.request_id, finished.attempt
+        return StageFailed(
+            request_id=request_id, attempt=attempt, code=ExecutionFailed.code, message="the scenario has it fail"
+        )
+
     def break_off(self) -> None:
         """Account for what runs as far as it came: the device dies."""
         for run in self._runs.values():
@@ -105,6 +120,7 @@ class Engine:
         seconds = median_s(hosting, first, last, item_bytes=asked.input_bytes / asked.batch)
         further = model.further_item if hosting.further_item is None else hosting.further_item
         seconds *= (1.0 + further * (items - 1)) * self.slowed_by * self._device.body.warmth.slowdown
+        seconds *= terrain.nodes[place].understates
         if spread := terrain.nodes[place].speed_spread:
             seconds *= terrain.luck.lognormal(spread, terrain.salts[place], number)
         return seconds
@@ -134,7 +150,7 @@ class Engine:
         return StageFinished(
             request_id=request_id,
             attempt=attempt,
-            compute_s=run.compute_s,
+            compute_s=run.compute_s / self._world.terrain.nodes[self._device.place].understates,
             load_s=run.load_s,
             score=score,
             anomalous=anomalous,

@@ -193,6 +193,7 @@ class World:
                 cost=cost + self.terrain.scenario.missed_anomaly_joules * hides,
                 tier=answer.tier if answer is not None else None,
                 code=code,
+                told_joules=answer.energy.joules if answer is not None else 0.0,
                 hides_anomaly=hides,
                 is_degraded=answer is not None and answer.degraded,
             )

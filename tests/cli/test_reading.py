@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import ChoiceCounters, DriftCounters, Excess, ModelsDocument, Problem, Unserved
+from meshd.documents import ChoiceCounters, Done, DriftCounters, Excess, ModelsDocument, Problem, Unserved
 from meshd.explain_document import ExplainedWait
+from meshd.wire.messages import Order
 from tests.cli import samples
 from tests.cli.conftest import Command
 from tests.cli.fake_daemon import FakeDaemon
@@ -321,3 +322,16 @@ def test_models_lists_what_this_node_should_run_and_does_not(meshd: Command, dae
     told = meshd("models").out.splitlines()
     assert [" ".join(line.split()) for line in told[1:2]] == ["ecg-anomaly — — — — — — in quarantine"]
     assert "ecg-anomaly 1.0.0: signed by clinic, in quarantine here" in told
+
+
+def test_policy_reset_has_the_daemon_forget_and_says_what_it_says(meshd: Command, daemon: FakeDaemon) -> None:
+    daemon.documents["reset"] = Done(sentence="What requests had taught the policy here is forgotten.")
+    ended = meshd("policy", "reset")
+    assert (ended.code, ended.out) == (0, "What requests had taught the policy here is forgotten.\n")
+    assert [order.action for order in daemon.asked if isinstance(order, Order)] == ["reset"]
+
+
+def test_status_tells_how_often_experience_made_the_choice_another(meshd: Command, daemon: FakeDaemon) -> None:
+    choices = ChoiceCounters(asked=40, moved=3)
+    daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, choices=choices)
+    assert "asked 40 times · 3 by experience" in " ".join(meshd("status").out.split())

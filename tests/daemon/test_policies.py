@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from meshd.client.result import Result
+from meshd.core.settings import Settings
+from meshd.policy.adaptation import Adapted
+from meshd.policy.experience import MOST, Experience, Kind, Way
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
 from meshd.policy.record import Limits
@@ -36,7 +40,7 @@ async def test_a_network_decides_where_a_request_runs(tmp_path: Path, member: Ma
     (decision,) = (await client.query("explain"))["decisions"]
     assert (decision["policy"], decision["note"]) == ("tiny", "")
     status = await client.query("status")
-    assert (status["policy"], status["choices"]) == ("tiny", {"asked": 1, "waits": 0, "guarded": {}})
+    assert (status["policy"], status["choices"]) == ("tiny", {"asked": 1, "waits": 0, "guarded": {}, "moved": 0})
 
 
 async def test_where_the_guard_steps_in_it_is_counted_and_explained(tmp_path: Path, member: MakeMember) -> None:
@@ -52,7 +56,7 @@ async def test_where_the_guard_steps_in_it_is_counted_and_explained(tmp_path: Pa
     assert decision["note"].startswith("tiny wanted the ")
     assert decision["note"].endswith(", so least-expected-cost chose")
     status = await client.query("status")
-    assert status["choices"] == {"asked": 1, "waits": 0, "guarded": {"cost": 1}}
+    assert status["choices"] == {"asked": 1, "waits": 0, "guarded": {"cost": 1}, "moved": 0}
 
 
 async def test_a_background_request_waits_and_is_answered_when_it_may_wait_no_longer(
@@ -85,3 +89,23 @@ async def test_a_node_that_stops_does_not_leave_a_request_waiting(tmp_path: Path
     assert client.outcomes(waits) == []
     assert await watch.node.drain(10.0) == 0
     assert isinstance(await client.outcome(waits), Result)
+
+
+async def test_a_policy_that_adapts_learns_of_own_requests_and_what_it_corrects_is_told(
+    tmp_path: Path, member: MakeMember
+) -> None:
+    experience = Experience("tiny")
+    policy = Adapted(guarded(tmp_path, linear(liking(is_here=-9.0))), Settings(), experience)
+    watch, hub = member("watch", policy=policy), member("hub")
+    join(watch, hub)
+    await introduced(watch, hub)
+    (hosted,) = hub.profile.hosted
+    way = Way(node_id=hub.profile.node_id, tier=hosted.tier, kind=Kind.WHOLE)
+    for _ in range(60):
+        experience.learn(way, 3.0, monotonic())
+    client = watch.client()
+    await client.infer(window(CALM))
+    assert (experience.lessons, [tally.way for tally in experience.kept().tallies]) == (61, [way])
+    told = {"node_id": way.node_id, "tier": "hub", "kind": "whole", "share": MOST}
+    assert (await client.query("status"))["corrected"] == [told]
+    assert (await hub.client().query("status"))["corrected"] is None

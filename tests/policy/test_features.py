@@ -143,7 +143,7 @@ def test_what_was_learned_of_a_time_and_of_a_rate_is_seen() -> None:
     before = features(asked(made, name="first"), made.view, NOW)
     for number in range(20):
         (hosted,) = watch().hosted
-        made.view.escalations.learn(hosted, escalated=number >= 10, now=NOW)
+        made.view.escalations.learn(hosted, escalated=number >= 15, now=NOW)
     made.view.learn_compute(watch().node_id, watch().hosted[0], 0.002, NOW)
     after = features(asked(made, name="second"), made.view, NOW + 1.0)
     assert (told(before, 0, "is_time_measured"), told(after, 0, "is_time_measured")) == (0.0, 1.0)

@@ -53,8 +53,9 @@ def _policy(status: StatusDocument) -> str:
     why = f", for {status.policy_note}" if status.policy_note else ""
     waits = f" · {choices.waits} to wait" if choices.waits else ""
     guarded = "".join(f" · {count} left to the rule: {why}" for why, count in sorted(choices.guarded.items()))
+    moved = f" · {choices.moved} by experience" if choices.moved else ""
     asked = f" · asked {choices.asked} times" if choices.asked else ""
-    return f"{status.policy}{why}{asked}{waits}{guarded.replace('_', ' ')}"
+    return f"{status.policy}{why}{asked}{waits}{moved}{guarded.replace('_', ' ')}"
 
 
 def _drifts(drifts: DriftCounters) -> str:
