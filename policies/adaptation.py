@@ -150,6 +150,7 @@ def _played(scenario: Scenario, world: World, kept: Mapping[NodeId, Kept] | None
     simulator, fleet = Simulator(scenario), Fleet(make, kept or {})
     while (choice := simulator.next_choice()) is not None:
         simulator.choose(fleet.choose(choice, simulator))
+    fleet.hear(simulator.costs)
     return simulator.costs.cost / max(1, len(scenario.arrivals)), fleet.kept
 
 

@@ -20,7 +20,6 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.node import Telemetry
 from meshd.core.policy import Policy
 from meshd.core.refusal import failure
-from meshd.core.request import Request
 from meshd.daemon.chronicle import Chronicle
 from meshd.daemon.errands import Errands, Links
 from meshd.daemon.intake import MAX_SENTENCE_LENGTH, refusal_of
@@ -130,11 +129,11 @@ class Effects:
         entry = self._ledger.close(command.request_id)
         if entry is None:
             return
+        self._teach(entry, command.outcome)
         if entry.parent is not None:
             _hand_up(entry, entry.parent, command)
             return
         outcome, outputs = _given(entry, command)
-        self._teach(entry.request, outcome)
         message, parts = self._reply(entry, outcome, outputs)
         for asker in entry.askers:
             _tell(asker, command.request_id, message, parts)
@@ -142,17 +141,17 @@ class Effects:
             self._ledger.kept.add(command.request_id, entry.question, entry.payload, message, parts)
         self._chronicle.finished(entry.request, outcome, entry.codecs)
 
-    def _teach(self, request: Request, outcome: Outcome) -> None:
+    def _teach(self, entry: Entry, outcome: Outcome) -> None:
         """Tell a policy that adapts what came of a request; what a peer has delegated is the peer's to learn from."""
-        policy = self._policy
+        policy, request_id = self._policy, entry.request.request_id
         if not isinstance(policy, Adapted):
             return
-        if request.delegated:
-            policy.pass_over(request.request_id)
+        if entry.parent is not None or entry.request.delegated:
+            policy.pass_over(request_id)
         elif isinstance(outcome, Answer):
-            policy.answered(request.request_id, outcome.energy.joules, monotonic())
+            policy.answered(request_id, outcome.energy.joules, monotonic())
         else:
-            policy.failed(request.request_id, outcome.code, monotonic())
+            policy.failed(request_id, outcome.code, monotonic())
 
     def _reply(self, entry: Entry, outcome: Outcome, outputs: Outputs) -> tuple[Message, Sequence[memoryview]]:
         request_id = entry.request.request_id

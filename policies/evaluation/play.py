@@ -50,7 +50,7 @@ class Fleet:
     def choose(self, choice: Choice, simulator: Simulator) -> int:
         """Return what the policy of the node that is asked says."""
         if self._learners or self._adapted:
-            self._tell(simulator.costs)
+            self.hear(simulator.costs)
         policy = self._policies.get(choice.node_id)
         if policy is None:
             policy = self._policies[choice.node_id] = self._begin(choice.node_id)
@@ -66,7 +66,7 @@ class Fleet:
             self._learners.append(policy)
         return policy
 
-    def _tell(self, costs: Costs) -> None:
+    def hear(self, costs: Costs) -> None:
         """Tell learners what requests have cost that have ended since; what their radios' tails take comes later."""
         for entry in costs.since(self._n_heard):
             self._spent[entry.request] = self._spent.get(entry.request, 0.0) + entry.cost
