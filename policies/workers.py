@@ -286,13 +286,15 @@ def _run(attempt: Callable[[], Any]) -> Any:
 @contextmanager
 def _ray_tasks(wished: Ray) -> Iterator[_RayTasks]:
     with ExitStack() as ends:
-        folder = ends.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
-        ray = _imported_ray() if wished.address else _locked_ray()
-        ends.callback(ray.shutdown)
-        if wished.address:
-            _join(ray, wished.address)
-        else:
+        if wished.address is None:
+            folder = ends.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+            ray = _locked_ray()
+            ends.callback(ray.shutdown)
             _start(ray, wished.n_processes, folder)
+        else:
+            ray = _imported_ray()
+            ends.callback(ray.shutdown)
+            _join(ray, wished.address)
         yield _RayTasks(ray)
 
 
