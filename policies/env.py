@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import exp
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -14,28 +14,60 @@ from typing_extensions import override
 
 from meshd.core.candidate import WAIT, Observation
 from meshd.policy.features import features
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
+from meshd.policy.layout import MOST_WAYS, N_CANDIDATE, N_CONTEXT
 from policies.scenario import Scenario
 from policies.simulator import Choice, Simulator
 from policies.worlds import Worlds
 
 Rows = NDArray[np.float32]
-"""``float32[max_candidates + 1, N_CANDIDATE]`` one row after the other, and behind them ``float32[N_CONTEXT]``: one
+"""``float32[N_ROWS, N_CANDIDATE]`` one row after the other, and behind them ``float32[N_CONTEXT]``: one
 observation, or several along a first axis."""
 
 
 _BOUND = 16.0
 """No column goes further: they are logarithms, shares and flags."""
 
+N_ROWS = MOST_WAYS + 1
+"""Of an observation: candidates, and waiting."""
+
 
 class Terms(Struct, frozen=True, kw_only=True):
     """On which terms a policy is trained."""
 
-    max_candidates: int = 15
-    """Candidates shown at most; of more, the cheapest by their predictions."""
     discount_rate_per_s: float = 1.0 / 60.0
     """A joule that is spent a minute later counts exp(-1) of one now."""
     reward_per_joule: float = 1.0
+
+
+class Seen(NamedTuple):
+    """A decision as a policy sees it."""
+
+    rows: Rows
+    mask: NDArray[np.bool_]
+    """``bool[N_ROWS]``: what may be chosen."""
+    shown: list[int]
+    """Indices of the candidates in the rows."""
+
+    def row_of(self, choice: int) -> int:
+        """Return the row of a candidate, or of WAIT; ValueError where it is not shown."""
+        return N_ROWS - 1 if choice == WAIT else self.shown.index(choice)
+
+
+def seen_of(asked: Choice) -> Seen:
+    """Return what a policy sees of a decision."""
+    found = features(asked.observation, asked.view, asked.now)
+    shown = np.flatnonzero(found.mask[:-1]).tolist()
+    seen, mask = np.zeros(N_ROWS * N_CANDIDATE + N_CONTEXT, dtype=np.float32), np.zeros(N_ROWS, dtype=bool)
+    rows = seen[:-N_CONTEXT].reshape(N_ROWS, N_CANDIDATE)
+    rows[: len(shown)], rows[-1], seen[-N_CONTEXT:] = found.candidates[shown], found.candidates[-1], found.context
+    mask[: len(shown)], mask[-1] = True, found.mask[-1]
+    return Seen(seen, mask, shown)
+
+
+_OVER = Seen(
+    np.zeros(N_ROWS * N_CANDIDATE + N_CONTEXT, dtype=np.float32), np.array([False] * MOST_WAYS + [True], dtype=bool), []
+)
+"""What is seen behind the last decision."""
 
 
 class MeshEnv(gymnasium.Env[Rows, np.int64]):
@@ -47,16 +79,15 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
     is one ``ChoosePlan`` of one node. Who decides next changes from step to step: one policy serves all nodes, and sees
     each time what that node knows and nothing else. Where only one way is allowed nobody is asked.
 
-    **Observation.** ``float32[(max_candidates + 1) * N_CANDIDATE + N_CONTEXT]``: a row for each candidate, rows of
-    zeros up to ``max_candidates``, the row of WAIT, and the context of the decision. The columns are those of
-    :mod:`meshd.policy.layout`, each with its name, unit and scale; the daemon computes them with the same code. A row
-    of what may not be chosen is all zeros, its flag ``is_allowed`` included. Where there are more candidates than rows,
-    the cheapest allowed ones by their predictions are shown, in the core's order.
+    **Observation.** ``float32[N_ROWS * N_CANDIDATE + N_CONTEXT]``: a row for each candidate that may be chosen, in the
+    core's order, rows of zeros up to ``MOST_WAYS``, the row of WAIT, all zeros where that may not be chosen, and the
+    context of the decision. The columns are those of :mod:`meshd.policy.layout`, each with its name, unit and scale;
+    the daemon computes them with the same code.
 
-    **Action.** ``Discrete(max_candidates + 1)``: the row to follow. ``action_masks()`` says what is allowed: candidates
-    that no hard rule of the core forbids; WAIT where the request may wait (background requests of the node's own
-    clients, once each; the wait ends when the node's radio wakes, when it begins to charge, or when the time is over).
-    Any other action is answered as the daemon answers it: by the heuristic.
+    **Action.** ``Discrete(N_ROWS)``: the row to follow. ``action_masks()`` says what is allowed: of the candidates that
+    no hard rule of the core forbids the heuristic's choice and the cheapest others; WAIT where the request may wait
+    (background requests of the node's own clients, once each; the wait ends when the node's radio wakes, when it begins
+    to charge, or when the time is over). Any other action is answered as the daemon answers it: by the heuristic.
 
     **Reward.** Minus the realised cost between this decision and the next, in joules (times ``reward_per_joule``):
     joules of all nodes, those from the wall at the discount of the settings, + ``latency_price_watts`` for each second
@@ -81,15 +112,12 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
 
     def __init__(self, worlds: Worlds, terms: Terms | None = None) -> None:
         self.terms = terms or Terms()
-        self.n_rows = self.terms.max_candidates + 1
-        self.observation_space = Box(-_BOUND, _BOUND, (self.n_rows * N_CANDIDATE + N_CONTEXT,), np.float32)
-        self.action_space = Discrete(self.n_rows)
+        self.observation_space = Box(-_BOUND, _BOUND, (N_ROWS * N_CANDIDATE + N_CONTEXT,), np.float32)
+        self.action_space = Discrete(N_ROWS)
         self._worlds = worlds
         self._simulator: Simulator
         self._asked: Choice | None = None
-        self._shown: list[int] = []
-        """Indices of the candidates in the rows."""
-        self._mask = np.zeros(self.n_rows, dtype=bool)
+        self._seen = _OVER
 
     @override
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
@@ -116,18 +144,19 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
         return self._observed(), -spent * self.terms.reward_per_joule, self._asked is None, False, told
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Return ``bool[max_candidates + 1]``: what may be chosen now."""
-        return self._mask
+        """Return ``bool[N_ROWS]``: what may be chosen now."""
+        return self._seen.mask
 
     def choice_of(self, action: int) -> int:
         """Return what the core is answered: an index of its candidates, or WAIT."""
-        if action == self.n_rows - 1:
+        if action == N_ROWS - 1:
             return WAIT
-        return self._shown[action] if action < len(self._shown) else len(self._asked_for.candidates)
+        shown = self._seen.shown
+        return shown[action] if action < len(shown) else len(self._asked_for.candidates)
 
     def action_of(self, choice: int) -> int:
         """Return the row of a candidate, or of WAIT; ValueError where it is not shown."""
-        return self.n_rows - 1 if choice == WAIT else self._shown.index(choice)
+        return self._seen.row_of(choice)
 
     @property
     def asked(self) -> Choice | None:
@@ -153,27 +182,8 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
         self._asked = self._simulator.next_choice()
 
     def _observed(self) -> Rows:
-        seen = np.zeros(self.n_rows * N_CANDIDATE + N_CONTEXT, dtype=np.float32)
-        self._mask = np.zeros(self.n_rows, dtype=bool)
-        if self._asked is None:
-            self._mask[-1] = True
-            return seen
-        observation = self._asked.observation
-        found = features(observation, self._asked.view, self._asked.now)
-        self._shown = shown(observation, self.terms.max_candidates)
-        rows, n_shown = seen[:-N_CONTEXT].reshape(self.n_rows, N_CANDIDATE), len(self._shown)
-        rows[:n_shown], rows[-1], seen[-N_CONTEXT:] = found.candidates[self._shown], found.candidates[-1], found.context
-        self._mask[:n_shown], self._mask[-1] = found.mask[self._shown], found.mask[-1]
-        return seen
+        self._seen = seen_of(self._asked) if self._asked is not None else _OVER
+        return self._seen.rows
 
     def _told(self) -> dict[str, Any]:
         return {"world": self._simulator.scenario.name, "cost": self._simulator.costs.cost}
-
-
-def shown(observation: Observation, most: int) -> list[int]:
-    """Return the indices of the candidates that fit in so many rows: the cheapest allowed ones, in the core's order."""
-    candidates = observation.candidates
-    if len(candidates) <= most:
-        return list(range(len(candidates)))
-    ranked = sorted(range(len(candidates)), key=lambda i: (not candidates[i].allowed, candidates[i].prediction.cost))
-    return sorted(ranked[:most])

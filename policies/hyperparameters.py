@@ -24,21 +24,23 @@ class Hyperparameters:
     wait_logit: float = -3.0
     """Of waiting, at first."""
     # The environment.
-    max_candidates: int = 15
     discount_rate_per_s: float = 1.0 / 60.0
     reward_per_joule: float = 0.05
     """So that returns are about 1."""
-    # Imitation.
-    n_label_seeds: int = 25
-    """Worlds of each family from which decisions are labelled."""
-    look_ahead_s: float = 20.0
-    label_share: float = 0.15
+    # Labels and imitation.
+    n_rounds: int = 2
+    """Of labels: first beside the heuristic's tracks, then beside those of what was learned from all before."""
+    n_label_seeds: int = 40
+    """Worlds of each family and round from which decisions are labelled."""
+    look_ahead_s: float = 8.0
+    label_share: float = 0.4
     lesson_epochs: int = 20
     lesson_rate: float = 1e-3
     lesson_scale_power: float = 0.5
-    lesson_temperature_joules: float = 0.03
+    lesson_most_joules: float = 1.0
+    lesson_temperature_joules: float = 0.01
     # Reinforcement.
-    n_decisions: int = 1_500_000
+    n_decisions: int = 300_000
     n_envs: int = 32
     n_steps: int = 512
     batch_size: int = 1024
@@ -51,8 +53,8 @@ class Hyperparameters:
     n_critic_rollouts: int = 2
     """At first, from which only the critic learns: it knows nothing yet of the policy that the actor brings along."""
     # Choosing.
-    n_validation_seeds: int = 3
-    validate_every: int = 6
+    n_validation_seeds: int = 12
+    validate_every: int = 9
     """Rollouts."""
 
     @property
@@ -77,6 +79,7 @@ class Hyperparameters:
             n_epochs=self.lesson_epochs,
             learning_rate=self.lesson_rate,
             scale_power=self.lesson_scale_power,
+            most_joules=self.lesson_most_joules,
             temperature_joules=self.lesson_temperature_joules,
         )
 
@@ -84,7 +87,6 @@ class Hyperparameters:
     def terms(self) -> Terms:
         """Return the environment's."""
         return Terms(
-            max_candidates=self.max_candidates,
             discount_rate_per_s=self.discount_rate_per_s,
             reward_per_joule=self.reward_per_joule,
         )

@@ -30,6 +30,9 @@ class Lesson(Struct, frozen=True, kw_only=True):
     learning_rate: float = 1e-3
     scale_power: float = 0.5
     """Regrets are divided by what a decision costs in that world, to this power: 0 minds joules, 1 shares of a cost."""
+    most_joules: float = 1.0
+    """No way counts for more, better or worse: a queue that breaks down costs a hundred times what a decision does, and
+    who is the one that broke it is luck."""
     weight_decay: float = 1e-2
     temperature_joules: float = 0.01
     """Ways whose regrets differ by less stay likely: what comes next has to find out, and cannot where nothing else is
@@ -39,7 +42,10 @@ class Lesson(Struct, frozen=True, kw_only=True):
 def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: Callable[[str], None]) -> None:
     """Have a network minimise the expected regret of what it would choose, at chance by its logits."""
     weights = np.maximum(labels.scales, np.median(labels.scales) / 10.0) ** -lesson.scale_power
-    regrets = torch.from_numpy(np.nan_to_num(labels.regrets, posinf=0.0) * (weights / weights.mean())[:, None])
+    regrets = torch.from_numpy(
+        np.nan_to_num(labels.costs, posinf=0.0).clip(-lesson.most_joules, lesson.most_joules)
+        * (weights / weights.mean())[:, None]
+    )
     tried, seen = torch.from_numpy(np.isfinite(labels.costs)), torch.from_numpy(labels.seen)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.n_epochs)

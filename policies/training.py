@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from msgspec.structs import replace
 from stable_baselines3.common.logger import configure
 from torch.distributions import Distribution
 
 from policies.errors import TrainingUnusable
 from policies.hyperparameters import Hyperparameters
-from policies.imitation import imitate
-from policies.labels import Labels, joined_labels, label_worlds
 from policies.network import CandidatePolicy
+from policies.rounds import Rounds
 from policies.semi_markov import SemiMarkovPPO
 from policies.validation import Validation
 from policies.vector_env import VectorEnv
 from policies.watch import Say, Watch
+from policies.workers import Pool
 from policies.worlds import Worlds, training_worlds, validation_worlds
 
 _NO_BOUND = 1e9
@@ -50,7 +48,7 @@ class Training:
         self._say = say
         self._worlds = worlds or training_worlds()
         self._chosen_by = chosen_by or validation_worlds(recipe.n_validation_seeds)
-        folder.mkdir(parents=True, exist_ok=True)
+        self._rounds = Rounds(folder, recipe, self._worlds, Pool(n_processes), say)
         self._keep_recipe()
 
     @property
@@ -70,8 +68,9 @@ class Training:
             seed=self.recipe.seed,
         )
         try:
-            model = self._model(env)
-            if (left := self.recipe.n_decisions - model.num_timesteps) > 0:
+            is_new, model = not self.checkpoint.exists(), self._model(env)
+            left = self.recipe.n_decisions - model.num_timesteps
+            if is_new or left > 0:
                 self._learn(model, left)
         finally:
             env.close()
@@ -79,7 +78,7 @@ class Training:
     def _learn(self, model: SemiMarkovPPO, n_decisions: int) -> None:
         logger = configure(str(self.folder), ["tensorboard"])
         model.set_logger(logger)
-        watch = Watch(self.folder, self.recipe, Validation(self._chosen_by), self._say)
+        watch = Watch(self.folder, self.recipe, Validation(self._chosen_by), self._rounds.seen, self._say)
         try:
             model.learn(n_decisions, callback=watch, reset_num_timesteps=False)
         finally:
@@ -91,24 +90,8 @@ class Training:
             self._say(f"going on behind {model.num_timesteps} decisions")
             return model
         model = new_model(self.recipe, env)
-        if self.recipe.n_label_seeds:
-            imitate(model.policy.scorer, self._labels(), self.recipe.lesson, seed=self.recipe.seed, say=self._say)
+        self._rounds.teach(model.policy.scorer)
         return model
-
-    def _labels(self) -> Labels:
-        """Return labels of the first worlds of each family; those that are there already are not made again."""
-        made: list[Labels] = []
-        for seed in range(self.recipe.n_label_seeds):
-            path = self.folder / f"labels-{seed}.npz"
-            if not path.exists():
-                one = replace(self._worlds, first_seed=self._worlds.first_seed + seed)
-                joined_labels(list(self._labelled(one))).save(path)
-            made.append(Labels.load(path))
-            self._say(f"labels: {sum(map(len, made))} decisions from {seed + 1} worlds of each family")
-        return joined_labels(made)
-
-    def _labelled(self, worlds: Worlds) -> Iterator[Labels]:
-        return label_worlds(worlds, self.recipe.terms, self.recipe.lookout, per_family=1, n_processes=self._n_processes)
 
     def _keep_recipe(self) -> None:
         path, told = self.folder / "recipe.json", json.dumps(asdict(self.recipe), indent=1)

@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
 from policies.crew import Crew, LocalCrew, RemoteCrew, Stepped, joined
-from policies.env import MeshEnv, Rows, Terms
+from policies.env import N_ROWS, MeshEnv, Rows, Terms
 from policies.worlds import Worlds
 
 
@@ -26,7 +26,7 @@ class VectorEnv(VecEnv):
         super().__init__(sum(crew.n_envs for crew in crews), like.observation_space, like.action_space)
         self._crews = crews
         self._bounds = np.cumsum([crew.n_envs for crew in crews])[:-1]
-        self.masks = np.ones((self.num_envs, like.n_rows), dtype=bool)
+        self.masks = np.ones((self.num_envs, N_ROWS), dtype=bool)
         self.discounts = np.zeros(self.num_envs, dtype=np.float32)
 
     @classmethod

@@ -8,14 +8,12 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
-import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from typing_extensions import override
 
-from meshd.policy.layout import column
 from policies.export import Range, export, torch_logits_of
 from policies.hyperparameters import Hyperparameters
-from policies.network import CandidatePolicy, Scorer, parts
+from policies.network import CandidatePolicy, Scorer
 from policies.scored_policy import ScoredPolicy
 from policies.validation import Comparison, Validation, mean_gain
 
@@ -28,11 +26,13 @@ Say = Callable[[str], None]
 class Watch(BaseCallback):
     """Says how far a training is, compares from time to time, and keeps the best and the last."""
 
-    def __init__(self, folder: Path, recipe: Hyperparameters, validation: Validation, say: Say) -> None:
+    def __init__(self, folder: Path, recipe: Hyperparameters, validation: Validation, seen: Range, say: Say) -> None:
+        """``seen`` goes into the record of what is kept: what training saw of each column."""
         super().__init__()
         self._folder = folder
         self._recipe = recipe
         self._validation = validation
+        self._seen = seen
         self._say = say
         self._curve = folder / "curve.jsonl"
         self._best = max((line["gain"] for line in self._lines()), default=-np.inf)
@@ -42,6 +42,8 @@ class Watch(BaseCallback):
     @override
     def _on_training_start(self) -> None:
         self._began_s, self._n_before = monotonic(), self.model.num_timesteps
+        if not self._n_before:
+            self._compare()
 
     @override
     def _on_rollout_start(self) -> None:
@@ -59,12 +61,13 @@ class Watch(BaseCallback):
         told = [f"{key} {mean:.3g}" for key, mean in self._means().items()]
         self._say(f"{self.model.num_timesteps} decisions, {speed:.0f}/s: " + ", ".join(told))
         self.logger.record("time/decisions_per_s", speed)
-        if self._n_rollouts % self._recipe.validate_every == 1:
-            self._compare()  # For the first time before anything is learned.
+        if self._n_rollouts % self._recipe.validate_every == 0:
+            self._compare()
 
     @override
     def _on_training_end(self) -> None:
-        self._compare()
+        if self._n_rollouts % self._recipe.validate_every:
+            self._compare()
 
     def _means(self) -> dict[str, float]:
         episodes = list(self.model.ep_info_buffer or ())
@@ -93,12 +96,8 @@ class Watch(BaseCallback):
 
     def _export(self, scorer: Scorer) -> None:
         training = {"decisions": self.model.num_timesteps, "seed": self._recipe.seed, "gain": round(self._best, 4)}
-        flat = torch.from_numpy(
-            self.model.rollout_buffer.observations.reshape(-1, self.model.observation_space.shape[0])
-        )
-        candidates, context = (part.numpy() for part in parts(flat))
-        seen = Range.of(candidates[candidates[:, :, column("is_allowed")] > 0.0], context)
-        export(scorer, self._folder / "best.onnx", name=f"ppo-{self._recipe.seed}", seen=seen, training=training)
+        path, name = self._folder / "best.onnx", f"learned-{self._recipe.seed}"
+        export(scorer, path, name=name, seen=self._seen, training=training)
 
     def _lines(self) -> list[dict[str, float]]:
         if not self._curve.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nsmallest
 from math import inf
 from struct import pack
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from meshd.core.node_view import NodeView
 from meshd.core.plan import RAW
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
-from meshd.policy.layout import CANDIDATE, CONTEXT, N_CANDIDATE, Bend, Feature, block, column
+from meshd.policy.layout import CANDIDATE, CONTEXT, MOST_WAYS, N_CANDIDATE, Bend, Feature, block, column
 
 _RULE = LeastExpectedCost()
 
@@ -44,7 +45,7 @@ class Features(NamedTuple):
     context: NDArray[np.float32]
     """float32[features]"""
     mask: NDArray[np.bool_]
-    """bool[candidates + 1]: what may be chosen."""
+    """bool[candidates + 1]: what may be chosen. At most MOST_WAYS candidates, and waiting."""
     rule: int
     """Which candidate the heuristic would take."""
 
@@ -58,7 +59,8 @@ def features(observation: Observation, view: MeshView, now: float) -> Features:
     """Return the features of a decision that was just made from a view; ValueError if nothing may be chosen."""
     rule = _RULE.choose(observation)
     rule_cost = observation.candidates[rule].prediction.cost
-    mask = [candidate.reason is None for candidate in observation.candidates]
+    near = _near(observation, rule)
+    mask = [index in near for index in range(len(observation.candidates))]
     flat: list[float] = []
     rows = _Rows(observation, view, now, rule_cost)
     for index, candidate in enumerate(observation.candidates):
@@ -67,6 +69,15 @@ def features(observation: Observation, view: MeshView, now: float) -> Features:
     context = _context(observation, view, now, rule_cost=rule_cost)
     mask.append(observation.wait_s is not None)
     return Features(_CANDIDATES.bent(flat), _CONTEXTS.bent(context)[0], np.array(mask, np.bool_), rule)
+
+
+def _near(observation: Observation, rule: int) -> set[int]:
+    """Return the heuristic's choice and the cheapest others that no rule forbids."""
+    candidates = observation.candidates
+    others = [index for index, one in enumerate(candidates) if one.reason is None and index != rule]
+    if len(others) >= MOST_WAYS:
+        others = nsmallest(MOST_WAYS - 1, others, key=lambda index: candidates[index].prediction.cost)
+    return {rule, *others}
 
 
 class _Rows:

@@ -14,8 +14,8 @@ from meshd.core.candidate import WAIT  # noqa: E402
 from meshd.core.policy import LeastExpectedCost  # noqa: E402
 from meshd.core.request import Priority  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT  # noqa: E402
-from policies.env import MeshEnv, Terms, shown  # noqa: E402
+from meshd.policy.layout import MOST_WAYS, N_CANDIDATE, N_CONTEXT  # noqa: E402
+from policies.env import N_ROWS, MeshEnv, Terms  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.worlds import arrival, scenario  # noqa: E402
 from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
@@ -92,9 +92,9 @@ def test_rows_are_the_features_that_a_daemon_computes() -> None:
     assert env.asked is not None
     expected = features(env.asked.observation, env.asked.view, env.asked.now)
     rows = seen[:-N_CONTEXT].reshape(-1, N_CANDIDATE)
-    n_candidates = len(env.asked.observation.candidates)
-    assert np.array_equal(rows[:n_candidates], expected.candidates[:-1])
-    assert not rows[n_candidates:-1].any()
+    shown = np.flatnonzero(expected.mask[:-1])
+    assert np.array_equal(rows[: len(shown)], expected.candidates[shown])
+    assert not rows[len(shown) : -1].any()
     assert np.array_equal(rows[-1], expected.candidates[-1])
     assert np.array_equal(seen[-N_CONTEXT:], expected.context)
 
@@ -104,8 +104,8 @@ def test_waiting_is_allowed_to_background_requests_alone(priority: Priority) -> 
     env = MeshEnv(COMMUTING)
     env.reset(options={"scenario": scenario(arrival(0, 1.0, priority=priority, deadline_s=9.0))})
     assert env.action_masks()[-1] == (priority is Priority.BACKGROUND)
-    assert env.choice_of(env.n_rows - 1) == WAIT
-    assert env.action_of(WAIT) == env.n_rows - 1
+    assert env.choice_of(N_ROWS - 1) == WAIT
+    assert env.action_of(WAIT) == N_ROWS - 1
 
 
 def test_what_is_not_allowed_is_answered_by_the_heuristic() -> None:
@@ -114,13 +114,17 @@ def test_what_is_not_allowed_is_answered_by_the_heuristic() -> None:
     assert wrong.step(forbidden)[1] == right.step(by_rule(right))[1]
 
 
-def test_of_too_many_candidates_the_cheapest_allowed_are_shown_in_their_order() -> None:
-    env = begun()
-    assert env.asked is not None
-    observation = env.asked.observation
-    cheapest = LeastExpectedCost().choose(observation)
-    assert shown(observation, 1) == [cheapest]
-    assert shown(observation, len(observation.candidates)) == list(range(len(observation.candidates)))
+def test_of_many_candidates_the_heuristics_choice_and_the_cheapest_others_are_shown_in_their_order() -> None:
+    env, n_more = begun(), 0
+    while env.asked is not None and n_more < 3:
+        candidates, rule = env.asked.observation.candidates, LeastExpectedCost().choose(env.asked.observation)
+        others = [index for index, one in enumerate(candidates) if one.allowed and index != rule]
+        others.sort(key=[one.prediction.cost for one in candidates].__getitem__)
+        shown = [env.choice_of(int(action)) for action in np.flatnonzero(env.action_masks()[:-1])]
+        assert shown == sorted([rule, *others[: MOST_WAYS - 1]])
+        n_more += len(others) >= MOST_WAYS
+        env.step(by_rule(env))
+    assert n_more == 3
 
 
 def test_an_episode_that_is_over_has_to_be_begun_anew() -> None:

@@ -23,8 +23,8 @@ def lesson_on(warm: str) -> Labels:
     rows[:, 0, column("is_rule")] = 1.0
     flagged = chance.integers(2, size=256)
     rows[np.arange(256), flagged, column(warm)] = 1.0
-    costs = np.full((256, N_ROWS), 2.0, dtype=np.float32)
-    costs[np.arange(256), flagged] = 1.0
+    costs = np.ones((256, N_ROWS), dtype=np.float32)
+    costs[np.arange(256), flagged] = 0.0
     costs[:, 2] = np.inf
     seen = np.concatenate((rows.reshape(256, -1), np.zeros((256, N_CONTEXT), dtype=np.float32)), axis=1)
     return Labels(seen=seen, costs=costs, scales=np.ones(256, dtype=np.float32))
@@ -35,7 +35,7 @@ def test_it_learns_to_choose_what_would_have_cost_less() -> None:
     scorer = Scorer(Form(width=16, rule_logit=2.0, cost_weight=1.0, wait_logit=-3.0))
     labels, said = lesson_on("is_warm"), list[str]()
     imitate(scorer, labels, Lesson(n_epochs=20, batch_size=32, learning_rate=1e-2), seed=1, say=said.append)
-    tried, regrets = torch.from_numpy(np.isfinite(labels.costs)), torch.from_numpy(labels.regrets)
+    tried, regrets = torch.from_numpy(np.isfinite(labels.costs)), torch.from_numpy(labels.costs)
     left, _ = expected_regret(scorer, torch.from_numpy(labels.seen), tried, regrets.nan_to_num(posinf=0.0))
     assert left.item() < 0.05
     assert said[-1].startswith("imitation, epoch 19")

@@ -8,46 +8,93 @@ import pytest
 
 pytest.importorskip("gymnasium", reason="the environment needs the `train` extra")
 
-from meshd.core.candidate import WAIT
+from meshd.core.candidate import WAIT, Observation
+from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from policies.env import Terms
-from policies.labels import Labels, Lookout, future_cost, label_world
+from policies.labels import Labels, Lookout, Track, label_world
+from policies.scenario import Scenario
 from policies.simulator import Simulator
-from tests.policies.simulator.playing import play
 from tests.policies.simulator.worlds import arrival, scenario
-from tests.policies.small_worlds import COMMUTING, minute
+from tests.policies.small_worlds import minute
 
 RULE = LeastExpectedCost()
+ALL = Lookout(share=1.0)
+UNDISCOUNTED = Terms(discount_rate_per_s=0.0)
 
 
-def test_the_rules_own_choice_costs_what_the_rule_then_costs_and_trying_changes_nothing() -> None:
-    simulator = Simulator(minute())
-    choice = simulator.next_choice()
-    assert choice is not None
-    before, index = simulator.costs.cost, RULE.choose(choice.observation)
-    expected = future_cost(simulator, index, rule=RULE, look_ahead_s=inf, rate_per_s=0.0)
-    play(simulator, RULE.choose)
-    assert expected == pytest.approx(simulator.costs.cost - before)
+class Deviates:
+    """The heuristic but for one decision."""
+
+    name = "deviates"
+    is_steady = False
+
+    def __init__(self, at: int, choice: int) -> None:
+        self._left = at
+        self._choice = choice
+
+    def choose(self, observation: Observation, view: MeshView, now: float) -> int:
+        self._left -= 1
+        return self._choice if self._left == -1 else RULE.choose(observation, view, now)
 
 
-def test_a_request_that_waits_is_charged_beyond_the_end_of_what_is_looked_at() -> None:
-    simulator = Simulator(scenario(arrival(0, 1.0, priority=Priority.BACKGROUND, deadline_s=9.0)))
-    assert simulator.next_choice() is not None
-    short, long = (
-        future_cost(simulator, WAIT, rule=RULE, look_ahead_s=look_ahead_s, rate_per_s=0.0)
-        for look_ahead_s in (0.01, 60.0)
-    )
-    assert short == pytest.approx(long)
+def cost_of(world: Scenario, at: int, choice: int) -> float:
+    """What a world costs whose decision of this number is another."""
+    return Track.of(world, Deviates(at, choice)).cost
 
 
-def test_labels_know_the_allowed_ways_of_some_decisions_and_keep(tmp_path: Path) -> None:
-    lookout = Lookout(look_ahead_s=1.0, share=0.05)
-    labels = label_world(COMMUTING, (0, 0), Terms(), lookout)
-    assert len(labels) > 0
-    assert (np.isfinite(labels.costs).sum(axis=1) <= lookout.most_ways + 1).all()
-    assert (labels.regrets.min(axis=1) == 0.0).all()
+def ways_of(world: Scenario) -> list[list[int]]:
+    """What is allowed at each decision of the heuristic's track."""
+    found, simulator = list[list[int]](), Simulator(world)
+    while (asked := simulator.next_choice()) is not None:
+        allowed = [index for index, one in enumerate(asked.observation.candidates) if one.allowed]
+        found.append(allowed + ([WAIT] if asked.observation.wait_s is not None else []))
+        simulator.choose(RULE.choose(asked.observation))
+    return found
+
+
+def test_a_way_costs_what_the_world_then_costs_more_and_the_own_nothing() -> None:
+    world = scenario(arrival(0, 1.0), arrival(1, 1.5), arrival(2, 6.0))
+    track, labels = Track.of(world, RULE), label_world(world, RULE, UNDISCOUNTED, ALL, seed=0)
+    assert len(labels) == len(track.marks) == 3
+    for number, (ways, costs) in enumerate(zip(ways_of(world), labels.costs, strict=True)):
+        expected = [cost_of(world, number, way) - track.cost for way in ways]
+        assert costs[: len(ways)] == pytest.approx(expected, abs=1e-6)
+        assert costs[ways.index(track.marks[number].choice)] == 0.0
+        assert (costs[len(ways) :] == inf).all()
+
+
+def test_a_request_that_waits_is_charged_to_its_end_however_late() -> None:
+    world = scenario(arrival(0, 1.0, priority=Priority.BACKGROUND, deadline_s=40.0))
+    labels = label_world(world, RULE, UNDISCOUNTED, Lookout(share=1.0, look_ahead_s=0.01), seed=0)
+    (costs,) = labels.costs
+    assert costs[-1] == pytest.approx(cost_of(world, 0, WAIT) - Track.of(world, RULE).cost)
+
+
+def test_a_try_ends_soon_after_it_is_back_on_the_track(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = list[float](), Simulator.next_choice
+    world = scenario(*(arrival(number, 1.0 + 0.5 * number) for number in range(60)))
+
+    def counted(self: Simulator) -> object:
+        choice = real(self)
+        asked.append(self.now)
+        return choice
+
+    monkeypatch.setattr(Simulator, "next_choice", counted)
+    Track.of(world, RULE)
+    n_whole = len(asked)
+    asked.clear()
+    label_world(world, RULE, UNDISCOUNTED, Lookout(share=1.0, look_ahead_s=inf), seed=0)
+    assert len(asked) < 2 * n_whole + 60 * 25
+
+
+def test_labels_are_the_same_for_a_seed_and_keep(tmp_path: Path) -> None:
+    labels, twin = (label_world(minute(), RULE, Terms(), Lookout(share=0.3), seed=1) for _ in range(2))
+    assert 0 < len(labels) < len(Track.of(minute(), RULE).marks)
     labels.save(tmp_path / "labels.npz")
     again = Labels.load(tmp_path / "labels.npz")
-    assert np.array_equal(again.seen, labels.seen)
-    assert np.array_equal(again.costs, labels.costs)
+    for one in (twin, again):
+        assert np.array_equal(one.seen, labels.seen)
+        assert np.array_equal(one.costs, labels.costs)
+        assert np.array_equal(one.scales, labels.scales)

@@ -23,6 +23,7 @@ from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
 
 TINY = Hyperparameters(
     width=8,
+    n_rounds=2,
     n_label_seeds=1,
     label_share=0.02,
     look_ahead_s=1.0,
@@ -32,7 +33,7 @@ TINY = Hyperparameters(
     n_steps=16,
     batch_size=16,
     n_critic_rollouts=0,
-    validate_every=100,
+    validate_every=1,
 )
 CHOSEN_BY = Worlds(families=("commuting",), split=Split.VALIDATION, n_seeds=1)
 
@@ -49,7 +50,7 @@ def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(
     said: list[str] = []
     training(tmp_path, TINY, said).run()
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [line["decisions"] for line in curve] == [32, 64]
+    assert [line["decisions"] for line in curve] == [0, 32, 64]
     exported = ScoredPolicy("exported", logits_of(tmp_path / "best.onnx"))
     assert request_cost(minute(), lambda: exported) > 0.0
     assert list(tmp_path.glob("events.out.tfevents.*"))

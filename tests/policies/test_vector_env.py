@@ -14,7 +14,7 @@ from policies.env import MeshEnv, Rows, Terms
 from policies.vector_env import VectorEnv
 from tests.policies.small_worlds import COMMUTING
 
-TERMS = Terms(max_candidates=9)
+TERMS = Terms()
 
 
 def vector(*, n_envs: int = 2, n_processes: int = 1) -> VectorEnv:
