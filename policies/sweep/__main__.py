@@ -75,6 +75,7 @@ def main() -> None:
 def table_of(result: SweepResult) -> Table:
     """Return the points, the best first."""
     table = Table("point", "reward", "95 %", "seeds", "rule", "gain", title="reward of a request on validation worlds")
+    table.columns[0].overflow = "fold"
     for point in result.points:
         interval = "" if point.ci95 is None else f"{point.ci95[0]:.4f} … {point.ci95[1]:.4f}"
         figures = [f"{point.reward:.4f}", interval, str(len(point.rewards)), f"{point.rule:.4f}", f"{point.gain:+.2%}"]

@@ -45,4 +45,4 @@ def _draw_curves(result: SweepResult, trials: Sequence[Trial], axes: Axes) -> No
         axes.plot([line["decisions"] for line in curve], [line["gain"] for line in curve], color=colour, linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("decisions learned from")
-    axes.set_ylabel("saved against the rule, on the worlds that choose")
+    axes.set_ylabel("saved against the rule")

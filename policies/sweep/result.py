@@ -61,5 +61,5 @@ def interval(numbers: Sequence[float]) -> tuple[float, float] | None:
     """Return the interval of the mean of a few numbers; none of one."""
     if len(numbers) == 1:
         return None
-    low, high = stats.t.interval(_CONFIDENCE, len(numbers) - 1, loc=fmean(numbers), scale=stats.sem(numbers))
-    return float(low), float(high)
+    half = float(stats.t.ppf(0.5 + _CONFIDENCE / 2.0, len(numbers) - 1) * stats.sem(numbers))
+    return fmean(numbers) - half, fmean(numbers) + half

@@ -68,7 +68,7 @@ def test_points_are_told_with_the_interval_over_their_seeds_the_best_first(tmp_p
     assert (other.reward, other.gain) == pytest.approx((-0.8, 0.2))
     half = 4.302652729911275 * 0.1 / sqrt(3)  # Student's t with two degrees of freedom.
     assert best.ci95 == pytest.approx((-0.6 - half, -0.6 + half))
-    assert interval([1.0]) is None
+    assert (interval([1.0]), interval([2.0, 2.0])) == (None, (2.0, 2.0))
 
     for one in trials:
         one.folder.mkdir(parents=True)
