@@ -31,6 +31,8 @@ STOP_S = 30.0
 _POLL_S = 0.02
 
 CASCADE = ("watch", "phone", "hub")
+SOON_MISSED = {"heartbeat_interval_s": 0.2, "suspect_after_s": 1.5, "dead_after_s": 3.0, "patience_floor_s": 10.0}
+"""Who stands still is missed by its silence, within seconds; who is only slow, on a busy machine, is waited for."""
 
 T = TypeVar("T")
 
@@ -81,7 +83,7 @@ class Device:
             "discovery": {"interfaces": ["127.0.0.1"]},
             "trust": {"pinned": [other.node_id for other in trusted if other is not self]},
             "models": {"dir": str(self.bundles)},
-            "scheduler": {"heartbeat_interval_s": 0.2, "suspect_after_s": 0.6, "dead_after_s": 2.0},
+            "scheduler": SOON_MISSED,
             "log": {"level": "info", "format": "json"},
         }
         for name, table in tables.items():
