@@ -18,9 +18,10 @@ class Policy(Protocol):
 
     @property
     def is_steady(self) -> bool:
-        """Tell whether it says the same whenever it sees the same candidates: no chance, no memory, no clock.
+        """Tell whether it says the same of the same candidates for as long as an offer stands: no chance, no memory.
 
-        Whether the request may wait counts as a part of them; how long, and the deadline, do not.
+        That is a second at most, in which nothing here has changed but how long ago things were. Whether the request
+        may wait counts as a part of the candidates; how long, and the deadline, do not.
         """
         ...
 

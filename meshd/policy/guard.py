@@ -46,7 +46,7 @@ class Fallback(Struct, frozen=True, kw_only=True):
 class Guard:
     """A learned policy that is kept from harm."""
 
-    is_steady = False
+    is_steady = True
 
     def __init__(self, policy: LearnedPolicy) -> None:
         record, tolerance = policy.record, policy.record.limits.tolerance

@@ -27,7 +27,7 @@ _INPUTS = {"candidates": (3, N_CANDIDATE), "context": (2, N_CONTEXT)}
 class LearnedPolicy:
     """Chooses by a network; alone it has no guard."""
 
-    is_steady = False
+    is_steady = True
 
     def __init__(self, record: Record, network: bytes) -> None:
         """Open a network that belongs to its record.
