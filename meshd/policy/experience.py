@@ -14,7 +14,7 @@ from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 
 MOST = 0.5
-"""Of its predicted cost, by which a way may look dearer, and never cheaper: decision 32 says what came of that."""
+"""Of its predicted cost, by which a way may look dearer, and never cheaper: decision 33 says what came of that."""
 
 _FORGET_S = 3_600.0
 """Time after which two thirds of what a kind of way has taught are forgotten: one that was given up is tried again."""
