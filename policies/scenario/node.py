@@ -105,7 +105,7 @@ class Node(Struct, frozen=True, kw_only=True):
     """Standard deviation of the logarithm of a run's seconds: each takes its median times ``exp(spread * normal)``,
     with the normal from ``scenario.luck.normal(...)`` by node and request."""
     handling_s: float = 0.0
-    """What each request that comes to it takes beyond runs and ways, one after the other: reading, checking, answering."""
+    """What each request that comes to it takes beyond runs and ways, one after the other: read, checked, answered."""
     handling_byte_s: float = 0.0
     """The same for each byte of its input."""
     waking_s: float = 0.0
