@@ -25,12 +25,14 @@ from meshd.policy.served import SHIPPED
 from policies.errors import PoliciesError
 from policies.evaluation.contender import Contender
 from policies.mesh.match import Match, Side, Terms, play_match
-from policies.mesh.reward import Gain
+from policies.mesh.reward import Gain, Parts
 from policies.mesh.stages import shown
 from policies.scenario import Split, draw
 
 _SERVED = {SHIPPED, LeastExpectedCost.name}
 """What a daemon serves by name."""
+
+_PAPER_WIDTH = 120
 
 told = Console(stderr=True)
 
@@ -56,7 +58,8 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
         match = asyncio.run(play_match(draw(family, seed, split=split), terms, stage, keep))
     out.mkdir(parents=True, exist_ok=True)
     (out / "replay.json").write_bytes(msgspec.json.format(msgspec.json.encode(match), indent=1))
-    Console().print(_table(match))
+    paper = Console(width=None if Console().is_terminal else _PAPER_WIDTH)
+    paper.print(_table(match))
     told.print(f"written: {out / 'replay.json'}")
 
 
@@ -86,11 +89,15 @@ def _found(name: str) -> str:
 def _table(match: Match) -> Table:
     title = f"{match.world}, {match.speed_up:g} times as fast: {match.n_rounds} rounds of {match.n_requests} requests"
     table = Table("", match.ours.policy, match.theirs.policy, "gain", "95 %", title=title)
+    for column in table.columns:
+        column.no_wrap = True
     both: tuple[Side, Side] = (match.ours, match.theirs)
-    table.add_row("a request costs, real", *(_mj(side.cost) for side in both), *_told(match.gain))
-    table.add_row("simulated", *(_mj(side.simulated_cost) for side in both), *_told(match.simulated_gain))
+    table.add_row("a request costs", *(_mj(side.cost.whole) for side in both), *_told(match.gain))
+    table.add_row("simulated", *(_mj(side.simulated_cost.whole) for side in both), *_told(match.simulated_gain))
+    for part in Parts.__struct_fields__:
+        table.add_row(f"  its {part}", *(_mj(getattr(side.cost, part)) for side in both))
+        table.add_row("  simulated", *(_mj(getattr(side.simulated_cost, part)) for side in both))
     table.add_row("p50", *(f"{side.p50_ms:.2f} ms" for side in both))
-    table.add_row("joules", *(_mj(side.joules) for side in both))
     table.add_row("missed", *(f"{side.missed:.1%}" for side in both))
     table.add_row("asked", *(str(side.choices.asked) for side in both))
     table.add_row("waits", *(str(side.choices.waits) for side in both))

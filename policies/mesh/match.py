@@ -18,7 +18,7 @@ from policies.mesh.daemons import MODEL, Daemons, daemons
 from policies.mesh.question import HOUSEHOLD, Heard, Question
 from policies.mesh.recording import Stage, Wishes, timed
 from policies.mesh.replayed import form_of, load_of
-from policies.mesh.reward import Gain, Prices, mean_of_rounds, realised
+from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
 from policies.mesh.windows import shipped_windows
 from policies.mesh.world import scenario_of
 from policies.scenario import Scenario
@@ -43,15 +43,13 @@ class Side(Struct, frozen=True, kw_only=True):
     """What came of one policy."""
 
     policy: str
-    cost: float
-    """Realised, of a request, in joules; less is better."""
-    simulated_cost: float
+    cost: Parts
+    """Realised, of a request; less is better."""
+    simulated_cost: Parts
     p50_ms: float
     """Of those that were answered."""
     missed: float
     """Share of requests."""
-    joules: float
-    """Of all nodes, of a request, undiscounted."""
     choices: ChoiceCounters
     """What the policies of its daemons were asked, all together."""
 
@@ -79,29 +77,33 @@ class Book(Struct, frozen=True, kw_only=True):
     load: tuple[Question, ...]
     calibration: Calibration
 
-    def real(self, rounds: Sequence[Sequence[Heard]]) -> list[float]:
-        """Return the cost in the mesh, in the mean of all rounds."""
-        prices = Prices(settings=self.scenario.settings, missed_anomaly_joules=self.scenario.missed_anomaly_joules)
-        return mean_of_rounds([realised(self.load, heard, self.calibration, prices) for heard in rounds])
+    @property
+    def prices(self) -> Prices:
+        """Return what seconds, joules and misses cost."""
+        return Prices(settings=self.scenario.settings, missed_anomaly_joules=self.scenario.missed_anomaly_joules)
 
-    def simulated(self, policy: str) -> list[float]:
+    def real(self, rounds: Sequence[Sequence[Heard]]) -> list[Parts]:
+        """Return the cost in the mesh, in the mean of all rounds."""
+        return mean_of_rounds([realised(self.load, heard, self.calibration, self.prices) for heard in rounds])
+
+    def simulated(self, policy: str) -> list[Parts]:
         """Return the cost in the simulator, every node having the policy."""
         world = scenario_of(
             self.calibration,
             self.load,
-            settings=self.scenario.settings,
-            missed_anomaly_joules=self.scenario.missed_anomaly_joules,
+            settings=self.prices.settings,
+            missed_anomaly_joules=self.prices.missed_anomaly_joules,
         )
         contender = Contender(name=policy)
-        costs = play(world, lambda: contender.policy(self.scenario.family)).by_request()
-        return [costs.get(number, 0.0) for number in range(len(self.load))]
+        costs = play(world, lambda: contender.policy(self.scenario.family))
+        return simulated(self.load, costs, self.calibration, self.prices)
 
 
 class _Outcome(Struct, frozen=True, kw_only=True):
     """All that is known of one side."""
 
-    real: list[float]
-    simulated: list[float]
+    real: list[Parts]
+    simulated: list[Parts]
     rounds: list[list[Heard]]
     choices: ChoiceCounters
 
@@ -185,10 +187,9 @@ def _side(policy: str, outcome: _Outcome) -> Side:
     ended = [one for heard in outcome.rounds for one in heard]
     return Side(
         policy=Path(policy).stem if policy.endswith(".onnx") else policy,
-        cost=fmean(outcome.real),
-        simulated_cost=fmean(outcome.simulated),
+        cost=Parts.mean(outcome.real),
+        simulated_cost=Parts.mean(outcome.simulated),
         p50_ms=median([one.seconds for one in ended if not one.is_missed] or [0.0]) * 1e3,
         missed=fmean(one.is_missed for one in ended),
-        joules=fmean(one.joules for one in ended),
         choices=outcome.choices,
     )

@@ -6,10 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from meshd.core.node import DeviceClass
+from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from meshd.core.settings import Settings
+from policies.evaluation.play import play
 from policies.mesh.question import Heard, Question, Run
-from policies.mesh.reward import Gain, Prices, mean_of_rounds, realised
+from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
+from policies.mesh.world import scenario_of
 from tests.core.builders import ALARM, CALM
 from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, WATCH, mesh
 
@@ -25,15 +28,15 @@ def _heard(*nodes: DeviceClass, joules: float) -> Heard:
 
 
 def test_seconds_and_joules_of_batteries_count_in_full() -> None:
-    assert realised([ASKED], [_heard(WATCH, joules=0.25)], mesh(), PRICES) == {0: pytest.approx(2.0 * 0.5 + 0.25)}
+    assert realised([ASKED], [_heard(WATCH, joules=0.25)], mesh(), PRICES) == [Parts(seconds=2.0 * 0.5, joules=0.25)]
 
 
 def test_seconds_of_the_background_and_joules_from_the_mains_count_a_tenth() -> None:
     background = replace(ASKED, priority=Priority.BACKGROUND)
     power, macs = mesh().nodes[HUB].profile.power, mesh().nodes[HUB].profile.hosted[0].macs
     on_mains = power.compute_joules(2 * macs) + 2 * (1_000 + 100) * power.radio_joules_per_byte
-    found = realised([background], [_heard(HUB, joules=1.0)], mesh(), PRICES)
-    assert found == {0: pytest.approx(0.1 * 2.0 * 0.5 + 1.0 - 0.9 * on_mains)}
+    (found,) = realised([background], [_heard(HUB, joules=1.0)], mesh(), PRICES)
+    assert (found.seconds, found.joules, found.misses) == pytest.approx((0.1 * 2.0 * 0.5, 1.0 - 0.9 * on_mains, 0.0))
 
 
 def test_a_miss_and_an_anomaly_that_is_not_told_have_their_prices() -> None:
@@ -42,12 +45,24 @@ def test_a_miss_and_an_anomaly_that_is_not_told_have_their_prices() -> None:
     hidden = realised([ASKED], [_heard(WATCH, joules=0.0)], sick, PRICES)
     missed = realised([ASKED], [_heard(joules=0.0)], sick, PRICES)
     unheard_of = realised([ASKED], [_heard(joules=0.0)], mesh(), PRICES)
-    assert [hidden[0], missed[0], unheard_of[0]] == pytest.approx([1.0 + 7.0, 1.0 + 5.0 + 7.0, 1.0 + 5.0])
+    assert [row.misses for row in (*hidden, *missed, *unheard_of)] == [7.0, 5.0 + 7.0, 5.0]
+
+
+def test_in_the_simulator_the_same_is_counted() -> None:
+    load = [replace(ASKED, at_s=1.0, node=HUB, place="hub"), replace(ASKED, at_s=2.0, place="watch")]
+    costs = play(scenario_of(mesh(), load, settings=PRICES.settings), LeastExpectedCost)
+    rows = simulated(load, costs, mesh(), PRICES)
+    profiles = [mesh().nodes[name].profile for name in (HUB, WATCH)]
+    joules = [profile.power.compute_joules(2 * profile.hosted[0].macs) for profile in profiles]
+    assert [row.joules for row in rows] == pytest.approx([0.1 * joules[0], joules[1]])
+    assert [row.seconds for row in rows] == pytest.approx([2.0 * ended.seconds for ended in costs.ends])
+    assert [row.misses for row in rows] == pytest.approx([0.0, 0.0])
 
 
 def test_a_gain_is_of_the_same_requests_with_an_interval_around_its_mean() -> None:
-    ours = mean_of_rounds([{0: 1.0, 1: 2.0, 2: 3.0}, {2: 5.0, 1: 2.0, 0: 3.0}])
-    assert ours == [2.0, 2.0, 4.0]
-    gain = Gain.of(ours, [3.0, 4.0, 5.0])
+    first, second = ([Parts(joules=joules, misses=1.0) for joules in row] for row in ((0.0, 1.0, 2.0), (2.0, 1.0, 4.0)))
+    ours = mean_of_rounds([first, second])
+    assert [row.whole for row in ours] == [2.0, 2.0, 4.0]
+    gain = Gain.of(ours, [Parts(seconds=seconds) for seconds in (3.0, 4.0, 5.0)])
     assert gain.mean == pytest.approx(4.0 / 3.0)
     assert gain.mean - gain.low == pytest.approx(gain.high - gain.mean) == pytest.approx(1.96 / 3.0)
