@@ -155,9 +155,11 @@ class CostModel:
             if said_s > 0.0:
                 alive = max(alive, telemetry.queued + telemetry.running)
             seconds += item_s * items * (1.0 + alive / profile.slots)
+            busy_s = hosted.macs * items / power.macs_per_s
             if hosted.artifact not in telemetry.warm and hosted.artifact not in node.loading.forgone:
                 seconds += hosted.load_s
-            joules = hosted.macs * items / power.macs_per_s * power.active_watts + n_bytes * power.radio_joules_per_byte
+                busy_s += hosted.load_s
+            joules = busy_s * power.active_watts + n_bytes * power.radio_joules_per_byte
             if power.battery_joules is None or telemetry.charging:
                 joules *= self._settings.mains_joule_weight
             bounds.append(joules + seconds * price_watts)
@@ -201,6 +203,7 @@ class CostModel:
             head_loads_s=head_loads_s,
             tail_loads_s=tail_loads_s,
             weight=terms.weight,
+            load_watts=node.load_joules(1.0) * terms.weight,
             work_joules=node.profile.power.compute_joules(hosted.macs * items),
             wake_joules=terms.wake_joules,
             byte_joules=terms.byte_joules,

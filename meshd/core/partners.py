@@ -96,10 +96,11 @@ class Partners:
         before = self.here
         for station, first, last, passage in way:
             run_s = station.run_s(first, last)
-            until_s = max(until_s, station.wait_s(first, last)) + station.load_s(first, last) + run_s
+            load_s = station.load_s(first, last)
+            until_s = max(until_s, station.wait_s(first, last)) + load_s + run_s
             delay_s += run_s * station.crowd
             parts_s += run_s
-            joules += station.run_joules(first, last) * station.weight
+            joules += station.run_joules(first, last) * station.weight + load_s * station.load_watts
             if passage is not None:
                 until_s += passage.seconds
                 parts_s += passage.seconds

@@ -76,7 +76,8 @@ class Splitter:
         seconds = bar.most_s - rate * self._onward.seconds
         onward_cost = self._onward.weighted_joules + self._onward.seconds * price_watts
         cost = bar.most_cost - rate * onward_cost
-        return _Most(seconds=seconds, cost=cost, limit_s=max(seconds, cost / price_watts if price_watts else inf))
+        time_cost = cost - min(self._here.head_loads_s[1:], default=0.0) * self._here.load_watts
+        return _Most(seconds=seconds, cost=cost, limit_s=max(seconds, time_cost / price_watts if price_watts else inf))
 
     def named(self, place: str) -> list[Candidate]:
         """Return the one split that an asker named, if there is such a one and no rule forbids it."""
@@ -158,6 +159,7 @@ class Splitter:
                 until_s += handling_s(station.node, self._own, (cut,), head_s + passage.seconds + tail_s)
             seconds = until_s + passage.seconds + tail_loads_s[cut] + tail_s + head_s * head_crowd + tail_s * tail_crowd
             joules = here_joules * work[cut] + there_joules * (1.0 - work[cut]) + passage.n_bytes * radio
+            joules += head_loads_s[cut] * here.load_watts + tail_loads_s[cut] * station.load_watts
             ways.append((seconds, joules + seconds * price_watts, cut))
         if not ways:
             return []

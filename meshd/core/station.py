@@ -34,6 +34,8 @@ class Station(Struct, frozen=True, kw_only=True, gc=False):
     """What a joule there counts."""
     work_joules: float
     """Of all stages."""
+    load_watts: float
+    """What loading takes there, as it counts."""
     wake_joules: float
     byte_joules: float
     """Of the radio, for each byte in or out."""
