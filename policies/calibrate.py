@@ -14,21 +14,21 @@ from typing import Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.markup import escape
 
 from meshd.core.policy import LeastExpectedCost
 from meshd.errors import MeshError
 from policies.errors import PoliciesError
-from policies.evaluation.play import play
 from policies.mesh.calibration import Calibration, calibrated
 from policies.mesh.comparison import Comparison, compared
 from policies.mesh.daemons import MODEL
 from policies.mesh.form import Form
 from policies.mesh.recording import Recording, Wishes, read, record, save
+from policies.mesh.rehearsal import rehearsed
 from policies.mesh.report import calibration_tables, comparison_tables, draw, write_json
 from policies.mesh.stages import shown
-from policies.mesh.world import scenario_of
 
 _PAPER_WIDTH = 120
 
@@ -64,13 +64,16 @@ def calibrate(  # noqa: PLR0917 - each is an option of the command line
     paper = Console(width=None if Console().is_terminal else _PAPER_WIDTH)
     for table in (*calibration_tables(calibration), *comparison_tables(comparison)):
         paper.print(table)
-    told.print(f"written: {out}/recording.json, calibration.json, report.json, report.svg")
+    told.print(f"results: {out}")
 
 
 def foretold(recording: Recording, calibration: Calibration) -> Comparison:
     """Play the load that was held out in the simulator, each question when it was asked indeed, and compare."""
-    scenario = scenario_of(calibration, recording.load, at_s=[heard.sent_s for heard in recording.heard])
-    return compared(recording.load, recording.heard, play(scenario, LeastExpectedCost).ends)
+    asked = [
+        replace(question, at_s=heard.sent_s) for question, heard in zip(recording.load, recording.heard, strict=True)
+    ]
+    rehearsal = rehearsed(calibration, recording.timings.lessons, asked, LeastExpectedCost)
+    return compared(recording.load, recording.heard, rehearsal.ends)
 
 
 def main() -> None:

@@ -12,15 +12,14 @@ from msgspec import Struct
 
 from meshd.documents import ChoiceCounters
 from policies.evaluation.contender import Contender
-from policies.evaluation.play import play
 from policies.mesh.calibration import Calibration, calibrated
 from policies.mesh.daemons import MODEL, Daemons, daemons
 from policies.mesh.question import HOUSEHOLD, Heard, Question
 from policies.mesh.recording import Stage, Wishes, timed
+from policies.mesh.rehearsal import rehearsed
 from policies.mesh.replayed import form_of, load_of
 from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
 from policies.mesh.windows import shipped_windows
-from policies.mesh.world import scenario_of
 from policies.scenario import Scenario
 
 SIDES = ("ours", "theirs")
@@ -74,6 +73,8 @@ class Book(Struct, frozen=True, kw_only=True):
 
     scenario: Scenario
     """Whose prices count."""
+    lessons: tuple[Question, ...]
+    """What was asked before, and has taught the daemons."""
     load: tuple[Question, ...]
     calibration: Calibration
 
@@ -88,15 +89,16 @@ class Book(Struct, frozen=True, kw_only=True):
 
     def simulated(self, policy: str) -> list[Parts]:
         """Return the cost in the simulator, every node having the policy."""
-        world = scenario_of(
+        contender = Contender(name=policy)
+        rehearsal = rehearsed(
             self.calibration,
+            self.lessons,
             self.load,
+            lambda: contender.policy(self.scenario.family),
             settings=self.prices.settings,
             missed_anomaly_joules=self.prices.missed_anomaly_joules,
         )
-        contender = Contender(name=policy)
-        costs = play(world, lambda: contender.policy(self.scenario.family))
-        return simulated(self.load, costs, self.calibration, self.prices)
+        return simulated(self.load, rehearsal, self.calibration, self.prices)
 
 
 class _Outcome(Struct, frozen=True, kw_only=True):
@@ -136,7 +138,7 @@ async def play_match(scenario: Scenario, terms: Terms, stage: Stage, folder: Pat
         before = [await _choices(side) for side in sides]
         heard = await _play_rounds(sides, load, terms.rounds, stage)
         choices = [_since(await _choices(side), earlier) for side, earlier in zip(sides, before, strict=True)]
-    book = Book(scenario=scenario, load=load, calibration=calibrated(timings[1], MODEL))
+    book = Book(scenario=scenario, lessons=timings[1].lessons, load=load, calibration=calibrated(timings[1], MODEL))
     ours, theirs = (
         _Outcome(real=book.real(rounds), simulated=book.simulated(policy), rounds=rounds, choices=chosen)
         for policy, rounds, chosen in zip(terms.policies, heard, choices, strict=True)

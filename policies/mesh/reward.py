@@ -12,8 +12,9 @@ from meshd.core.node import DeviceClass
 from meshd.core.settings import Settings
 from policies.mesh.calibration import Calibration
 from policies.mesh.question import Heard, Question
+from policies.mesh.rehearsal import Rehearsal
 from policies.mesh.world import truth_of
-from policies.simulator import Costs, Use
+from policies.simulator import Use
 
 _SURE = 1.96
 """Standard errors on either side of a mean that hold 95 % of a normal distribution."""
@@ -77,13 +78,13 @@ def realised(load: Sequence[Question], heard: Sequence[Heard], calibration: Cali
     return [_parts(question, ended[number], calibration, prices) for number, question in enumerate(load)]
 
 
-def simulated(load: Sequence[Question], costs: Costs, calibration: Calibration, prices: Prices) -> list[Parts]:
+def simulated(load: Sequence[Question], rehearsal: Rehearsal, calibration: Calibration, prices: Prices) -> list[Parts]:
     """Return what each question of a load has cost in the simulator, in its order, as daemons would estimate it.
 
     Their estimate of a run is by multiply-accumulates, and knows of no item that takes less than the first.
     """
-    ended = {one.request: one for one in costs.ends}
-    from_mains = _simulated_from_mains(load, costs, calibration)
+    ended = {one.request: one for one in rehearsal.ends}
+    from_mains = _simulated_from_mains(load, rehearsal, calibration)
     rows = []
     for number, question in enumerate(load):
         seconds = ended[number].seconds * prices.settings.price_watts(question.priority)
@@ -93,11 +94,11 @@ def simulated(load: Sequence[Question], costs: Costs, calibration: Calibration, 
     return rows
 
 
-def _simulated_from_mains(load: Sequence[Question], costs: Costs, calibration: Calibration) -> dict[int, float]:
+def _simulated_from_mains(load: Sequence[Question], rehearsal: Rehearsal, calibration: Calibration) -> dict[int, float]:
     """Return the joules of nodes on the mains, by request: of bytes as charged, of runs as estimated."""
     fits = [fit for name, fit in calibration.nodes.items() if _is_on_mains(name, calibration)]
     profiles = {fit.profile.node_id: fit.profile for fit in fits}
-    charges = [charge for charge in costs.charges if charge.node_id in profiles]
+    charges = [charge for charge in rehearsal.charges if charge.node_id in profiles]
     found: dict[int, float] = {}
     for charge in charges:
         if charge.use is Use.RADIO:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.core.request import Privacy
@@ -18,6 +20,8 @@ LENGTHS = (1, 2, 4, 8, 16)
 _SINGLE, _SHARE_OF_SINGLES = 1, 2
 """One window alone is what is asked most: it is timed so many times as often as other lengths."""
 _BURST = 8
+_LESSON_S = 0.2
+"""Between two questions that are asked of a simulator to teach it."""
 _APART_S = (0.005, 0.08)
 """Between two questions: a device that has just worked is quicker than one whose caches have gone cold."""
 
@@ -46,6 +50,16 @@ class Timings(Struct, frozen=True, kw_only=True):
     bursts: tuple[tuple[Timed, ...], ...]
     """Each asked at once."""
 
+    @property
+    def lessons(self) -> tuple[Question, ...]:
+        """Return the calibration load again, one question after the other: what has taught the daemons what they know.
+
+        What they learned of escalations is part of it: all windows of a batch that is timed are calm.
+        """
+        asked = [_judging(name, window) for name in HOUSEHOLD for window in range(len(self.judged.is_anomaly))]
+        timed = [timed.question for timed in (*self.alone, *chain.from_iterable(self.bursts))]
+        return tuple(replace(question, at_s=_LESSON_S * number) for number, question in enumerate((*asked, *timed)))
+
 
 async def judge(daemons: Daemons, is_anomaly: Sequence[bool], tell: Tell) -> tuple[Judged, tuple[Timed, ...]]:
     """Ask every tier about every window by itself; return what they say, and the first request of each."""
@@ -55,7 +69,7 @@ async def judge(daemons: Daemons, is_anomaly: Sequence[bool], tell: Tell) -> tup
     for name in HOUSEHOLD:
         found = []
         for window in range(n_windows):
-            question = Question(at_s=0.0, node=name, window=window, place=name.value, privacy=Privacy.DEVICE)
+            question = _judging(name, window)
             heard = await daemons.ask(question)
             found.append(_score(heard))
             if window == 0:
@@ -102,6 +116,10 @@ def bands(profiles: Mapping[DeviceClass, NodeProfile]) -> dict[DeviceClass, tupl
     return found
 
 
+def _judging(name: DeviceClass, window: int) -> Question:
+    return Question(at_s=0.0, node=name, window=window, place=name.value, privacy=Privacy.DEVICE)
+
+
 def _pairs(repeats: int) -> Iterator[tuple[DeviceClass, str, int]]:
     for asked in HOUSEHOLD:
         for place in HOUSEHOLD:
@@ -111,10 +129,10 @@ def _pairs(repeats: int) -> Iterator[tuple[DeviceClass, str, int]]:
 
 
 def _starts(calm: Sequence[int], items: int) -> list[int]:
-    """Return where rows of so many windows begin that nobody escalates; the single ones where there is no such row."""
-    known = set(calm)
+    """Return where rows of so many windows begin that nobody escalates; any row where there is none of that length."""
+    known, end = set(calm), calm[-1] + 1
     rows = [window for window in calm if known.issuperset(range(window, window + items))]
-    return rows or list(calm)
+    return rows or list(range(max(1, end - items + 1)))
 
 
 def _score(heard: Heard) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -43,8 +44,14 @@ def scenario_of(
     missed_anomaly_joules: float = 0.0,
     seed: int = 0,
 ) -> Scenario:
-    """Return the world in which a load is played; ``at_s`` tells when each question was asked indeed."""
+    """Return the world in which a load is played; ``at_s`` tells when each question was asked indeed, in its order.
+
+    Raises:
+        ValueError: a question comes before the one before it.
+    """
     times_s = [question.at_s for question in load] if at_s is None else at_s
+    if any(after_s < before_s for before_s, after_s in pairwise(times_s)):
+        raise ValueError("the questions of a load are in the order of time: a request is known by its place there")
     arrivals = [_arrival(number, times_s[number], question, calibration) for number, question in enumerate(load)]
     byte_joules = max(fit.profile.power.radio_joules_per_byte for fit in calibration.nodes.values())
     return Scenario(
@@ -52,11 +59,11 @@ def scenario_of(
         family="mesh",
         split=Split.TEST,
         seed=seed,
-        horizon_s=max(arrival.at_s for arrival in arrivals) + SETTLED_S,
+        horizon_s=arrivals[-1].at_s + SETTLED_S,
         models=(_model(calibration),),
         nodes=tuple(_node(fit, calibration) for fit in calibration.nodes.values()),
         links=tuple(_link(link, calibration) for link in calibration.links),
-        arrivals=tuple(sorted(arrivals, key=lambda arrival: arrival.at_s)),
+        arrivals=tuple(arrivals),
         happenings=(),
         settings=settings or Settings(),
         missed_anomaly_joules=missed_anomaly_joules,

@@ -9,10 +9,9 @@ from meshd.core.node import DeviceClass
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from meshd.core.settings import Settings
-from policies.evaluation.play import play
 from policies.mesh.question import Heard, Question, Run
+from policies.mesh.rehearsal import rehearsed
 from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
-from policies.mesh.world import scenario_of
 from tests.core.builders import ALARM, CALM
 from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, WATCH, mesh
 
@@ -50,12 +49,13 @@ def test_a_miss_and_an_anomaly_that_is_not_told_have_their_prices() -> None:
 
 def test_in_the_simulator_the_same_is_counted() -> None:
     load = [replace(ASKED, at_s=1.0, node=HUB, place="hub"), replace(ASKED, at_s=2.0, place="watch")]
-    costs = play(scenario_of(mesh(), load, settings=PRICES.settings), LeastExpectedCost)
-    rows = simulated(load, costs, mesh(), PRICES)
+    lessons = [Question(at_s=float(number), node=WATCH, window=0, place="hub") for number in range(3)]
+    rehearsal = rehearsed(mesh(), lessons, load, LeastExpectedCost, settings=PRICES.settings)
+    rows = simulated(load, rehearsal, mesh(), PRICES)
     profiles = [mesh().nodes[name].profile for name in (HUB, WATCH)]
     joules = [profile.power.compute_joules(2 * profile.hosted[0].macs) for profile in profiles]
     assert [row.joules for row in rows] == pytest.approx([0.1 * joules[0], joules[1]])
-    assert [row.seconds for row in rows] == pytest.approx([2.0 * ended.seconds for ended in costs.ends])
+    assert [row.seconds for row in rows] == pytest.approx([2.0 * ended.seconds for ended in rehearsal.ends])
     assert [row.misses for row in rows] == pytest.approx([0.0, 0.0])
 
 
