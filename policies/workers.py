@@ -41,6 +41,8 @@ RayAddress = Annotated[str | None, typer.Option(help="Of a Ray cluster, host:por
 
 _OBJECTS_BYTES = 128 * 2**20
 """What a local Ray may hold of tasks and results; more goes to a file. Ray takes a third of the memory otherwise."""
+_AGENT_WITHIN_MS = "60000"
+"""Ray's own limit for its agents is missed where a machine is busy."""
 _REACHED_WITHIN_S = 10.0
 """Ray itself tries for two minutes before it says that nobody answers."""
 _SHIPPED = ("meshd", "model_registry", "policies")
@@ -314,19 +316,24 @@ def _locked_ray() -> ModuleType:
     """
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())
+    os.environ.setdefault("RAY_agent_register_timeout_ms", _AGENT_WITHIN_MS)
     return _imported_ray()
 
 
 def _start(ray: ModuleType, n_processes: int, folder: str) -> None:
     """Start a Ray of our own, without a dashboard, whose files go when it does."""
-    ray.init(
-        num_cpus=n_processes,
-        object_store_memory=_OBJECTS_BYTES,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        _temp_dir=folder,
-    )
+    try:
+        ray.init(
+            num_cpus=n_processes,
+            object_store_memory=_OBJECTS_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            _temp_dir=folder,
+        )
+    except Exception as error:  # Ray raises no narrower one where a process of its own does not come up in time.
+        hint = "Try again when the machine has less to do; a pool of processes does the same."
+        raise WorkersUnusable(f"Ray does not start here: {_first_line(error)}", hint=hint) from error
 
 
 def _join(ray: ModuleType, address: str) -> None:

@@ -131,25 +131,28 @@ def test_ray_that_is_not_installed_is_told_with_what_to_install(monkeypatch: pyt
 # A process of its own: Ray keeps what it read from the environment for as long as a process lives.
 ON_RAY = """
 import json, os, sys
-from pathlib import Path
 from policies.errors import PoliciesError
-from policies.workers import Pool, Ray, in_order
+from policies.workers import Ray
 from tests.policies.test_workers import named, square
 
-def told(address, tasks):
+def told(workers, tasks):
+    came = []
     try:
-        return list(in_order(Ray(2, address), square, tasks, name=named))
+        for _, result in workers.each(square, tasks, name=named):
+            came.append(result)
     except PoliciesError as error:
-        return error.message
+        came.append(error.message)
+    return came
 
-told_of = [told(None, range(7, 11)), told(None, [6, 5]), told("127.0.0.1:9", [1])]
+told_of = [told(Ray(1), [7, 8, 5]), told(Ray(address="127.0.0.1:9"), [1])]
 print(json.dumps([*told_of, sys.modules["ray"].is_initialized(), os.environ["RAY_USAGE_STATS_ENABLED"]]))
 """
 
 
 @NEEDS_RAY
 @pytest.mark.slow
-def test_ray_does_what_a_pool_does_tells_whom_it_lost_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+def test_ray_gives_results_tells_whom_it_lost_and_leaves_nothing(tmp_path: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", ON_RAY],
         check=True,
@@ -157,8 +160,9 @@ def test_ray_does_what_a_pool_does_tells_whom_it_lost_and_leaves_nothing(tmp_pat
         text=True,
         env={**os.environ, "HOME": str(tmp_path)},
     )
-    squares, lost, unreachable, is_left, reports = json.loads(outcome.stdout.splitlines()[-1])
-    assert squares == list(in_order(Pool(), square, range(7, 11)))
-    assert lost == "'world 5' was lost with the process that ran it."
-    assert unreachable.startswith("There is no Ray cluster at 127.0.0.1:9 that lets us in")
+    came, unreachable, is_left, reports = json.loads(outcome.stdout.splitlines()[-1])
+    if "timed out during startup" in str(came):
+        pytest.skip("Ray gives itself 30 s to start, which this machine was too busy for")
+    assert unreachable[0].startswith("There is no Ray cluster at 127.0.0.1:9 that lets us in")
+    assert came == [49, 64, "'world 5' was lost with the process that ran it."]
     assert (is_left, reports, list(tmp_path.iterdir())) == (False, "0", [])
