@@ -88,7 +88,7 @@ async def time_alone(daemons: Daemons, calm: Sequence[int], *, repeats: int, see
     timed = []
     for number, (asked, place, items) in enumerate(load):
         await asyncio.sleep(chance.uniform(*_APART_S))
-        question = Question(at_s=0.0, node=asked, window=chance.choice(_starts(calm, items)), items=items, place=place)
+        question = Question(at_s=0.0, node=asked, window=chance.choice(rows_of(calm, items)), items=items, place=place)
         timed.append(Timed(question=question, heard=await daemons.ask(question, number)))
         tell(number + 1, len(load))
     return timed
@@ -128,7 +128,7 @@ def _pairs(repeats: int) -> Iterator[tuple[DeviceClass, str, int]]:
                     yield asked, place.value, items
 
 
-def _starts(calm: Sequence[int], items: int) -> list[int]:
+def rows_of(calm: Sequence[int], items: int) -> list[int]:
     """Return where rows of so many windows begin that nobody escalates; any row where there is none of that length."""
     known, end = set(calm), calm[-1] + 1
     rows = [window for window in calm if known.issuperset(range(window, window + items))]
