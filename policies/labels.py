@@ -25,6 +25,7 @@ from meshd.core.candidate import WAIT
 from meshd.core.policy import LeastExpectedCost, Policy
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
+from policies.draft import draft_of
 from policies.env import N_ROWS, Rows, Terms, seen_of
 from policies.scenario import Scenario
 from policies.simulator import Choice, Ended, Simulator
@@ -60,8 +61,9 @@ class Labels(Struct, frozen=True, kw_only=True):
         return len(self.seen)
 
     def save(self, path: Path) -> None:
-        """Write them as .npz."""
-        np.savez(path, seen=self.seen, costs=self.costs, scales=self.scales)
+        """Write them as .npz, whole or not at all."""
+        with draft_of(path) as draft:
+            np.savez(draft, seen=self.seen, costs=self.costs, scales=self.scales)
 
     @classmethod
     def load(cls, path: Path) -> Labels:

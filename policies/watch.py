@@ -11,6 +11,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from typing_extensions import override
 
+from policies.draft import draft_of
 from policies.export import Range, export, torch_logits_of
 from policies.hyperparameters import Hyperparameters
 from policies.network import CandidatePolicy, Scorer
@@ -79,15 +80,20 @@ class Watch(BaseCallback):
         policy: CandidatePolicy = self.model.policy
         compared = self._validation.compare(ScoredPolicy("trained", torch_logits_of(policy.scorer)))
         gain = mean_gain(compared)
-        self._keep(compared, gain)
         by_family = ", ".join(f"{one.family} {one.gain:+.1%}" for one in compared)
         self._say(f"against the heuristic: {gain:+.2%} ({by_family})")
         self.logger.record("validation/gain", gain)
         if gain > self._best:
             self._best = gain
-            self.model.save(self._folder / "best.zip")
+            self._save("best.zip")
             self._export(policy.scorer)
-        self.model.save(self._folder / "last.zip")
+        self._keep(compared, gain)  # Now, for what is best by the curve has to be there when it is gone on with.
+        self._save("last.zip")
+
+    def _save(self, name: str) -> None:
+        """Save what can be trained on, whole or not at all: there may be hours behind it."""
+        with draft_of(self._folder / name) as draft:
+            self.model.save(draft)
 
     def _keep(self, compared: list[Comparison], gain: float) -> None:
         line = {"decisions": self.model.num_timesteps, "gain": gain, "families": {c.family: c.gain for c in compared}}

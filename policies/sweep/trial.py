@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshd.policy.learned import LearnedPolicy
+from policies.draft import draft_of
 from policies.errors import TrainingUnusable
 from policies.hyperparameters import Hyperparameters
 from policies.validation import Comparison, Validation, mean_gain
@@ -102,9 +103,8 @@ class Trial(Struct, frozen=True, kw_only=True):
             rule=_reward(compared, "heuristic"),
             gain=mean_gain(compared),
         )
-        beside = self.folder / f"{_FINISHED}.new"
-        beside.write_bytes(msgspec.json.encode(judged))
-        beside.rename(self.folder / _FINISHED)
+        with draft_of(self.folder / _FINISHED) as draft:
+            draft.write_bytes(msgspec.json.encode(judged))
         return judged
 
 
