@@ -26,7 +26,7 @@ def train(
         list[str] | None, typer.Option("--set", metavar="NAME=NUMBER", help="Another hyperparameter; may be repeated.")
     ] = None,
 ) -> None:
-    """Imitate a planner that sees the future, then learn by reinforcement; keep what does best on validation worlds."""
+    """Learn from ways that were tried, then by reinforcement; keep what does best on validation worlds."""
     from policies.training import Training  # noqa: PLC0415 - help comes at once
 
     Training(out, recipe_of(seed, changed or []), n_processes=processes, say=console.print).run()
