@@ -314,7 +314,7 @@ class CostModel:
             return 0.0
         n_bytes = request.input_bytes if items is None else request.input_bytes * items / request.batch
         known_s = node.handling.beyond_s(hosted.artifact, cuts, n_bytes, parts_s)
-        return known_s if known_s is not None else own.beyond_s(hosted.artifact, (), n_bytes, parts_s) or 0.0
+        return known_s if known_s is not None else own.of_others_s(hosted.artifact, parts_s)
 
     def crowd(self, node: NodeView) -> float:
         """Return by how much each second on a node delays others there: how many there are, for each slot.

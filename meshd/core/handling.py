@@ -101,7 +101,15 @@ class Handling:
         way = self._ways.get((artifact, cuts, _size(n_bytes)))
         if way is not None and way.holds(parts_s):
             return way.took.mean - parts_s
-        return max(kind.mean, (_LEAST_SHARE - 1.0) * parts_s)
+        return _beyond_s(kind, parts_s)
+
+    def of_others_s(self, artifact: ArtifactHash, parts_s: float) -> float:
+        """Return what whole runs here tell of ways that end on a node where none has ended; 0 where none was here.
+
+        What one took altogether says nothing of another node: only what it took beyond its parts does.
+        """
+        kind = self._kinds.get((artifact, False))
+        return 0.0 if kind is None else _beyond_s(kind, parts_s)
 
     def learn(self, taken: Taken, now: float) -> bool:
         """Take in one request; return whether its way is another by now.
@@ -140,6 +148,11 @@ class Handling:
     def __bool__(self) -> bool:
         """Tell whether anything is known."""
         return bool(self._kinds)
+
+
+def _beyond_s(kind: Estimate, parts_s: float) -> float:
+    """Return what a way is expected to take beyond its parts, by others of a kind."""
+    return max(kind.mean, (_LEAST_SHARE - 1.0) * parts_s)
 
 
 def _size(n_bytes: float) -> int:

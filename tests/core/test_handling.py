@@ -147,10 +147,20 @@ def ran_here(made: Scheduler, *, until_s: float, number: int, began_s: float) ->
 def test_what_a_request_took_beyond_its_run_is_expected_of_the_next_one_and_of_ways_that_nobody_tried() -> None:
     made = scheduler(BAND, KITCHEN)
     for number in range(1, 41):
-        ran_here(made, until_s=0.055, number=number, began_s=float(number))
+        ran_here(made, until_s=0.055, number=number, began_s=0.06 * number)
     told = weighed(made.view)
-    assert {round(handling_s, 3) for handling_s, _ in told.values()} == {0.015}
+    assert {place: round(handling_s, 3) for place, (handling_s, _) in told.items()} == dict.fromkeys(
+        ("band", "kitchen", "band 0-1, kitchen 1-2"), 0.015
+    )
     assert told["band"][1] == pytest.approx(0.055, rel=0.01)
+
+
+def test_what_whole_runs_here_took_altogether_says_nothing_of_a_peer_that_is_quicker() -> None:
+    made = scheduler(BAND, KITCHEN)
+    for number in range(1, 41):
+        made.view.link_to(KITCHEN.node_id).measured(SIZE, 0.010, 0.06 * number)
+        ran_here(made, until_s=0.055, number=number, began_s=0.06 * number)
+    assert weighed(made.view)["kitchen"] == pytest.approx((0.015, 0.045), rel=0.05)
 
 
 def test_what_the_run_itself_took_is_not_counted_again() -> None:
