@@ -95,7 +95,7 @@ class Training:
 
     def _keep_recipe(self) -> None:
         path, told = self.folder / "recipe.json", json.dumps(asdict(self.recipe), indent=1)
-        if self.checkpoint.exists() and path.read_text(encoding="utf-8") != told:
+        if path.exists() and path.read_text(encoding="utf-8") != told:
             raise TrainingUnusable(
                 f"{self.folder} holds a training by another recipe.", hint="Name another folder, or remove this one."
             )

@@ -62,6 +62,13 @@ def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(
         training(tmp_path, replace(TINY, width=16), said)
 
 
+def test_labels_of_one_recipe_are_not_taken_for_anothers_before_there_is_a_checkpoint(tmp_path: Path) -> None:
+    training(tmp_path, TINY, [])
+    training(tmp_path, TINY, [])
+    with pytest.raises(TrainingUnusable, match="another recipe"):
+        training(tmp_path, replace(TINY, look_ahead_s=2.0), [])
+
+
 def test_nothing_is_chosen_by_what_was_trained_on_nor_by_what_is_tested() -> None:
     learned, chosen = training_worlds(), validation_worlds(3)
     assert (learned.split, chosen.split) == (Split.TRAIN, Split.VALIDATION)
