@@ -39,20 +39,18 @@ def scenario_of(
     calibration: Calibration,
     load: Sequence[Question],
     *,
-    at_s: Sequence[float] | None = None,
     settings: Settings | None = None,
     missed_anomaly_joules: float = 0.0,
     seed: int = 0,
 ) -> Scenario:
-    """Return the world in which a load is played; ``at_s`` tells when each question was asked indeed, in its order.
+    """Return the world in which a load is played.
 
     Raises:
         ValueError: a question comes before the one before it.
     """
-    times_s = [question.at_s for question in load] if at_s is None else at_s
-    if any(after_s < before_s for before_s, after_s in pairwise(times_s)):
+    if any(after.at_s < before.at_s for before, after in pairwise(load)):
         raise ValueError("the questions of a load are in the order of time: a request is known by its place there")
-    arrivals = [_arrival(number, times_s[number], question, calibration) for number, question in enumerate(load)]
+    arrivals = [_arrival(number, question, calibration) for number, question in enumerate(load)]
     byte_joules = max(fit.profile.power.radio_joules_per_byte for fit in calibration.nodes.values())
     return Scenario(
         name="the mesh as calibrated",
@@ -83,7 +81,7 @@ def truth_of(question: Question, calibration: Calibration) -> Truth:
     return Truth(scores=tuple(scores), is_anomaly=is_anomaly)
 
 
-def _arrival(number: int, at_s: float, question: Question, calibration: Calibration) -> Arrival:
+def _arrival(number: int, question: Question, calibration: Calibration) -> Arrival:
     request = Request(
         request_id=RequestId(str(number)),
         model=calibration.model,
@@ -96,7 +94,9 @@ def _arrival(number: int, at_s: float, question: Question, calibration: Calibrat
         plan=question.place,
     )
     node_id = calibration.nodes[question.node].profile.node_id
-    return Arrival(at_s=SETTLED_S + at_s, node_id=node_id, request=request, truth=truth_of(question, calibration))
+    return Arrival(
+        at_s=SETTLED_S + question.at_s, node_id=node_id, request=request, truth=truth_of(question, calibration)
+    )
 
 
 def _model(calibration: Calibration) -> Model:

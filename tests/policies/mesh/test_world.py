@@ -27,12 +27,12 @@ def test_a_request_alone_takes_what_it_took_in_the_mesh(asked: DeviceClass, ran:
     assert [ended.seconds for ended in costs.ends] == [pytest.approx(expected_s, rel=1e-3)]
 
 
-def test_questions_are_asked_when_they_were_asked_indeed_and_in_that_order() -> None:
-    load = [Question(at_s=1.0, node=WATCH, window=0), Question(at_s=2.0, node=HUB, window=0)]
-    scenario = scenario_of(mesh(), load, at_s=[1.25, 2.5])
+def test_questions_are_asked_at_their_times_and_come_in_that_order() -> None:
+    load = [Question(at_s=1.25, node=WATCH, window=0), Question(at_s=2.5, node=HUB, window=0)]
+    scenario = scenario_of(mesh(), load)
     assert [one.at_s - SETTLED_S for one in scenario.arrivals] == pytest.approx([1.25, 2.5])
     with pytest.raises(ValueError, match="in the order of time"):
-        scenario_of(mesh(), load, at_s=[2.5, 1.25])
+        scenario_of(mesh(), load[::-1])
 
 
 def test_joules_are_those_that_daemons_estimate() -> None:
