@@ -24,7 +24,7 @@ from meshd.core.policy import Policy
 from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Experience, Kept
 from policies.evaluation.contender import Contender
-from policies.evaluation.play import Fleet
+from policies.evaluation.play import Minds
 from policies.evaluation.summary import Floats, bootstrap, interval
 from policies.scenario import Luck, Scenario, Split, draw, family_names
 from policies.scenario.unlike import Unlike, made_unlike
@@ -147,11 +147,11 @@ def _played(scenario: Scenario, world: World, kept: Mapping[NodeId, Kept] | None
         policy = world.policy.policy(world.family)
         return policy if kept is None else Adapted(policy, scenario.settings, Experience(world.policy.name))
 
-    simulator, fleet = Simulator(scenario), Fleet(make, kept or {})
+    simulator, minds = Simulator(scenario), Minds(make, kept or {})
     while (choice := simulator.next_choice()) is not None:
-        simulator.choose(fleet.choose(choice, simulator))
-    fleet.hear(simulator.costs)
-    return simulator.costs.cost / max(1, len(scenario.arrivals)), fleet.kept
+        simulator.choose(minds.choose(choice, simulator))
+    minds.hear(simulator.costs)
+    return simulator.costs.cost / max(1, len(scenario.arrivals)), minds.kept
 
 
 def _told(gain: tuple[float, float, float]) -> str:

@@ -18,9 +18,9 @@ MakePolicy = Callable[[], Policy]
 
 def play(scenario: Scenario, make: MakePolicy, *, replies_tell: bool = True) -> Costs:
     """Return what came of a world in which every node decides by a policy of its own."""
-    simulator, fleet = Simulator(scenario, replies_tell=replies_tell), Fleet(make)
+    simulator, minds = Simulator(scenario, replies_tell=replies_tell), Minds(make)
     while (choice := simulator.next_choice()) is not None:
-        simulator.choose(fleet.choose(choice, simulator))
+        simulator.choose(minds.choose(choice, simulator))
     return simulator.costs
 
 
@@ -29,8 +29,8 @@ def request_cost(scenario: Scenario, make: MakePolicy) -> float:
     return play(scenario, make).cost / max(1, len(scenario.arrivals))
 
 
-class Fleet:
-    """The policies of all nodes; those that learn hear of every end before the next choice."""
+class Minds:
+    """The policies of all nodes, each its own; those that learn hear of every end before the next choice."""
 
     def __init__(self, make: MakePolicy, kept: Mapping[NodeId, Kept] = MappingProxyType({})) -> None:
         """Make a policy for each node; ``kept`` is what those that adapt had learned before."""

@@ -11,7 +11,7 @@ from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Experience
 from policies.adaptation import Played, World, gains_of
 from policies.evaluation.contender import Contender
-from policies.evaluation.play import Fleet
+from policies.evaluation.play import Minds
 from policies.scenario import Scenario
 from policies.scenario.unlike import Unlike, made_unlike
 from policies.simulator import Simulator
@@ -60,21 +60,21 @@ def test_policies_that_adapt_hear_of_the_ends_of_their_own_nodes_requests_and_re
         return Adapted(LeastExpectedCost(), trio.settings, Experience("p"))
 
     trio = scenario(*ASKED, horizon_s=30.0)
-    first = played(trio, Fleet(make))
+    first = played(trio, Minds(make))
     (kept,) = first.kept.values()
-    again = played(trio, Fleet(make, first.kept))
-    n_first, n_again = (sum(t.lessons for t in fleet.kept[trio.nodes[0].node_id].tallies) for fleet in (first, again))
+    again = played(trio, Minds(make, first.kept))
+    n_first, n_again = (sum(t.lessons for t in minds.kept[trio.nodes[0].node_id].tallies) for minds in (first, again))
     assert len(kept.tallies) == 1
     assert n_first == pytest.approx(20.0, rel=0.05)
     assert n_again == pytest.approx(40.0, rel=0.05)
 
 
-def played(world: Scenario, fleet: Fleet) -> Fleet:
+def played(world: Scenario, minds: Minds) -> Minds:
     simulator = Simulator(world)
     while (choice := simulator.next_choice()) is not None:
-        simulator.choose(fleet.choose(choice, simulator))
-    fleet.hear(simulator.costs)
-    return fleet
+        simulator.choose(minds.choose(choice, simulator))
+    minds.hear(simulator.costs)
+    return minds
 
 
 def test_gains_are_shares_of_what_a_family_costs_and_families_weigh_alike() -> None:
