@@ -70,7 +70,7 @@ class ExperienceFile:
 
     def _content(self) -> bytes:
         """Return what is to be written, empty where nothing is new; forget all where a person has deleted the file."""
-        if self._is_there and not self._path.exists():
+        if self._is_there and self._is_deleted():
             self._experience.forget()
             self._is_there = False
             log.get_logger().info(log.EXPERIENCE_RESET)
@@ -79,6 +79,16 @@ class ExperienceFile:
             return b""
         self._saved_lessons = self._experience.lessons
         return msgspec.json.encode(self._experience.kept())
+
+    def _is_deleted(self) -> bool:
+        """Tell whether a person has deleted the file; a disk that does not answer has deleted nothing."""
+        try:
+            self._path.lstat()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            self._refuse(str(error))
+        return False
 
     def _write(self, content: bytes) -> None:
         try:

@@ -96,3 +96,16 @@ def test_a_disk_that_takes_nothing_costs_no_daemon(tmp_path: Path, capfd: pytest
     file.save()
     told = capfd.readouterr()
     assert "experience.refused" in told.out + told.err
+
+
+def test_a_disk_that_does_not_answer_forgets_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    file, experience = taught(state / "experience.json")
+    state.rename(tmp_path / "away")
+    state.write_bytes(b"")
+    experience.learn(KITCHEN, 1.0, 0.0)
+    file.save()
+    assert [tally.way for tally in experience.kept().tallies] == [KITCHEN]
+    told = capfd.readouterr()
+    assert "experience.refused" in told.out + told.err
