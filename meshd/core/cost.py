@@ -80,6 +80,8 @@ class CostModel:
         self._settings = settings
         self.price_watts = settings.price_watts(request.priority)
         """What a second of this request costs, on the scale of joules."""
+        self.delay_watts = settings.latency_price_watts
+        """What a second costs by which others are delayed, whoever they are."""
         self._remaining_s = remaining_s
         self._wakes = view.radio.wakes(now)
         self._own = self._terms(view.own)
@@ -272,7 +274,7 @@ class CostModel:
         deviation_s = sqrt(course.variance + (rate * onward.deviation_s) ** 2)
         miss = _probability_above(self._remaining_s, total_s, deviation_s)
         weighted = course.weighted_joules + rate * onward.weighted_joules
-        seconds_cost = self.price_watts * total_s + settings.latency_price_watts * course.delay_s
+        seconds_cost = self.price_watts * total_s + self.delay_watts * course.delay_s
         return Prediction(
             queue_s=course.queue_s,
             load_s=course.load_s,

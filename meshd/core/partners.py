@@ -110,5 +110,5 @@ class Partners:
         if self._is_handled_here or before.node.handling:
             cuts = tuple([first for _, first, _, _ in way if first])
             until_s += self.cost.handling_s(before.node, self.own, cuts, parts_s)
-        seconds = until_s + delay_s
-        return Found(seconds=seconds, cost=joules + seconds * self.cost.price_watts, way=way)
+        cost = joules + until_s * self.cost.price_watts + delay_s * self.cost.delay_watts
+        return Found(seconds=until_s + delay_s, cost=cost, way=way)

@@ -139,7 +139,8 @@ class Splitter:
 
         One line of arithmetic for each cut, for this is done for every peer that may be among the best.
         """
-        here, items, last, price_watts = self._here, self._items, self._n_stages, self._cost.price_watts
+        here, items, last = self._here, self._items, self._n_stages
+        price_watts, delay_watts = self._cost.price_watts, self._cost.delay_watts
         prospect = self._partners.prospect(station.node, station.hosted)
         heads_s, tails, work, passages = here.seconds[0], station.seconds, here.work, prospect.passages
         begun_s, said_s, sent_items = here.said_s, station.said_s, station.sent_items
@@ -157,10 +158,11 @@ class Splitter:
             until_s = max(begun_s + head_loads_s[cut] + head_s, said_s, sent_items * tail_item_s)
             if is_handled:
                 until_s += handling_s(station.node, self._own, (cut,), head_s + passage.seconds + tail_s)
-            seconds = until_s + passage.seconds + tail_loads_s[cut] + tail_s + head_s * head_crowd + tail_s * tail_crowd
+            until_s += passage.seconds + tail_loads_s[cut] + tail_s
+            delay_s = head_s * head_crowd + tail_s * tail_crowd
             joules = here_joules * work[cut] + there_joules * (1.0 - work[cut]) + passage.n_bytes * radio
             joules += head_loads_s[cut] * here.load_watts + tail_loads_s[cut] * station.load_watts
-            ways.append((seconds, joules + seconds * price_watts, cut))
+            ways.append((until_s + delay_s, joules + until_s * price_watts + delay_s * delay_watts, cut))
         if not ways:
             return []
         soonest, cheapest = min(ways), min(ways, key=itemgetter(1))
