@@ -9,8 +9,6 @@ had learned on the same devices and demands with other luck: experience is kept 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Annotated
 
 import msgspec
@@ -18,17 +16,21 @@ import numpy as np
 import typer
 from msgspec import Struct
 from msgspec.structs import replace
+from rich.console import Console
+from rich.markup import escape
 
 from meshd.core.ids import NodeId
 from meshd.core.policy import Policy
 from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Experience, Kept
+from policies.errors import PoliciesError
 from policies.evaluation.contender import Contender
 from policies.evaluation.play import Minds
 from policies.evaluation.summary import Floats, bootstrap, interval
 from policies.scenario import Luck, Scenario, Split, draw, family_names
 from policies.scenario.unlike import Unlike, made_unlike
 from policies.simulator import Simulator
+from policies.workers import Pool, in_order
 
 _OTHER_LUCK = 991
 
@@ -42,6 +44,11 @@ class World(Struct, frozen=True, kw_only=True):
     family: str
     seed: int
     policy: Contender
+
+    @property
+    def name(self) -> str:
+        """Return what a person calls it."""
+        return f"{self.family} {self.seed}, {self.unlike}"
 
 
 class Played(Struct, frozen=True, kw_only=True):
@@ -84,14 +91,22 @@ def measure(  # noqa: PLR0917 - typer's parameters are options, never positional
         for name in names
         for seed in range(seeds)
     ]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        gains = gains_of(list(pool.map(play_world, worlds)))
+    gains = gains_of(list(in_order(Pool(processes), play_world, worlds, name=lambda world: world.name)))
     if as_json:
         print(msgspec.json.encode(gains).decode())
         return
     for gain in gains:
         told = f"from nothing {_told(gain.fresh)}, with experience {_told(gain.experienced)}"
         print(f"{gain.unlike:12} {gain.family:16} {gain.cost * 1e3:7.1f} mJ: {told}")
+
+
+def main() -> None:
+    """Run the command line; what is wrong with a person's wish ends in two lines and status 1."""
+    try:
+        app()
+    except PoliciesError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
+        raise SystemExit(1) from None
 
 
 def play_world(world: World) -> Played:
@@ -159,4 +174,4 @@ def _told(gain: tuple[float, float, float]) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    main()
