@@ -61,6 +61,11 @@ class Taken(Struct, frozen=True, kw_only=True, gc=False):
     """All of it, but waiting for a turn; none where others were under way: what it waited for them is in each part."""
 
     @property
+    def size(self) -> int:
+        """Return the class of its input."""
+        return _size(self.n_bytes)
+
+    @property
     def misfit_s(self) -> float:
         """Return by how much it was more than its parts, or less."""
         return self.beyond_s if self.took_s is None else self.took_s - self.parts_s
@@ -125,7 +130,7 @@ class Handling:
         return taken.took_s is not None and self._learn_way(taken, taken.took_s, kind, now)
 
     def _learn_way(self, taken: Taken, took_s: float, kind: Estimate, now: float) -> bool:
-        way_key, parts_s = (taken.artifact, taken.cuts, _size(taken.n_bytes)), taken.parts_s
+        way_key, parts_s = (taken.artifact, taken.cuts, taken.size), taken.parts_s
         way = self._ways.get(way_key)
         if way is None or not way.holds(parts_s):
             believed_s = max(parts_s + kind.mean, _LEAST_SHARE * parts_s)

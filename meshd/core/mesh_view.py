@@ -211,7 +211,7 @@ class MeshView:
         if node is not None and (node.handling or abs(taken.misfit_s) >= HANDLING_S):
             self.drifts.handling += node.handling.learn(taken, now)
             beyond_s = node.handling.beyond_s(taken.artifact, taken.cuts, taken.n_bytes, taken.parts_s) or 0.0
-            self._noticed.saw((ended_at, taken.artifact, taken.cuts), beyond_s, least=HANDLING_S)
+            self._noticed.saw((ended_at, taken.artifact, taken.cuts, taken.size), beyond_s, least=HANDLING_S)
 
     def learn_load(self, hosted: HostedTier, first: int, last: int, load_s: float, now: float) -> None:
         """Take in what loading stages [first, last) took here."""

@@ -163,6 +163,18 @@ def test_what_whole_runs_here_took_altogether_says_nothing_of_a_peer_that_is_qui
     assert weighed(made.view)["kitchen"] == pytest.approx((0.015, 0.045), rel=0.05)
 
 
+def test_inputs_of_two_lengths_in_turns_are_no_news() -> None:
+    view = mesh(BAND, KITCHEN)
+    both = (request_of(WHOLE, 0.022), request_of(WHOLE, 0.060, 0.030, n_bytes=1.5 * SIZE))
+    versions = set()
+    for second in range(60):
+        for taken in both:
+            view.learn_handling(KITCHEN.node_id, taken, float(second))
+        if second >= 40:
+            versions.add(view.versions(60.0))
+    assert len(versions) == 1
+
+
 def test_what_the_run_itself_took_is_not_counted_again() -> None:
     made = scheduler(BAND, KITCHEN)
     for number in range(1, 5):
