@@ -1,7 +1,7 @@
-"""The warm start: a network that minds what its choices would have cost on the true future.
+"""The lesson of labels: a network that minds what its choices would have cost.
 
-What is best on one future is nothing that can be learned, for nobody sees it. But the network that has the least
-expected regret over many futures decides best on what it does see; copying the best choice would do worse, for that
+What is best on one future is nothing that can be learned, for nobody sees it. But the network whose choices cost least
+in the mean over many futures decides best on what it does see; copying the best choice would do worse, for that
 takes a hair's breadth as seriously as a missed deadline (Behaviour cloning against cost-sensitive classification: Ross
 and Bagnell 2014, arXiv 1406.5979).
 """

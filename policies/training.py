@@ -10,6 +10,7 @@ import torch
 from stable_baselines3.common.logger import configure
 from torch.distributions import Distribution
 
+from meshd.policy.layout import layout_hash
 from policies.errors import TrainingUnusable
 from policies.hyperparameters import Hyperparameters
 from policies.network import CandidatePolicy
@@ -94,7 +95,8 @@ class Training:
         return model
 
     def _keep_recipe(self) -> None:
-        path, told = self.folder / "recipe.json", json.dumps(asdict(self.recipe), indent=1)
+        recipe = asdict(self.recipe) | {"layout": layout_hash()}  # Labels of other features are no labels.
+        path, told = self.folder / "recipe.json", json.dumps(recipe, indent=1)
         if path.exists() and path.read_text(encoding="utf-8") != told:
             raise TrainingUnusable(
                 f"{self.folder} holds a training by another recipe.", hint="Name another folder, or remove this one."

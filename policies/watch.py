@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
@@ -97,15 +98,17 @@ class Watch(BaseCallback):
 
     def _keep(self, compared: list[Comparison], gain: float) -> None:
         line = {"decisions": self.model.num_timesteps, "gain": gain, "families": {c.family: c.gain for c in compared}}
-        with self._curve.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        # What is behind the checkpoint that was gone on with is played again.
+        lines = [before for before in self._lines() if before["decisions"] < line["decisions"]] + [line]
+        with draft_of(self._curve) as draft:
+            draft.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
 
     def _export(self, scorer: Scorer) -> None:
         training = {"decisions": self.model.num_timesteps, "seed": self._recipe.seed, "gain": round(self._best, 4)}
         path, name = self._folder / "best.onnx", f"learned-{self._recipe.seed}"
         export(scorer, path, name=name, seen=self._seen, training=training)
 
-    def _lines(self) -> list[dict[str, float]]:
+    def _lines(self) -> list[dict[str, Any]]:
         if not self._curve.exists():
             return []
         return [json.loads(line) for line in self._curve.read_text(encoding="utf-8").splitlines()]
