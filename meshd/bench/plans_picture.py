@@ -37,7 +37,7 @@ def save_picture(choices: Sequence[PlanChoice], file: Path) -> None:
         panels = figure.subplots(1, len(models), squeeze=False)[0]
         for axes, model in zip(panels, models, strict=True):
             _panel(axes, model, [choice for choice in choices if choice.model == model])
-        panels[0].set_ylabel("median time to an answer")
+        panels[0].set_ylabel("time to an answer, means")
         kinds = [Line2D([], [], marker="o", ls="", color=colour, label=kind) for kind, colour in _COLOURS.items()]
         chosen = Line2D([], [], marker="o", ls="", ms=11, mfc="none", mec="#22303c", label="chosen by the scheduler")
         figure.legend(handles=[*kinds, chosen], loc="outside lower center", ncols=4, frameon=False)
