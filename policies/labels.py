@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from meshd.core.candidate import WAIT
 from meshd.core.policy import LeastExpectedCost, Policy
 from meshd.policy.guard import Guard
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
 from policies.env import N_ROWS, Rows, Terms, seen_of
@@ -117,8 +118,8 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
         simulator.choose(own)
         number += 1
     return Labels(
-        seen=np.array([seen for seen, _ in found], np.float32).reshape(len(found), -1),
-        costs=np.array([costs for _, costs in found], np.float32).reshape(len(found), -1),
+        seen=np.array([seen for seen, _ in found], np.float32).reshape(-1, N_ROWS * N_CANDIDATE + N_CONTEXT),
+        costs=np.array([costs for _, costs in found], np.float32).reshape(-1, N_ROWS),
         scales=np.full(len(found), track.cost / max(1, len(scenario.arrivals)), np.float32),
     )
 

@@ -13,7 +13,7 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from policies.env import Terms
-from policies.labels import Labels, Lookout, Track, label_world
+from policies.labels import Labels, Lookout, Track, joined_labels, label_world
 from policies.scenario import Scenario
 from policies.simulator import Simulator
 from tests.policies.simulator.worlds import arrival, scenario
@@ -98,3 +98,9 @@ def test_labels_are_the_same_for_a_seed_and_keep(tmp_path: Path) -> None:
         assert np.array_equal(one.seen, labels.seen)
         assert np.array_equal(one.costs, labels.costs)
         assert np.array_equal(one.scales, labels.scales)
+
+
+def test_a_world_of_which_nothing_is_labelled_gives_no_labels_of_the_same_width() -> None:
+    nothing, something = (label_world(minute(), RULE, Terms(), Lookout(share=share), seed=1) for share in (0.0, 0.3))
+    assert (len(nothing), len(nothing.costs), len(nothing.scales)) == (0, 0, 0)
+    assert len(joined_labels([nothing, something])) == len(something)
