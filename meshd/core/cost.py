@@ -83,7 +83,7 @@ class CostModel:
         self.delay_watts = settings.latency_price_watts
         """What a second costs by which others are delayed, whoever they are."""
         self._remaining_s = remaining_s
-        self._wakes = view.radio.wakes(now)
+        self._is_own_asleep = bool(view.radio.wakes(now))
         self._own = self._terms(view.own)
         self._known_terms: dict[NodeId, Terms] = {view.own.profile.node_id: self._own}
 
@@ -177,14 +177,14 @@ class CostModel:
 
     def _terms(self, node: NodeView) -> Terms:
         profile = node.profile
-        is_asleep = bool(self._wakes) if node.link is None else not node.telemetry.radio_awake
+        is_asleep = self._is_own_asleep if node.link is None else not node.telemetry.radio_awake
         return Terms(
             node=node,
             said_s=self.wait_s(node, 0.0),
             outstanding=node.link.outstanding if node.link is not None else 0,
             slots=profile.slots,
             crowd=self.crowd(node),
-            weight=self.weight(node),
+            weight=node.weight(self._settings),
             wake_joules=profile.power.radio_use_joules(is_asleep=is_asleep),
             byte_joules=profile.power.radio_joules_per_byte,
         )
@@ -338,11 +338,7 @@ class CostModel:
     def _forgone_joules(self, node: NodeView, hosted: HostedTier, load_s: float) -> float:
         """Return what counts as paid of loading at a peer; here it is loaded while nobody waits for it (regret.py)."""
         lost = 0.0 if node.link is None else node.loading.forgone.get(hosted.artifact, 0.0)
-        return min(lost, self.price_watts * load_s + node.load_joules(load_s) * self.weight(node))
-
-    def weight(self, node: NodeView) -> float:
-        """Return what a joule there counts."""
-        return self._settings.mains_joule_weight if node.is_on_mains else 1.0
+        return min(lost, self.price_watts * load_s + node.load_joules(load_s) * node.weight(self._settings))
 
 
 _CERTAIN = 8.0

@@ -11,6 +11,7 @@ from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import Link
 from meshd.core.loading import Loading
 from meshd.core.node import HostedTier, NodeProfile, PeerLink, Telemetry, WarmStages
+from meshd.core.settings import Settings
 from meshd.core.spans import StageTimes
 
 _ANNOUNCED_SPREAD = 0.5
@@ -95,10 +96,10 @@ class NodeView(Struct, kw_only=True):
         deviation_s = known.deviation(now) if known is not None else hosted.compute_s * _ANNOUNCED_SPREAD
         return deviation_s * hosted.growth_at(item_bytes) if hosted.sizes else deviation_s
 
-    @property
-    def is_on_mains(self) -> bool:
-        """Tell whether its joules come from the wall."""
-        return self.profile.power.battery_joules is None or self.telemetry.charging
+    def weight(self, settings: Settings) -> float:
+        """Return what a joule there counts: less where it comes from the wall."""
+        on_mains = self.profile.power.battery_joules is None or self.telemetry.charging
+        return settings.mains_joule_weight if on_mains else 1.0
 
     def load_joules(self, load_s: float) -> float:
         """Return what loading for so long takes there: one core is busy with it."""

@@ -88,8 +88,7 @@ class Regret:
         node = self._view.own if candidate.here else self._view.peer(candidate.node_id)
         if node is None:
             return 0.0
-        weight = self._settings.mains_joule_weight if node.is_on_mains else 1.0
-        return node.load_joules(candidate.prediction.load_s) * weight
+        return node.load_joules(candidate.prediction.load_s) * node.weight(self._settings)
 
 
 def _is_cold(candidate: Candidate) -> bool:
