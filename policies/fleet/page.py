@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from policies.fleet.plots import DRAWINGS
 from policies.fleet.result import Figures, FleetResult
 from policies.fleet.table import HEADS, WORST_HEADS, cells, worst_cells
-
-_STYLED_LIKE = "model_registry.convert.report"
-"""Whose style sheet it bears: all pages of meshd look alike."""
+from policies.page import rendered
 
 
 def write_page(result: FleetResult, path: Path) -> None:
@@ -21,14 +17,8 @@ def write_page(result: FleetResult, path: Path) -> None:
 
 def page(result: FleetResult) -> str:
     """Return a fleet as HTML; names are text there, never markup."""
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("policies.fleet", "."), PackageLoader(_STYLED_LIKE, ".")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    written: str = environment.get_template("page.html").render(
+    return rendered(
+        "policies.fleet",
         result=result,
         plots=[(draw(result, unique), caption) for unique, (draw, caption) in DRAWINGS.items()],
         heads=HEADS,
@@ -36,7 +26,6 @@ def page(result: FleetResult) -> str:
         worst_heads=WORST_HEADS,
         worst={name: worst_cells(one) for name, one in result.overall.items() if one.worst},
     )
-    return written
 
 
 def _rows(policies: dict[str, Figures]) -> list[list[str]]:

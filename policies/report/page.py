@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 from policies.evaluation.table import HEADS, cells
+from policies.page import rendered
 from policies.report.plots import families_svg, gains_svg, misses_svg, rewards_svg
-
-_STYLED_LIKE = "model_registry.convert.report"
-"""Whose style sheet it bears: all pages of meshd look alike."""
 
 
 class Card(Struct, frozen=True, kw_only=True):
@@ -46,14 +43,8 @@ def write_page(result: Result, path: Path) -> None:
 
 def page(result: Result) -> str:
     """Return an evaluation as HTML; names are text there, never markup."""
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("policies.report", "."), PackageLoader(_STYLED_LIKE, ".")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    written: str = environment.get_template("page.html").render(
+    return rendered(
+        "policies.report",
         result=result,
         cards=_cards(result),
         overall=_overall(result),
@@ -63,7 +54,6 @@ def page(result: Result) -> str:
             *(_section(name, scores, result.policy) for name, scores in result.families.items()),
         ],
     )
-    return written
 
 
 def _cards(result: Result) -> list[Card]:
