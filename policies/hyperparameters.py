@@ -28,9 +28,9 @@ class Hyperparameters:
     reward_per_joule: float = 0.05
     """So that returns are about 1."""
     # Labels and imitation.
-    n_rounds: int = 2
+    n_rounds: int = 3
     """Of labels: first beside the heuristic's tracks, then beside those of what was learned from all before."""
-    n_label_seeds: int = 40
+    n_label_seeds: int = 60
     """Worlds of each family and round from which decisions are labelled."""
     look_ahead_s: float = 8.0
     label_share: float = 0.4
@@ -40,7 +40,7 @@ class Hyperparameters:
     lesson_most_joules: float = 1.0
     lesson_temperature_joules: float = 0.01
     # Reinforcement.
-    n_decisions: int = 300_000
+    n_decisions: int = 200_000
     n_envs: int = 32
     n_steps: int = 512
     batch_size: int = 1024

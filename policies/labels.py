@@ -41,9 +41,11 @@ class Lookout(Struct, frozen=True, kw_only=True):
     look_ahead_s: float = 8.0
     """Behind the end of the request itself, wherever that is later: who waits is in others' way later, and not less."""
     share: float = 0.4
-    """Of decisions that are labelled."""
-    settled_s: float = 4.0
-    settled_decisions: int = 12
+    """Of decisions that are labelled, at most."""
+    most_decisions: int = 100
+    """About so many of one world: a busy one has no more to teach than many others, and takes as long."""
+    settled_s: float = 2.0
+    settled_decisions: int = 8
     """A try is back on the track after so long, and so many decisions in a row, that are the track's."""
 
 
@@ -109,11 +111,12 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     """Label some decisions of one world that a policy without memory plays."""
     track, chance = Track.of(scenario, policy), np.random.default_rng(seed)
     tries = _Tries(track, policy, terms, lookout)
+    share = min(lookout.share, lookout.most_decisions / max(1, len(track.marks)))
     simulator, number = Simulator(scenario), 0
     found: list[tuple[Rows, NDArray[np.float32]]] = []
     while (asked := simulator.next_choice()) is not None:
         own = track.marks[number].choice
-        if chance.random() < lookout.share:
+        if chance.random() < share:
             found.append(tries.label(simulator, asked, number, own))
         simulator.choose(own)
         number += 1

@@ -12,11 +12,12 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from typing_extensions import override
 
+from meshd.policy.guard import Guard
+from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
-from policies.export import Range, export, torch_logits_of
+from policies.export import Range, export
 from policies.hyperparameters import Hyperparameters
 from policies.network import CandidatePolicy, Scorer
-from policies.scored_policy import ScoredPolicy
 from policies.validation import Comparison, Validation, mean_gain
 
 _TOLD = ("entropy_loss", "approx_kl", "explained_variance")
@@ -79,7 +80,9 @@ class Watch(BaseCallback):
 
     def _compare(self) -> None:
         policy: CandidatePolicy = self.model.policy
-        compared = self._validation.compare(ScoredPolicy("trained", torch_logits_of(policy.scorer)))
+        candidate = self._folder / "candidate.onnx"
+        self._export(policy.scorer, candidate)
+        compared = self._validation.compare(Guard(LearnedPolicy.load(candidate)))  # As it will be served.
         gain = mean_gain(compared)
         by_family = ", ".join(f"{one.family} {one.gain:+.1%}" for one in compared)
         self._say(f"against the heuristic: {gain:+.2%} ({by_family})")
@@ -87,7 +90,7 @@ class Watch(BaseCallback):
         if gain > self._best:
             self._best = gain
             self._save("best.zip")
-            self._export(policy.scorer)
+            self._export(policy.scorer, self._folder / "best.onnx", gain=round(gain, 4))
         self._keep(compared, gain)  # Now, for what is best by the curve has to be there when it is gone on with.
         self._save("last.zip")
 
@@ -103,10 +106,9 @@ class Watch(BaseCallback):
         with draft_of(self._curve) as draft:
             draft.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
 
-    def _export(self, scorer: Scorer) -> None:
-        training = {"decisions": self.model.num_timesteps, "seed": self._recipe.seed, "gain": round(self._best, 4)}
-        path, name = self._folder / "best.onnx", f"learned-{self._recipe.seed}"
-        export(scorer, path, name=name, seen=self._seen, training=training)
+    def _export(self, scorer: Scorer, path: Path, **measured: float) -> None:
+        training = {"decisions": self.model.num_timesteps, "seed": self._recipe.seed} | measured
+        export(scorer, path, name=f"learned-{self._recipe.seed}", seen=self._seen, training=training)
 
     def _lines(self) -> list[dict[str, Any]]:
         if not self._curve.exists():
