@@ -29,7 +29,7 @@ from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
 from policies.evaluation.table import tables
 from policies.evaluation.worlds import World, play_worlds
-from policies.scenario import Split, family, family_names
+from policies.scenario import Split, families_asked
 from policies.workers import OnRay, RayAddress, Workers, workers_of
 
 REPORT = Path(__file__).with_name("report.html")
@@ -63,7 +63,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 ) -> None:
     """Play, print the figures, and write the page."""
     contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
-    names, write_page = _named(families), _page_writer()
+    names, write_page = families_asked(families), _page_writer()
     contenders[0].policy(names[0])  # What cannot be run is told before anything is played.
     worlds = [
         World(
@@ -101,13 +101,6 @@ def _page_writer() -> Callable[[Result, Path], None]:
         hint = f"Run: {installing('train')}"
         raise PoliciesError(f"The page needs '{error.name}', which is not installed.", hint=hint) from error
     return write_page
-
-
-def _named(families: str) -> list[str]:
-    names = family_names(Split(families)) if families in set(Split) else families.split(",")
-    for name in names:
-        family(name)
-    return names
 
 
 def _played(worlds: list[World], workers: Workers) -> list[Outcome]:

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
 
 _STYLED_LIKE = "model_registry.convert.report"
 """Whose style sheet they bear."""
+
+
+class Card(Struct, frozen=True, kw_only=True):
+    """One figure, large."""
+
+    title: str
+    figure: str
+    text: str
+
+
+class Plot(Struct, frozen=True, kw_only=True):
+    """A drawing and what it shows."""
+
+    svg: str
+    caption: str
 
 
 def rendered(package: str, **told: object) -> str:

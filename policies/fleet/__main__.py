@@ -26,7 +26,7 @@ from policies.fleet.census import Census
 from policies.fleet.fleet import Fleet, lived
 from policies.fleet.result import FleetResult
 from policies.fleet.table import tables
-from policies.scenario import Split, family, family_names
+from policies.scenario import Split, families_asked
 from policies.workers import OnRay, RayAddress, Workers, workers_of
 
 _PAPER_WIDTH = 180
@@ -61,7 +61,7 @@ def simulate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     names = dict.fromkeys([*(policy or ["shipped"]), DEFAULT])
     fleet = Fleet(
         n_homes=homes,
-        families=tuple(_named(families)),
+        families=tuple(families_asked(families)),
         contenders=tuple(Contender(name=name, is_guarded=guard) for name in names),
         first_seed=first_seed,
         split=split,
@@ -84,13 +84,6 @@ def main() -> None:
     except (PoliciesError, RegistryError) as error:
         told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
         raise SystemExit(1) from None
-
-
-def _named(families: str) -> list[str]:
-    names = family_names(Split(families)) if families in set(Split) else families.split(",")
-    for name in names:
-        family(name)
-    return names
 
 
 def _census(fleet: Fleet, workers: Workers) -> FleetResult:

@@ -9,23 +9,8 @@ from msgspec import Struct
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 from policies.evaluation.table import HEADS, cells
-from policies.page import rendered
+from policies.page import Card, Plot, rendered
 from policies.report.plots import families_svg, gains_svg, misses_svg, rewards_svg
-
-
-class Card(Struct, frozen=True, kw_only=True):
-    """One figure, large."""
-
-    title: str
-    figure: str
-    text: str
-
-
-class Plot(Struct, frozen=True, kw_only=True):
-    """A drawing and what it shows."""
-
-    svg: str
-    caption: str
 
 
 class Section(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from policies.scenario.arrival import Arrival, Truth
 from policies.scenario.bandwidth import Bandwidth
 from policies.scenario.drawing.draw import draw
-from policies.scenario.families import family, family_names
+from policies.scenario.families import families_asked, family, family_names
 from policies.scenario.happening import Happening, Kind
 from policies.scenario.link import Link
 from policies.scenario.luck import Luck, salt
@@ -28,6 +28,7 @@ __all__ = [
     "Thermal",
     "Truth",
     "draw",
+    "families_asked",
     "family",
     "family_names",
     "salt",

@@ -23,6 +23,20 @@ def family_names(split: Split | None = None) -> list[str]:
     return [name for name in names if split is None or family(name).split is split]
 
 
+def families_asked(asked: str) -> list[str]:
+    """Return the names that a command line asks for: those of a split, or some with commas between.
+
+    Raises:
+        UnknownFamily: one of them is none.
+        FileUnusable: one is the path of a file that is not of the form.
+
+    """
+    names = family_names(Split(asked)) if asked in set(Split) else asked.split(",")
+    for name in names:
+        family(name)
+    return names
+
+
 def family(name: str) -> Family:
     """Return a family by its name, or by the path of a TOML file of the same form.
 
