@@ -71,7 +71,6 @@ class Daemon:
         self._discovery: Discovery | None = None
         self._peering: Peering | None = None
         self._admissions: Admissions | None = None
-        self._experience: ExperienceFile | None = None
         self._standing_problems: list[Problem] = []
         self._notifier = Notifier()
         self._log = log.get_logger()
@@ -189,9 +188,9 @@ class Daemon:
         keeper.orders.acts["reset"] = kept.reset
         if not self._config.scheduler.adapt:
             return policy
-        self._experience = kept
         kept.read()
-        stack.callback(kept.save)
+        kept.start()
+        stack.push_async_callback(kept.aclose)
         return Adapted(policy, self._config.scheduler.settings, experience)
 
     def _vitals(self, executor: Executor) -> Vitals:
@@ -299,8 +298,6 @@ class Daemon:
                 told = status
             beats += 1
             self._notifier.alive()
-            if self._experience is not None:
-                await self._experience.save_now_and_then()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), beat_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -32,7 +33,10 @@ class ExperienceFile:
         self._experience = experience
         self._saved_lessons = 0
         self._is_there = False
-        self._looked_s = monotonic()
+        self._disk = asyncio.Lock()
+        """Held from what is to be written until it is: a reset neither meets a save half-way nor is undone by one."""
+        self._closing = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
 
     def read(self) -> None:
         """Take back what was kept; what is no such file, or another policy's, is told in the log and left."""
@@ -48,37 +52,43 @@ class ExperienceFile:
         if not self._is_there:
             self._refuse("the choices of another policy taught it")
 
-    async def save_now_and_then(self) -> None:
-        """Save in a thread, if it is time to and there is anything new."""
-        if monotonic() - self._looked_s >= _SAVE_EVERY_S:
-            self._looked_s = monotonic()
-            if content := self._content():
-                await asyncio.to_thread(self._write, content)
+    def start(self) -> None:
+        """Save now and then; a disk that takes its time holds nobody up."""
+        self._keeping = asyncio.create_task(self._keep(), name="experience")
 
-    def save(self) -> None:
-        """Save what is new."""
-        if content := self._content():
-            self._write(content)
+    async def aclose(self) -> None:
+        """Save what is new, and no more."""
+        self._closing.set()
+        if self._keeping is not None:
+            await self._keeping
+        await self.save()
+
+    async def save(self) -> None:
+        """Save what is new; forget all where a person has deleted the file."""
+        async with self._disk:
+            if self._is_there and await asyncio.to_thread(self._is_deleted):
+                self._forget()
+            elif (lessons := self._experience.lessons) != self._saved_lessons:
+                await asyncio.to_thread(self._write, msgspec.json.encode(self._experience.kept()))
+                self._saved_lessons = lessons
 
     async def reset(self, _model: ModelName) -> Done:
         """Forget all; an order that names no model."""
-        self._experience.forget()
-        self._is_there, self._saved_lessons = False, self._experience.lessons
-        self._path.unlink(missing_ok=True)
-        log.get_logger().info(log.EXPERIENCE_RESET)
+        async with self._disk:
+            self._forget()
+            await asyncio.to_thread(self._path.unlink, missing_ok=True)
         return Done(sentence="What requests had taught the policy here is forgotten.")
 
-    def _content(self) -> bytes:
-        """Return what is to be written, empty where nothing is new; forget all where a person has deleted the file."""
-        if self._is_there and self._is_deleted():
-            self._experience.forget()
-            self._is_there = False
-            log.get_logger().info(log.EXPERIENCE_RESET)
-            return b""
-        if self._experience.lessons == self._saved_lessons:
-            return b""
-        self._saved_lessons = self._experience.lessons
-        return msgspec.json.encode(self._experience.kept())
+    async def _keep(self) -> None:
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _SAVE_EVERY_S)
+            await self.save()
+
+    def _forget(self) -> None:
+        self._experience.forget()
+        self._is_there, self._saved_lessons = False, self._experience.lessons
+        log.get_logger().info(log.EXPERIENCE_RESET)
 
     def _is_deleted(self) -> bool:
         """Tell whether a person has deleted the file; a disk that does not answer has deleted nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass
 from meshd.daemon.experience_file import ExperienceFile
+from meshd.net.files import write_atomically
 from meshd.policy.experience import Experience, Kept, Kind, Way
 from tests.core.parts import node_id
 
 KITCHEN = Way(node_id=node_id("kitchen"), tier=DeviceClass.HUB, kind=Kind.WHOLE)
+LAMP = Way(node_id=node_id("lamp"), tier=DeviceClass.HUB, kind=Kind.WHOLE)
 
 
 def opened(path: Path, policy: str = "p") -> tuple[ExperienceFile, Experience]:
@@ -28,7 +31,7 @@ def taught(path: Path, policy: str = "p") -> tuple[ExperienceFile, Experience]:
     file, experience = opened(path, policy)
     for _ in range(60):
         experience.learn(KITCHEN, 3.0, 0.0)
-    file.save()
+    asyncio.run(file.save())
     return file, experience
 
 
@@ -75,11 +78,60 @@ def test_a_reset_forgets_and_removes_the_file_and_what_is_learned_later_is_saved
         False,
         (),
     )
-    file.save()
+    asyncio.run(file.save())
     assert not path.exists(), "there is nothing new"
     experience.learn(KITCHEN, 1.0, 0.0)
-    file.save()
+    asyncio.run(file.save())
     assert ways(path) == [KITCHEN]
+
+
+class SlowDisk:
+    """Writes when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("meshd.daemon.experience_file.write_atomically", self._write)
+        self.is_asked, self.goes_on = Event(), Event()
+
+    def _write(self, path: Path, content: bytes, *, mode: int) -> None:
+        self.is_asked.set()
+        self.goes_on.wait()
+        write_atomically(path, content, mode=mode)
+
+
+def test_a_reset_is_not_undone_by_a_save_that_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, disk = tmp_path / "experience.json", SlowDisk(monkeypatch)
+    file, experience = opened(path)
+    experience.learn(KITCHEN, 1.0, 0.0)
+
+    async def reset_meanwhile() -> None:
+        saving = asyncio.create_task(file.save())
+        await asyncio.to_thread(disk.is_asked.wait)
+        resetting = asyncio.create_task(file.reset(ModelName("policy")))
+        await asyncio.sleep(0)
+        disk.goes_on.set()
+        await asyncio.gather(saving, resetting, file.save())
+
+    asyncio.run(reset_meanwhile())
+    assert (path.exists(), experience.kept().tallies) == (False, ())
+
+
+def test_what_is_learned_while_a_disk_writes_is_saved_when_the_daemon_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, disk = tmp_path / "experience.json", SlowDisk(monkeypatch)
+    monkeypatch.setattr("meshd.daemon.experience_file._SAVE_EVERY_S", 0.0)
+    file, experience = opened(path)
+    experience.learn(KITCHEN, 1.0, 0.0)
+
+    async def learn_meanwhile() -> None:
+        file.start()
+        await asyncio.to_thread(disk.is_asked.wait)
+        experience.learn(LAMP, 1.0, 0.0)
+        disk.goes_on.set()
+        await file.aclose()
+
+    asyncio.run(learn_meanwhile())
+    assert ways(path) == [KITCHEN, LAMP]
 
 
 def test_deleting_the_file_forgets_what_a_running_daemon_knows(tmp_path: Path) -> None:
@@ -87,13 +139,13 @@ def test_deleting_the_file_forgets_what_a_running_daemon_knows(tmp_path: Path) -
     file, experience = taught(path)
     path.unlink()
     experience.learn(KITCHEN, 1.0, 0.0)
-    file.save()
+    asyncio.run(file.save())
     assert (experience.kept().tallies, path.exists()) == ((), False)
 
 
 def test_a_disk_that_takes_nothing_costs_no_daemon(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file, _ = taught(tmp_path / "away" / "experience.json")
-    file.save()
+    asyncio.run(file.save())
     told = capfd.readouterr()
     assert "experience.refused" in told.out + told.err
 
@@ -105,7 +157,7 @@ def test_a_disk_that_does_not_answer_forgets_nothing(tmp_path: Path, capfd: pyte
     state.rename(tmp_path / "away")
     state.write_bytes(b"")
     experience.learn(KITCHEN, 1.0, 0.0)
-    file.save()
+    asyncio.run(file.save())
     assert [tally.way for tally in experience.kept().tallies] == [KITCHEN]
     told = capfd.readouterr()
     assert "experience.refused" in told.out + told.err
