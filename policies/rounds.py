@@ -71,9 +71,7 @@ class Rounds:
 
     def _tasks(self, number: int) -> Iterator[LabelTask]:
         recipe, policy = self._recipe, self._taught(number - 1) if number else None
-        n_before = (
-            recipe.seed * recipe.n_rounds + number
-        ) * recipe.n_label_seeds  # No training learns of another's worlds.
+        n_before = (recipe.seed * recipe.n_rounds + number) * recipe.n_label_seeds  # Trainings share no worlds.
         worlds = replace(self._worlds, first_seed=self._worlds.first_seed + n_before)
         for seed in range(recipe.n_label_seeds):
             for family in range(len(worlds.families)):
