@@ -14,6 +14,7 @@ from msgspec import Struct
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.record import Record
 from model_registry.runtime.onnx_session import OnnxSession
+from policies.draft import draft_of
 from policies.errors import ExportFailed
 from policies.network import Scorer
 from policies.scored_policy import Floats, Logits
@@ -39,6 +40,9 @@ class Range(Struct, frozen=True, kw_only=True):
 
 def export(scorer: Scorer, path: Path, *, name: str, seen: Range, training: Mapping[str, str | int | float]) -> None:
     """Write the network as ONNX, and its record beside it, as :class:`meshd.policy.learned.LearnedPolicy` takes them.
+
+    What was there before stays until both are written and checked. Whoever is killed between the two leaves a network
+    with another one's record, which is told as such and never served.
 
     Logits only: masks and the choice of the highest are for whoever serves it. Inputs ``candidates``,
     ``float32[batch, rows, N_CANDIDATE]``, and ``context``, ``float32[batch, N_CONTEXT]``; output ``logits``,
@@ -68,8 +72,10 @@ def export(scorer: Scorer, path: Path, *, name: str, seen: Range, training: Mapp
         del node.metadata_props[:]  # Where in torch's sources each node is from; longer than the weights.
         node.doc_string = ""
     network = model.SerializeToString()
-    Record.of(network, name=name, low=seen.low, high=seen.high, training=training).save(network, path)
-    _check(scorer, path)
+    record = Record.of(network, name=name, low=seen.low, high=seen.high, training=training)
+    with draft_of(path.with_suffix(".toml")), draft_of(path) as draft:  # The record takes its place last.
+        record.save(network, draft)
+        _check(scorer, draft, path)
 
 
 def logits_of(path: Path) -> Logits:
@@ -94,13 +100,13 @@ def torch_logits_of(scorer: Scorer) -> Logits:
     return run
 
 
-def _check(scorer: Scorer, path: Path) -> None:
-    chance, exported, trained = np.random.default_rng(1), logits_of(path), torch_logits_of(scorer)
+def _check(scorer: Scorer, draft: Path, path: Path) -> None:
+    chance, exported, trained = np.random.default_rng(1), logits_of(draft), torch_logits_of(scorer)
     for batch, rows in ((1, 2), (64, 7), (3, 40)):
         candidates = chance.normal(size=(batch, rows, N_CANDIDATE)).astype(np.float32)
         context = chance.normal(size=(batch, N_CONTEXT)).astype(np.float32)
         off = float(np.abs(exported(candidates, context) - trained(candidates, context)).max())
         if off > _MOST_OFF:
             raise ExportFailed(f"{path} is {off:g} off what was trained.", hint="Try another version of torch or onnx.")
-    if (n_bytes := path.stat().st_size) > _MOST_BYTES:
+    if (n_bytes := draft.stat().st_size) > _MOST_BYTES:
         raise ExportFailed(f"{path} has {n_bytes} bytes, more than {_MOST_BYTES}.", hint="Train a narrower network.")

@@ -91,7 +91,8 @@ def read(path: Path) -> tuple[Record, bytes]:
     if record.layout != layout_hash():
         raise PolicyUnusable(f"{path} was trained on other features than this meshd computes.", hint=_EXPORT_AGAIN)
     if sha256(network).hexdigest() != record.sha256:
-        raise PolicyUnusable(f"{path} is not the file that {path.stem}.toml describes.", hint="Copy both files again.")
+        message = f"{path} is not the file that {path.stem}.toml describes: they are of two exports, or one is broken."
+        raise PolicyUnusable(message, hint="Copy both files again, or export the policy again.")
     for table, ranges in ((CANDIDATE, record.candidate), (CONTEXT, record.context)):
         if missing := {feature.name for feature in table} ^ ranges.keys():
             raise PolicyUnusable(f"{path.stem}.toml and this meshd disagree about {min(missing)}.", hint=_EXPORT_AGAIN)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ torch = pytest.importorskip("torch", reason="learning needs the `train` extra")
 pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
 pytest.importorskip("onnx", reason="exporting needs the `train` extra")
 
+from meshd.errors import PolicyUnusable  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT  # noqa: E402
 from meshd.policy.learned import LearnedPolicy  # noqa: E402
@@ -69,7 +71,38 @@ def test_a_daemon_takes_the_file_and_chooses_what_torch_chooses(exported: Path) 
         assert served.choose(*asked) == trained.choose(*asked)
 
 
-def test_a_network_that_is_too_large_is_not_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def earlier(exported: Path, tmp_path: Path) -> Path:
+    """Export where a policy is already."""
+    return Path(copytree(exported.parent, tmp_path / "policy")) / exported.name
+
+
+def test_a_network_that_is_too_large_is_not_shipped_and_spares_what_was_there(
+    earlier: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
-    with pytest.raises(ExportFailed, match="more than 200000"):
-        export(stirred(256), tmp_path / "policy.onnx", name="wide", seen=SEEN, training={})
+    with pytest.raises(ExportFailed, match=r"policy/policy.onnx has \d+ bytes, more than 200000"):
+        export(stirred(256), earlier, name="wide", seen=SEEN, training={})
+    assert files_of(earlier.parent) == files_of(exported.parent)
+
+
+def test_a_policy_whose_export_was_broken_off_between_its_files_is_told_as_such(
+    earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def broken_off(draft: Path, path: Path) -> Path:
+        if path.suffix == ".toml":
+            raise KeyboardInterrupt
+        return replace(draft, path)
+
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
+    monkeypatch.setattr(Path, "replace", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        export(stirred(32), earlier, name="narrow", seen=SEEN, training={})
+    with pytest.raises(PolicyUnusable, match=r"not the file that policy\.toml describes: they are of two exports"):
+        LearnedPolicy.load(earlier)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
