@@ -45,6 +45,10 @@ class NoPolicy(PoliciesError):
     """There is no learned policy where one was looked for, or it cannot be run."""
 
 
+class TimingsUnusable(PoliciesError):
+    """What real daemons answered is too little to fit a simulator to, or to hold it against."""
+
+
 class WorkersUnusable(PoliciesError):
     """There is nowhere to run tasks: a library is missing, or a cluster does not answer."""
 

@@ -14,7 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import permutations
+from itertools import permutations, product
 from math import log
 from statistics import fmean, median
 
@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.core.plan import RAW
+from policies.errors import TimingsUnusable
 from policies.mesh.question import HOUSEHOLD
 from policies.mesh.timings import Timed, Timings
 from policies.mesh.windows import Judged
@@ -110,8 +111,13 @@ def line(points: Iterable[tuple[float, float]]) -> Line:
 
 
 def calibrated(timings: Timings, model: ModelName) -> Calibration:
-    """Return the mesh that these timings tell of."""
+    """Return the mesh that these timings tell of.
+
+    Raises:
+        TimingsUnusable: of some pair of nodes no question was answered.
+    """
     alone = [timed for timed in timings.alone if len(timed.heard.runs) == 1]
+    _check(timings, alone)
     nodes = {name: _node(name, alone, timings) for name in HOUSEHOLD}
     result_bytes = round(fmean(_answer_bytes(name, alone) for name in HOUSEHOLD))
     unlinked = Calibration(
@@ -125,6 +131,19 @@ def calibrated(timings: Timings, model: ModelName) -> Calibration:
         judged=timings.judged,
     )
     return replace(unlinked, links=tuple(_link(*pair, alone, unlinked) for pair in permutations(HOUSEHOLD, 2)))
+
+
+def _check(timings: Timings, alone: Iterable[Timed]) -> None:
+    """Find an answer for each pair of nodes: every figure of a fit is some pair's."""
+    answered = {(timed.question.node, timed.heard.tier) for timed in alone}
+    for asked, ran in product(HOUSEHOLD, HOUSEHOLD):
+        if (asked, ran) not in answered:
+            wanted = [one for one in timings.alone if (one.question.node, one.question.place) == (asked, ran.value)]
+            ends = ", ".join(sorted({one.heard.code or "escalated" for one in wanted})) or "never asked"
+            raise TimingsUnusable(
+                f"The {asked} got no answer that the {ran} alone had run: {ends}.",
+                hint="Record anew when the machine has less to do; with --keep the daemons' logs stay.",
+            )
 
 
 def _node(name: DeviceClass, alone: Sequence[Timed], timings: Timings) -> NodeFit:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from meshd.core.node import DeviceClass
+from policies.errors import TimingsUnusable
 from policies.mesh.question import Heard, Question
 from policies.simulator import Ended
 
@@ -63,13 +64,22 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 def compared(load: Sequence[Question], heard: Sequence[Heard], ended: Iterable[Ended]) -> Comparison:
-    """Return how far off a simulator was; ``ended`` are what its ledger says of the same questions."""
+    """Return how far off a simulator was; ``ended`` are what its ledger says of the same questions.
+
+    Raises:
+        TimingsUnusable: none was answered in both.
+    """
     foretold = {one.request: one for one in ended}
     pairs = tuple(
         _pair(load[one.number], one, foretold[one.number])
         for one in heard
         if not one.is_missed and not foretold[one.number].is_missed
     )
+    if not pairs:
+        raise TimingsUnusable(
+            f"Of {len(load)} requests that were held out none was answered by the daemons and the simulator both.",
+            hint="Give a longer load with --seconds, or try again when the machine has less to do.",
+        )
     return Comparison(
         n_asked=len(load),
         n_missed=sum(one.is_missed for one in heard),

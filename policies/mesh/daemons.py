@@ -16,7 +16,7 @@ from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.demo.household import Household
 from meshd.documents import StatusDocument
-from meshd.errors import RequestError
+from meshd.errors import LinkError, RequestError
 from meshd.plan_document import PlanQuestion
 from policies.mesh.form import Form
 from policies.mesh.question import HOUSEHOLD, Heard, Question, Run
@@ -65,7 +65,7 @@ class Daemons:
                 min_tier=question.min_tier,
                 plan=question.place,
             )
-        except RequestError as error:
+        except (RequestError, LinkError) as error:
             return Heard(number=number, sent_s=sent_s - began_s, seconds=perf_counter() - sent_s, code=error.code)
         return _heard(result, number, sent_s - began_s, perf_counter() - sent_s)
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.core.request import Privacy
+from policies.errors import TimingsUnusable
 from policies.mesh.daemons import Daemons, Tell
 from policies.mesh.question import HOUSEHOLD, Heard, Question
 from policies.mesh.windows import Judged
@@ -62,7 +63,11 @@ class Timings(Struct, frozen=True, kw_only=True):
 
 
 async def judge(daemons: Daemons, is_anomaly: Sequence[bool], tell: Tell) -> tuple[Judged, tuple[Timed, ...]]:
-    """Ask every tier about every window by itself; return what they say, and the first request of each."""
+    """Ask every tier about every window by itself; return what they say, and the first request of each.
+
+    Raises:
+        TimingsUnusable: one was not answered.
+    """
     scores: dict[DeviceClass, tuple[float, ...]] = {}
     cold = []
     n_windows, n_asked = len(is_anomaly), 0
@@ -71,7 +76,7 @@ async def judge(daemons: Daemons, is_anomaly: Sequence[bool], tell: Tell) -> tup
         for window in range(n_windows):
             question = _judging(name, window)
             heard = await daemons.ask(question)
-            found.append(_score(heard))
+            found.append(_score(question, heard))
             if window == 0:
                 cold.append(Timed(question=question, heard=heard))
             n_asked += 1
@@ -135,7 +140,11 @@ def rows_of(calm: Sequence[int], items: int) -> list[int]:
     return rows or list(range(max(1, end - items + 1)))
 
 
-def _score(heard: Heard) -> float:
+def _score(question: Question, heard: Heard) -> float:
     score = heard.runs[0].score if heard.runs else None
-    assert score is not None, f"every tier of this model has a score, and {heard.code or 'this answer'} had none"
+    if score is None:
+        raise TimingsUnusable(
+            f"The {question.node} gave no score of window {question.window}: {heard.code or 'its answer has none'}.",
+            hint="Try again when the machine has less to do; with --keep the daemons' logs stay.",
+        )
     return score

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from policies.errors import TimingsUnusable
 from policies.mesh.calibration import Line, calibrated, line
-from policies.mesh.timings import bands
+from policies.mesh.timings import Timed, bands
 from tests.core.builders import CALM, DOUBT, ECG
 from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, PHONE, WATCH, figures, mesh, profile, timed, timings
 
@@ -32,6 +33,20 @@ def test_what_went_on_to_another_tier_tells_nothing_of_one() -> None:
     (run,) = escalated.heard.runs
     climbed = replace(escalated, heard=replace(escalated.heard, runs=(run, replace(run, node=HUB))))
     assert calibrated(replace(plain, alone=plain.alone + (climbed,) * 9), ECG) == calibrated(plain, ECG)
+
+
+def test_a_pair_of_nodes_without_an_answer_is_named_with_what_became_of_its_questions() -> None:
+    plain = timings(mesh())
+    with pytest.raises(
+        TimingsUnusable, match=r"^The watch got no answer that the hub alone had run: deadline_exceeded"
+    ):
+        calibrated(replace(plain, alone=tuple(map(_unanswered_by_hub, plain.alone))), ECG)
+
+
+def _unanswered_by_hub(timed: Timed) -> Timed:
+    if timed.heard.tier is not HUB:
+        return timed
+    return replace(timed, heard=replace(timed.heard, runs=(), code="deadline_exceeded"))
 
 
 def test_a_line_goes_through_medians_and_neither_falls_nor_begins_below_nothing() -> None:

@@ -10,11 +10,13 @@ import pytest
 from rich.console import Console
 
 from meshd.core.node import DeviceClass
+from policies.calibrate import main
 from policies.mesh.comparison import Comparison, Row, compared
 from policies.mesh.question import Heard, Question, Run
+from policies.mesh.recording import Recording, save
 from policies.mesh.report import comparison_tables, draw, write_json
 from policies.simulator import Ended
-from tests.policies.mesh.meshes import HUB, WATCH, profile
+from tests.policies.mesh.meshes import HUB, WATCH, mesh, profile, timings
 
 
 def _heard(number: int, seconds: float, *nodes: DeviceClass) -> Heard:
@@ -58,6 +60,22 @@ def test_errors_are_shares_of_what_the_mesh_took_and_only_what_both_answered_cou
         "watch: watch > hub": 1,
     }
     assert {name: row.median_error for name, row in comparison.tiers.items()} == {"watch": 0.05, "hub": 0.5}
+
+
+def test_a_load_of_which_nothing_was_answered_is_told_in_two_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load = tuple(Question(at_s=float(number), node=WATCH, window=0) for number in range(3))
+    heard = tuple(_heard(number, 1.0) for number in range(3))
+    save(Recording(timings=timings(mesh()), load=load, heard=heard), tmp_path / "recording.json")
+    options = ["--recording", str(tmp_path / "recording.json"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["calibrate", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    message, hint = capfd.readouterr().err.splitlines()
+    assert ended.value.code == 1
+    assert message == "Of 3 requests that were held out none was answered by the daemons and the simulator both."
+    assert hint.startswith("Give a longer load with --seconds")
 
 
 def test_tables_say_whether_the_goal_is_met(comparison: Comparison) -> None:
