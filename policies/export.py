@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from msgspec import Struct
 
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
+from meshd.policy.layout import CANDIDATE, CONTEXT, N_CANDIDATE, N_CONTEXT, Bend, Feature, block
 from meshd.policy.record import Record
 from model_registry.runtime.onnx_session import OnnxSession
 from policies.draft import draft_of
@@ -25,7 +25,11 @@ _MOST_OFF = 1e-4
 
 
 class Range(Struct, frozen=True, kw_only=True):
-    """What training saw of each column, candidates' before the context's, but for a thousandth on either side."""
+    """What training saw of each column, candidates' before the context's.
+
+    All of it where a column is bounded by nature, as flags are, of which some are rare; else but for a thousandth on
+    either side.
+    """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -33,9 +37,16 @@ class Range(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, candidates: Floats, context: Floats) -> Range:
         """Return the range of ``float32[n, N_CANDIDATE]``, of what might be chosen, and ``float32[n, N_CONTEXT]``."""
-        bounds = [np.quantile(part, (0.001, 0.999), axis=0) for part in (candidates, context)]
-        low, high = np.concatenate(bounds, axis=1)
+        low, high = np.concatenate([_bounds(candidates, CANDIDATE), _bounds(context, CONTEXT)], axis=1)
         return cls(low=tuple(low.round(4).tolist()), high=tuple(high.round(4).tolist()))
+
+
+def _bounds(figures: Floats, table: tuple[Feature, ...]) -> Floats:
+    """Return the least and the most of each column, ``float32[2, columns]``."""
+    found = np.quantile(figures, (0.001, 0.999), axis=0)
+    bounded = block(table, Bend.LINEAR)
+    found[:, bounded] = figures[:, bounded].min(axis=0), figures[:, bounded].max(axis=0)
+    return found
 
 
 def export(scorer: Scorer, path: Path, *, name: str, seen: Range, training: Mapping[str, str | int | float]) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("onnx", reason="exporting needs the `train` extra")
 
 from meshd.errors import PolicyUnusable  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT  # noqa: E402
+from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, column, context_column  # noqa: E402
 from meshd.policy.learned import LearnedPolicy  # noqa: E402
 from policies.errors import ExportFailed  # noqa: E402
 from policies.export import Range, export, logits_of, torch_logits_of  # noqa: E402
@@ -69,6 +69,15 @@ def test_a_daemon_takes_the_file_and_chooses_what_torch_chooses(exported: Path) 
     for choice in play(Simulator(minute())):
         asked = choice.observation, choice.view, choice.now
         assert served.choose(*asked) == trained.choose(*asked)
+
+
+def test_a_flag_that_is_rare_in_training_is_no_stranger() -> None:
+    candidates, context = np.zeros((5000, N_CANDIDATE), np.float32), np.zeros((5000, N_CONTEXT), np.float32)
+    context[0, context_column("is_emergency")] = 1.0
+    candidates[0, column("load_s")] = 9.0
+    high = Range.of(candidates, context).high
+    assert high[N_CANDIDATE + context_column("is_emergency")] == 1.0
+    assert high[column("load_s")] == 0.0
 
 
 @pytest.fixture
