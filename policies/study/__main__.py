@@ -1,0 +1,136 @@
+"""Find out what parts are worth: ``python -m policies.study energy --policy shipped``.
+
+``energy`` trades joules for misses, ``freshness`` tells what it is worth that replies carry what a node knows of
+itself, and ``ablations`` changes one part of a learned policy at a time. All arms of a study play the same worlds with
+the same luck; nothing is trained.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from msgspec import Struct
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+
+from model_registry.errors import RegistryError
+from model_registry.extra import needing
+from policies.errors import PoliciesError
+from policies.evaluation.contender import Contender
+from policies.evaluation.worlds import World
+from policies.scenario import Split, families_asked
+from policies.study import ablations, energy, freshness
+from policies.study.ablations import Ablations
+from policies.study.arm import Arm
+from policies.study.energy import Energy
+from policies.study.freshness import Freshness
+from policies.study.runs import Runs
+from policies.study.trial import Trial, play_trial
+from policies.workers import OnRay, RayAddress, Workers, workers_of
+
+_PAPER_WIDTH = 200
+"""Of what goes to a file, in letters."""
+
+
+class Name(StrEnum):
+    """Of a study."""
+
+    ENERGY = "energy"
+    FRESHNESS = "freshness"
+    ABLATIONS = "ablations"
+
+
+class Study(Struct, frozen=True):
+    """What is played, and what is told of it."""
+
+    arms: Callable[[str], list[Arm]]
+    told: Callable[[Runs, str, str], Energy | Freshness | Ablations]
+
+
+STUDIES: Mapping[Name, Study] = {
+    Name.ENERGY: Study(energy.arms, Energy.of),
+    Name.FRESHNESS: Study(freshness.arms, Freshness.of),
+    Name.ABLATIONS: Study(ablations.arms, Ablations.of),
+}
+
+app = typer.Typer(add_completion=False, help="Find out what parts are worth, on the same worlds.")
+told = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@app.command()
+def study(  # noqa: PLR0917 - typer's parameters are options, never positional
+    name: Annotated[Name, typer.Argument(help="Which study.")],
+    policy: Annotated[str, typer.Option(help="shipped, the path of a policy, or a baseline's name.")] = "shipped",
+    families: Annotated[str, typer.Option(help="test, validation, train, or names with commas between.")] = "test",
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds of each family.")] = 10,
+    first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
+    traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
+    arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Worlds played at the same time.")] = 2,
+    ray: OnRay = False,  # noqa: FBT002 - a flag
+    ray_address: RayAddress = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Where a page with pictures goes; none is written otherwise.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Play every arm on every world, and print what comes of it."""
+    chosen, names = STUDIES[name], families_asked(families)
+    Contender(name=policy).policy(names[0])  # What cannot be run is told before anything is played.
+    arms = tuple(chosen.arms(policy))
+    trials = [
+        Trial(
+            world=World(family=family, seed=seed, contenders=(), split=split, traces=traces, arrivals=arrivals),
+            arms=arms,
+        )
+        for seed in range(first_seed, first_seed + seeds)
+        for family in names
+    ]
+    runs = _played(trials, workers_of(processes, ray=ray, address=ray_address))
+    result = chosen.told(runs, policy, shlex.join(["python", "-m", "policies.study", *sys.argv[1:]]))
+    if page is not None:
+        _write_page(result, page)
+    _print(result, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; what is wrong with what a person gave ends in two lines and status 1."""
+    try:
+        app()
+    except (PoliciesError, RegistryError) as error:
+        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
+        raise SystemExit(1) from None
+
+
+def _played(trials: list[Trial], workers: Workers) -> Runs:
+    came = workers.each(play_trial, trials, name=lambda trial: trial.name)
+    return Runs([run for _, runs in track(came, "worlds", total=len(trials), console=told) for run in runs])
+
+
+def _write_page(result: Energy | Freshness | Ablations, page: Path) -> None:
+    with needing("train", "The page"):
+        from policies.study.page import write_page  # noqa: PLC0415 - who wants no page needs no matplotlib
+    write_page(result, page)
+    told.print(f"page: {page}")
+
+
+def _print(result: Energy | Freshness | Ablations, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(result).decode())
+        return
+    paper = Console() if sys.stdout.isatty() else Console(width=_PAPER_WIDTH)
+    for sheet in result.sheets():
+        paper.print(sheet.table())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""A study as one page that needs nothing else: no script, no font, no request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from policies.page import rendered
+from policies.study.ablations import Ablations
+from policies.study.energy import Energy
+from policies.study.freshness import Freshness
+from policies.study.plots import plots
+
+
+def write_page(study: Energy | Freshness | Ablations, path: Path) -> None:
+    """Write a study as one HTML file."""
+    path.write_text(page(study), encoding="utf-8")
+
+
+def page(study: Energy | Freshness | Ablations) -> str:
+    """Return a study as HTML; names are text there, never markup."""
+    return rendered("policies.study", study=study, plots=plots(study))

@@ -1,0 +1,136 @@
+"""What the pages of studies draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from meshd.policy.guard import Why
+from model_registry.convert.report.drawing import ACCENT, INK, LINE, QUIET, drawn
+from policies.page import Plot
+from policies.study.ablations import HIDDEN, WHOLE, Ablations
+from policies.study.energy import Energy, Point, Scores
+from policies.study.freshness import Freshness
+from policies.study.runs import Estimate
+
+_WIDTH_IN, _ROW_IN, _FRAME_IN = 4.2, 0.24, 0.7
+"""About a phone's width, so that text keeps its size there."""
+_STYLE = {"font.size": 9, "ytick.labelcolor": INK}
+_COLOURS = (ACCENT, INK, QUIET)
+"""Of the policy and of the rules beside it."""
+_MARKS = ("o", "s", "^")
+_LEAST_SPAN = 0.02
+_OFTEN = 0.1
+"""Of decisions: a point at which the guard stands in that often is no longer the policy's."""
+
+
+def plots(study: Energy | Freshness | Ablations) -> list[Plot]:
+    """Return the drawings of a study."""
+    match study:
+        case Energy():
+            return _energy_plots(study)
+        case Freshness():
+            return _freshness_plots(study)
+        case Ablations():
+            return _ablations_plots(study)
+
+
+def _energy_plots(study: Energy) -> list[Plot]:
+    families = [
+        Plot(svg=_curves_svg(scores, f"curves-{name}"), caption=f"{name.capitalize().replace('_', ' ')}.")
+        for name, scores in study.families.items()
+    ]
+    return [Plot(svg=_curves_svg(study.overall, "curves"), caption=_CURVES_CAPTION), *families]
+
+
+_CURVES_CAPTION = (
+    "All families. Left and low is good; numbers tell what a joule weighs. Where a mark is hollow, the guard handed"
+    f" more than {_OFTEN:.0%} of decisions to the rule as unlike training."
+)
+
+
+def _curves_svg(scores: Scores, unique: str) -> str:
+    """Return a drawing of misses against joules, one curve for each policy."""
+
+    def draw(axes: Axes) -> None:
+        for colour, mark, (name, points) in zip(_COLOURS, _MARKS, scores.curves.items(), strict=False):
+            _draw_curve(axes, name, points, colour, mark)
+        axes.margins(x=0.1, y=0.12)
+        _spread_out(axes)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=False))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        axes.grid(visible=True, color=LINE, linewidth=0.5)
+        axes.legend(frameon=False, fontsize=8)
+        axes.set_xlabel("joules of nodes with a battery; the rule's at 1 are 100 %")
+        axes.set_ylabel("deadlines missed")
+
+    return drawn(draw, size_in=(_WIDTH_IN, 3.2), style=_STYLE, unique=unique)
+
+
+def _spread_out(axes: Axes) -> None:
+    """Let no less than two points of misses be seen, so that one request more does not look like much."""
+    low, high = axes.get_ylim()
+    missing = max(0.0, _LEAST_SPAN - (high - low)) / 2.0
+    axes.set_ylim(low - missing, high + missing)
+
+
+def _draw_curve(axes: Axes, name: str, points: list[Point], colour: str, mark: str) -> None:
+    across, up = [point.joules.value for point in points], [point.misses.value for point in points]
+    axes.plot(across, up, "-", marker=mark, color=colour, linewidth=1, markersize=4, label=name)
+    for x, y, point in zip(across, up, points, strict=True):
+        if point.fallbacks.get(Why.UNLIKE, 0.0) > _OFTEN:
+            axes.plot(x, y, mark, color="white", markeredgecolor=colour, markersize=4)
+        axes.annotate(f"{point.weight:g}", (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7, color=colour)
+
+
+def _freshness_plots(study: Freshness) -> list[Plot]:
+    families = {"all families": study.overall} | study.families
+    rows = {
+        family.replace("_", " "): {name: one.gain.share for name, one in by.items()} for family, by in families.items()
+    }
+    caption = "What fresher knowledge saves of a request's cost, with intervals of 95 %; right of the line it helps."
+    return [Plot(svg=_rows_svg(rows, "saved of what a request costs", "fresher"), caption=caption)]
+
+
+def _ablations_plots(study: Ablations) -> list[Plot]:
+    gains = {name: {study.policy: one.gain.share} for name, one in study.arms.items() if name != WHOLE}
+    hidden = {name.removeprefix("hidden: "): gains[name] for name in HIDDEN}
+    others = {name: gain for name, gain in gains.items() if name not in HIDDEN}
+    ranked = dict(sorted(hidden.items(), key=lambda entry: entry[1][study.policy].value))
+    across = "gained over the policy as it is served"
+    return [
+        Plot(svg=_rows_svg(others, across, "others"), caption="The guard, fewer ways, and the rules in its place."),
+        Plot(
+            svg=_rows_svg(ranked, across, "hidden"),
+            caption="Features that are hidden, those that are missed most first.",
+        ),
+    ]
+
+
+def _rows_svg(rows: Mapping[str, Mapping[str, Estimate]], across: str, unique: str) -> str:
+    """Return a drawing of shares with their intervals, one row for each name, in it one mark for each series."""
+
+    def draw(axes: Axes) -> None:
+        axes.axvline(0.0, color=QUIET, linewidth=0.8)
+        for row, series in enumerate(rows.values()):
+            for place, (name, one) in enumerate(series.items()):
+                height, colour = row + 0.2 * (place - (len(series) - 1) / 2.0), _COLOURS[place]
+                axes.plot([one.low, one.high], [height, height], color=colour, linewidth=1)
+                label = name if not row and len(series) > 1 else None
+                axes.plot(one.value, height, _MARKS[place], color=colour, markersize=4, linestyle="", label=label)
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.spines.left.set_visible(False)
+        axes.grid(visible=True, axis="x", color=LINE, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel(across)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(_MARKS), frameon=False, fontsize=8)
+
+    n_series = max(len(series) for series in rows.values())
+    height_in = _FRAME_IN + 0.3 + _ROW_IN * len(rows) * (1.0 + 0.4 * (n_series - 1))
+    return drawn(draw, size_in=(_WIDTH_IN, height_in), style=_STYLE, unique=unique)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from policies.errors import NoPolicy
+from policies.study import ablations, energy, freshness
+from policies.study.__main__ import app
+from policies.study.ablations import WHOLE, Ablations
+from policies.study.arm import Arm
+from policies.study.energy import WEIGHTS, Energy
+from policies.study.freshness import Freshness
+from policies.study.runs import Runs
+from policies.study.trial import Run
+from tests.policies.study.played import run
+
+POLICY = "mine.onnx"
+needs_train = pytest.mark.skipif(
+    find_spec("matplotlib") is None or find_spec("jinja2") is None, reason="the page needs `train`"
+)
+
+
+def traded(saved: float, family: str, scale: float) -> Iterable[Run]:
+    """Rules that miss less for more joules along one line, and a policy that does the same for fewer joules."""
+    for arm in energy.arms(POLICY):
+        weight, share = 1.0 / arm.price_factor, 1.0 - saved if arm.name.startswith("mine") else 1.0
+        for seed in range(4):
+            joules = scale * (1.0 + 0.1 * seed) * share / weight
+            yield run(arm.name, seed, family, joules=joules, misses=0.1 + 0.01 * weight)
+
+
+def played(arms: Iterable[Arm]) -> Runs:
+    return Runs(run(arm.name, seed) for arm in arms for seed in range(3))
+
+
+def test_a_policy_that_takes_a_fifth_less_for_the_same_misses_is_told_so_whatever_families_take() -> None:
+    runs = Runs([*traded(0.2, "night", 1.0), *traded(0.2, "doorbell", 100.0)])
+    study = Energy.of(runs, POLICY, "a command")
+    ours, provident = study.overall.equal["mine"], study.overall.equal["provident"]
+    assert ours.fewer_joules is not None
+    assert (ours.fewer_joules.low, ours.fewer_joules.high) == pytest.approx((0.2, 0.2))
+    assert ours.misses is not None
+    assert ours.misses.value < 0.11
+    assert provident.fewer_joules is not None
+    assert provident.fewer_joules.value == pytest.approx(0.0)
+    assert [point.joules.value for point in study.overall.curves["least-expected-cost"]] == pytest.approx(
+        [1.0 / weight for weight in WEIGHTS]
+    )
+
+
+def test_a_policy_that_always_misses_more_than_the_rule_is_not_compared_at_equal_misses() -> None:
+    worse = [
+        msgspec.structs.replace(one, misses=0.5) if one.arm.startswith("mine") else one
+        for one in traded(0.0, "night", 1.0)
+    ]
+    equal = Energy.of(Runs(worse), POLICY, "a command").overall.equal["mine"]
+    assert equal.fewer_joules is None
+    assert equal.misses is not None
+    assert equal.misses.value == 0.5
+
+
+def test_what_fresher_knowledge_is_worth_is_the_difference_to_heartbeats() -> None:
+    fresh = [run(arm.name, 0, reward=-0.8 if arm.replies_tell else -1.0) for arm in freshness.arms(POLICY)]
+    study = Freshness.of(Runs(fresh), POLICY, "a command")
+    assert {name: one.gain.share.value for name, one in study.overall.items()} == pytest.approx(
+        {"mine": 0.2, "least-expected-cost": 0.2, "provident": 0.2}
+    )
+
+
+def test_ablations_are_told_beside_the_policy_as_it_is_served() -> None:
+    names = [arm.name for arm in ablations.arms(POLICY)]
+    assert len(set(names)) == len(names)
+    runs = Runs([run(name, 0, reward=-1.0 if name == WHOLE else -1.5) for name in names])
+    study = Ablations.of(runs, POLICY, "a command")
+    assert {one.gain.share.value for name, one in study.arms.items() if name != WHOLE} == {-0.5}
+    assert study.arms[WHOLE].gain.reward.value == 0.0
+
+
+def test_a_rule_has_no_parts_to_take_away() -> None:
+    with pytest.raises(NoPolicy, match="has no parts"):
+        ablations.arms("provident")
+
+
+@needs_train
+@pytest.mark.parametrize("study", [energy, freshness, ablations])
+def test_a_page_needs_nothing_else(study: object) -> None:
+    from policies.study.page import page  # noqa: PLC0415 - it needs matplotlib
+
+    of = {energy: Energy, freshness: Freshness, ablations: Ablations}
+    html = page(of[study].of(played(study.arms(POLICY)), POLICY, "<a command>"))  # type: ignore[index,attr-defined]
+    assert "<svg" in html
+    assert "&lt;a command&gt;" in html
+    assert not any(outside in html for outside in ("<script", 'src="http', "<link"))
+
+
+@needs_train
+def test_the_command_plays_a_study_and_writes_its_page(tmp_path: Path) -> None:
+    page = tmp_path / "study.html"
+    asked = ["freshness", "--policy", "heft", "--families", "garden", "--seeds", "1", "--processes", "1"]
+    printed = CliRunner().invoke(app, [*asked, "--page", str(page), "--json"], catch_exceptions=False)
+    assert printed.exit_code == 0
+    study = msgspec.json.decode(printed.stdout, type=Freshness)
+    assert list(study.families["garden"]) == ["heft", "least-expected-cost", "provident"]
+    assert page.read_text(encoding="utf-8").count("<svg") == 1
