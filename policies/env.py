@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from meshd.core.candidate import WAIT, Observation
 from meshd.policy.features import features
-from meshd.policy.layout import MOST_WAYS, N_CANDIDATE, N_CONTEXT
+from meshd.policy.layout import MOST_SHOWN, N_CANDIDATE, N_CONTEXT
 from policies.scenario import Scenario
 from policies.simulator import Choice, Simulator
 from policies.worlds import Worlds
@@ -27,7 +27,7 @@ observation, or several along a first axis."""
 _BOUND = 16.0
 """No column goes further: they are logarithms, shares and flags."""
 
-N_ROWS = MOST_WAYS + 1
+N_ROWS = MOST_SHOWN + 1
 """Of an observation: candidates, and waiting."""
 
 
@@ -65,7 +65,9 @@ def seen_of(asked: Choice) -> Seen:
 
 
 _OVER = Seen(
-    np.zeros(N_ROWS * N_CANDIDATE + N_CONTEXT, dtype=np.float32), np.array([False] * MOST_WAYS + [True], dtype=bool), []
+    np.zeros(N_ROWS * N_CANDIDATE + N_CONTEXT, dtype=np.float32),
+    np.array([False] * MOST_SHOWN + [True], dtype=bool),
+    [],
 )
 """What is seen behind the last decision."""
 
@@ -80,7 +82,7 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
     each time what that node knows and nothing else. Where only one way is allowed nobody is asked.
 
     **Observation.** ``float32[N_ROWS * N_CANDIDATE + N_CONTEXT]``: a row for each candidate that may be chosen, in the
-    core's order, rows of zeros up to ``MOST_WAYS``, the row of WAIT, all zeros where that may not be chosen, and the
+    core's order, rows of zeros up to ``MOST_SHOWN``, the row of WAIT, all zeros where that may not be chosen, and the
     context of the decision. The columns are those of :mod:`meshd.policy.layout`, each with its name, unit and scale;
     the daemon computes them with the same code.
 

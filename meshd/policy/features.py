@@ -20,7 +20,7 @@ from meshd.core.node_view import NodeView
 from meshd.core.plan import RAW
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
-from meshd.policy.layout import CANDIDATE, CONTEXT, MOST_WAYS, N_CANDIDATE, Bend, Feature, block, column
+from meshd.policy.layout import CANDIDATE, CONTEXT, MOST_SHOWN, N_CANDIDATE, Bend, Feature, block, column
 
 _RULE = LeastExpectedCost()
 
@@ -45,7 +45,7 @@ class Features(NamedTuple):
     context: NDArray[np.float32]
     """float32[features]"""
     mask: NDArray[np.bool_]
-    """bool[candidates + 1]: what may be chosen. At most MOST_WAYS candidates, and waiting."""
+    """bool[candidates + 1]: what may be chosen. At most MOST_SHOWN candidates, and waiting."""
     rule: int
     """Which candidate the heuristic would take."""
 
@@ -75,8 +75,8 @@ def _near(observation: Observation, rule: int) -> set[int]:
     """Return the heuristic's choice and the cheapest others that no rule forbids."""
     candidates = observation.candidates
     others = [index for index, one in enumerate(candidates) if one.reason is None and index != rule]
-    if len(others) >= MOST_WAYS:
-        others = nsmallest(MOST_WAYS - 1, others, key=lambda index: candidates[index].prediction.cost)
+    if len(others) >= MOST_SHOWN:
+        others = nsmallest(MOST_SHOWN - 1, others, key=lambda index: candidates[index].prediction.cost)
     return {rule, *others}
 
 

@@ -133,7 +133,7 @@ hold among many."""
 
 N_CANDIDATE, N_CONTEXT = len(CANDIDATE), len(CONTEXT)
 
-MOST_WAYS = 4
+MOST_SHOWN = 4
 """What a policy chooses among: the heuristic's choice and the cheapest others by their predictions, so many together,
 and waiting. What is further off was hardly ever better, and is not tried in training."""
 
@@ -150,7 +150,7 @@ def context_column(name: str) -> int:
 
 def layout_hash() -> str:
     """Return what names this table, and changes with every change of it."""
-    return sha256(json.encode({"candidate": CANDIDATE, "context": CONTEXT, "ways": MOST_WAYS})).hexdigest()
+    return sha256(json.encode({"candidate": CANDIDATE, "context": CONTEXT, "ways": MOST_SHOWN})).hexdigest()
 
 
 def block(table: tuple[Feature, ...], bend: Bend) -> slice:

@@ -14,7 +14,7 @@ from meshd.core.candidate import WAIT  # noqa: E402
 from meshd.core.policy import LeastExpectedCost  # noqa: E402
 from meshd.core.request import Priority  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
-from meshd.policy.layout import MOST_WAYS, N_CANDIDATE, N_CONTEXT  # noqa: E402
+from meshd.policy.layout import MOST_SHOWN, N_CANDIDATE, N_CONTEXT  # noqa: E402
 from policies.env import N_ROWS, MeshEnv, Terms  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.worlds import arrival, scenario  # noqa: E402
@@ -121,8 +121,8 @@ def test_of_many_candidates_the_heuristics_choice_and_the_cheapest_others_are_sh
         others = [index for index, one in enumerate(candidates) if one.allowed and index != rule]
         others.sort(key=[one.prediction.cost for one in candidates].__getitem__)
         shown = [env.choice_of(int(action)) for action in np.flatnonzero(env.action_masks()[:-1])]
-        assert shown == sorted([rule, *others[: MOST_WAYS - 1]])
-        n_more += len(others) >= MOST_WAYS
+        assert shown == sorted([rule, *others[: MOST_SHOWN - 1]])
+        n_more += len(others) >= MOST_SHOWN
         env.step(by_rule(env))
     assert n_more == 3
 
