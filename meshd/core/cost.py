@@ -111,13 +111,12 @@ class CostModel:
             joules += sent_joules + got_joules
             own_joules = sent_joules
             weighted_joules += sent_joules * own.weight + got_joules * terms.weight
-        load_s, load_joules = self.load_s(node, hosted), 0.0
+        load_s = self.load_s(node, hosted)
         if load_s:
-            cold_joules = node.load_joules(load_s)
-            load_joules = cold_joules * terms.weight
-            joules += cold_joules
-            own_joules += cold_joules if link is None else 0.0
-            weighted_joules += load_joules
+            load_joules = node.load_joules(load_s)
+            joules += load_joules
+            own_joules += load_joules if link is None else 0.0
+            weighted_joules += load_joules * terms.weight
         course = Course(
             queue_s=terms.wait_s(item_s),
             load_s=load_s,
@@ -130,7 +129,6 @@ class CostModel:
             joules=joules,
             own_joules=own_joules,
             weighted_joules=weighted_joules,
-            load_joules=load_joules,
         )
         return course, codec
 
@@ -218,8 +216,7 @@ class CostModel:
 
         Who waits at a node when the request is planned is worked off while the parts before it run.
         """
-        queue_s = load_s = compute_s = transfer_s = delay_s = variance = 0.0
-        joules = own_joules = weighted_joules = load_joules = 0.0
+        queue_s = load_s = compute_s = transfer_s = delay_s = variance = joules = own_joules = weighted_joules = 0.0
         before = own
         for part in parts:
             station, passage, first, last = part.station, part.passage, part.first, part.last
@@ -241,9 +238,7 @@ class CostModel:
             deviation_s = node.times.deviation_s(hosted, first, last, self.now, self.item_bytes) * items
             if cold_s := node.load_s(hosted, first, last):
                 load_s += cold_s
-                cold_joules = node.load_joules(cold_s)
-                load_joules += cold_joules * station.weight
-                run_joules += cold_joules
+                run_joules += node.load_joules(cold_s)
             compute_s += run_s
             delay_s += run_s * station.crowd
             variance += deviation_s * deviation_s
@@ -267,7 +262,6 @@ class CostModel:
             joules=joules,
             own_joules=own_joules,
             weighted_joules=weighted_joules,
-            load_joules=load_joules,
         )
         return self.priced(course, own.hosted, onward)
 
@@ -291,7 +285,6 @@ class CostModel:
             joules=course.joules + rate * onward.joules,
             own_joules=course.own_joules + rate * onward.own_joules,
             weighted_joules=weighted,
-            load_joules=course.load_joules,
             miss_probability=miss,
             cost=weighted + seconds_cost - course.forgone_joules + settings.miss_price_joules * miss,
             delay_s=course.delay_s,
