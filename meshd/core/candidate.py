@@ -73,6 +73,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     """Of the price of loading, what ``cost`` leaves out: requests before have lost as much (regret.py)."""
     own_joules: float = 0.0
     """Of ``joules``, what this node spends; the rest is the others'."""
+    load_joules: float = 0.0
+    """Of ``weighted_joules``, what loading takes, each part on its own node. No policy is shown it by itself."""
 
     @property
     def first_s(self) -> float:

@@ -111,12 +111,13 @@ class CostModel:
             joules += sent_joules + got_joules
             own_joules = sent_joules
             weighted_joules += sent_joules * own.weight + got_joules * terms.weight
-        load_s = self.load_s(node, hosted)
+        load_s, load_joules = self.load_s(node, hosted), 0.0
         if load_s:
-            load_joules = node.load_joules(load_s)
-            joules += load_joules
-            own_joules += load_joules if link is None else 0.0
-            weighted_joules += load_joules * terms.weight
+            cold_joules = node.load_joules(load_s)
+            load_joules = cold_joules * terms.weight
+            joules += cold_joules
+            own_joules += cold_joules if link is None else 0.0
+            weighted_joules += load_joules
         course = Course(
             queue_s=terms.wait_s(item_s),
             load_s=load_s,
@@ -129,6 +130,7 @@ class CostModel:
             joules=joules,
             own_joules=own_joules,
             weighted_joules=weighted_joules,
+            load_joules=load_joules,
         )
         return course, codec
 
@@ -216,7 +218,8 @@ class CostModel:
 
         Who waits at a node when the request is planned is worked off while the parts before it run.
         """
-        queue_s = load_s = compute_s = transfer_s = delay_s = variance = joules = own_joules = weighted_joules = 0.0
+        queue_s = load_s = compute_s = transfer_s = delay_s = variance = 0.0
+        joules = own_joules = weighted_joules = load_joules = 0.0
         before = own
         for part in parts:
             station, passage, first, last = part.station, part.passage, part.first, part.last
@@ -238,7 +241,9 @@ class CostModel:
             deviation_s = node.times.deviation_s(hosted, first, last, self.now, self.item_bytes) * items
             if cold_s := node.load_s(hosted, first, last):
                 load_s += cold_s
-                run_joules += node.load_joules(cold_s)
+                cold_joules = node.load_joules(cold_s)
+                load_joules += cold_joules * station.weight
+                run_joules += cold_joules
             compute_s += run_s
             delay_s += run_s * station.crowd
             variance += deviation_s * deviation_s
@@ -262,6 +267,7 @@ class CostModel:
             joules=joules,
             own_joules=own_joules,
             weighted_joules=weighted_joules,
+            load_joules=load_joules,
         )
         return self.priced(course, own.hosted, onward)
 
@@ -285,6 +291,7 @@ class CostModel:
             joules=course.joules + rate * onward.joules,
             own_joules=course.own_joules + rate * onward.own_joules,
             weighted_joules=weighted,
+            load_joules=course.load_joules,
             miss_probability=miss,
             cost=weighted + seconds_cost - course.forgone_joules + settings.miss_price_joules * miss,
             delay_s=course.delay_s,

@@ -22,6 +22,8 @@ class Course(Struct, frozen=True, kw_only=True, gc=False):
     own_joules: float = 0.0
     """Of these, what this node spends."""
     weighted_joules: float = 0.0
+    load_joules: float = 0.0
+    """Of the weighted ones, what loading takes: each part at its own node's watts."""
     forgone_joules: float = 0.0
     """Of the price of loading, what requests before have lost already."""
 

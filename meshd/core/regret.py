@@ -77,18 +77,11 @@ class Regret:
         if not expected.load_s:
             return expected.cost
         own_cost = settings.price_watts(priority) * (expected.total_s - expected.load_s)
-        joules = expected.weighted_joules - self._load_joules(candidate)
+        joules = expected.weighted_joules - expected.load_joules
         return joules + own_cost + settings.latency_price_watts * expected.delay_s
 
     def _loading_cost(self, candidate: Candidate) -> float:
-        return self._settings.latency_price_watts * candidate.prediction.load_s + self._load_joules(candidate)
-
-    def _load_joules(self, candidate: Candidate) -> float:
-        """Return what loading takes, as it counts."""
-        node = self._view.own if candidate.here else self._view.peer(candidate.node_id)
-        if node is None:
-            return 0.0
-        return node.load_joules(candidate.prediction.load_s) * node.weight(self._settings)
+        return self._settings.latency_price_watts * candidate.prediction.load_s + candidate.prediction.load_joules
 
 
 def _is_cold(candidate: Candidate) -> bool:

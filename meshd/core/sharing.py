@@ -115,6 +115,7 @@ class Sharer:
             joules=sum(course.joules for course in courses),
             own_joules=sum(course.own_joules for course in courses),
             weighted_joules=sum(course.weighted_joules for course in courses),
+            load_joules=sum(course.load_joules for course in courses),
         )
         return self._cost.priced(together, tier, self._onward)
 

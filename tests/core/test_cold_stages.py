@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
+from meshd.core.books import Books
+from meshd.core.candidate import Candidate, Observation
 from meshd.core.ids import NodeId
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import NodeProfile, Telemetry, WarmStages
 from meshd.core.node_view import NodeView
-from tests.core.builders import request, warm
+from meshd.core.regret import Regret
+from meshd.core.run_queue import RunQueue
+from meshd.core.settings import Settings
+from tests.core.builders import power, request, warm
 from tests.core.parts import cut_tier, member, mesh, seen, slower
 
 FAST = replace(cut_tier((0.002, 0.002, 0.100), (1000, 1000)), load_s=0.4)
@@ -42,6 +48,27 @@ def test_a_split_pays_for_each_end_that_is_cold_though_the_whole_is_warm() -> No
 
 def test_the_cut_whose_ends_are_warm_is_preferred_to_a_slightly_better_one_that_is_cold() -> None:
     assert list(loads_s(telling_of(band=((0, 2),), hub=((2, 3),)))) == ["band", "hub", "band 0-2, hub 2-3"]
+
+
+def test_what_a_cold_split_loses_leaves_out_each_load_at_its_own_nodes_watts() -> None:
+    thrifty, thirsty = (replace(power(on_battery=True), active_watts=watts) for watts in (0.1, 2.0))
+    band, hub = replace(BAND, power=thirsty), replace(HUB, power=thrifty)
+
+    def offered(there: Telemetry) -> tuple[MeshView, Observation, dict[str, Candidate]]:
+        view = mesh(band, hub, bps=1e9)
+        view.own.tell_warm(telling(band, (0, 1)).warm_stages)
+        view.heard(hub.node_id, there, 0.0)
+        told = seen(view, request(input_bytes=2_000, deadline_s=30.0))
+        return view, told, {candidate.place: candidate for candidate in told.candidates}
+
+    _, _, warm_ones = offered(telling(hub, (1, 3)))
+    view, told, cold_ones = offered(Telemetry(warm_stages=()))
+    Regret(Books(view, Settings(), RunQueue(1, 1), [])).look_back(told, cold_ones[SPLIT], 0.0)
+    lost = warm_ones[SPLIT].prediction.cost - warm_ones["hub"].prediction.cost
+    assert lost > 0.0
+    there = view.peer(hub.node_id)
+    assert there is not None
+    assert there.loading.forgone == {FAST.artifact: pytest.approx(lost)}
 
 
 def test_of_a_node_that_does_not_tell_of_stages_the_whole_counts() -> None:

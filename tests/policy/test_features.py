@@ -32,6 +32,7 @@ from tests.core.builders import (
 )
 
 NOW = 5.0
+PREDICTED = CANDIDATE[: column("total_s")]
 
 
 def asked(made: Scheduler, now: float = NOW, **changes: Any) -> Observation:
@@ -67,7 +68,7 @@ def test_what_was_predicted_of_a_candidate_stands_first_in_its_row() -> None:
     seen = features(observation, made.view, NOW)
     for row, candidate in enumerate(observation.candidates):
         predicted = astuple(candidate.prediction)
-        for feature, raw, given in zip(CANDIDATE, predicted, seen.candidates[row], strict=False):
+        for feature, raw, given in zip(PREDICTED, predicted, seen.candidates[row], strict=False):
             assert given == about(feature, raw), feature.name
         total_s = candidate.prediction.total_s
         assert told(seen, row, "total_s") == about(of("total_s"), total_s)
