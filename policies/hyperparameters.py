@@ -32,7 +32,7 @@ class Hyperparameters:
     """Of labels: first beside the heuristic's tracks, then beside those of what was learned from all before."""
     n_label_seeds: int = 60
     """Worlds of each family and round from which decisions are labelled."""
-    look_ahead_s: float = 8.0
+    look_ahead_s: float = 4.0
     label_share: float = 0.4
     lesson_epochs: int = 20
     lesson_rate: float = 1e-3

@@ -7,7 +7,8 @@ they differ by the decision alone.
 
 A try is over when it has come back to the track, as most do within seconds: where the same has been decided at the same
 moments for a while, nothing is left of the difference but what a world forgets more slowly. Played on for a minute all
-the same, 1 to 12 % of labels differ, most of those by who of later requests met a deadline by a hair.
+the same, 1 to 12 % of labels differ, most of those by who of later requests met a deadline by a hair. What no try sees,
+the end of a battery, is in the price of each joule that brings it nearer (``shortage.py``).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
 from policies.env import N_ROWS, Rows, Terms, seen_of
 from policies.scenario import Scenario
+from policies.shortage import Shortages
 from policies.simulator import Choice, Ended, Simulator
 from policies.simulator.costs import Entry
 from policies.simulator.terrain import number_of
@@ -38,7 +40,7 @@ from policies.worlds import Worlds
 class Lookout(Struct, frozen=True, kw_only=True):
     """How labels are made."""
 
-    look_ahead_s: float = 8.0
+    look_ahead_s: float = 4.0
     """Behind the end of the request itself, wherever that is later: who waits is in others' way later, and not less."""
     share: float = 0.4
     """Of decisions that are labelled, at most."""
@@ -143,6 +145,7 @@ class Track(Struct, frozen=True, kw_only=True):
 
     marks: list[Mark]
     entries: list[Entry]
+    shortages: Shortages
     last_s: dict[int, float]
     """When anything was last charged for a request."""
     cost: float
@@ -157,7 +160,8 @@ class Track(Struct, frozen=True, kw_only=True):
             simulator.choose(index)
         entries = simulator.costs.since()
         last_s = {entry.request: entry.at_s for entry in entries}  # They are in the order of time.
-        return cls(marks=marks, entries=entries, last_s=last_s, cost=simulator.costs.cost)
+        shortages = Shortages(scenario, entries)
+        return cls(marks=marks, entries=entries, shortages=shortages, last_s=last_s, cost=simulator.costs.cost)
 
 
 def mark_of(asked: Choice, index: int) -> Mark:
@@ -195,9 +199,11 @@ class _Tries:
         until_s = self._followed(copied, number, number_of(asked.observation.request_id), n_before)
 
         def spent(entries: Sequence[Entry]) -> float:
-            rate_per_s = self._terms.discount_rate_per_s
+            rate_per_s, further = self._terms.discount_rate_per_s, self._track.shortages.price
             return sum(
-                entry.cost * exp(-rate_per_s * (entry.at_s - asked.now)) for entry in entries if entry.at_s < until_s
+                entry.cost * exp(-rate_per_s * (entry.at_s - asked.now)) + further(entry)
+                for entry in entries
+                if entry.at_s < until_s
             )
 
         return spent(copied.costs.since(n_before)) - spent(self._track.entries[n_before:])

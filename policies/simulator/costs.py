@@ -21,6 +21,10 @@ NOBODY = -1
 """Stands for the number of an arrival where joules were taken for none."""
 
 
+BATTERY_EMPTY = "battery_empty"
+"""Code of what was asked of a node without charge."""
+
+
 class Use(IntEnum):
     """What joules were taken for."""
 

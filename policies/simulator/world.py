@@ -11,7 +11,7 @@ from meshd.core.node import DeviceClass
 from meshd.errors import PeerLost
 from policies.scenario import Arrival
 from policies.simulator.agenda import Agenda, Alarm, Deed, Delivery, Empty, Handled, Leave, Loaded, RunEnd, SessionEnd
-from policies.simulator.costs import Costs, Ended
+from policies.simulator.costs import BATTERY_EMPTY, Costs, Ended
 from policies.simulator.device import Device
 from policies.simulator.held import CLIENT, Held
 from policies.simulator.supply import Supply
@@ -87,7 +87,7 @@ class World:
         place = self.terrain.places[arrival.node_id]
         device = self.devices.get(place)
         if place in self.empty:
-            self._write_end(place, number, self.now, code="battery_empty")
+            self._write_end(place, number, self.now, code=BATTERY_EMPTY)
         elif device is not None and not device.is_stalled and not device.is_leaving:
             self.n_open += 1
             device.desk.arrive(arrival.request, CLIENT)
