@@ -36,7 +36,7 @@ from policies.study.runs import Runs
 from policies.study.trial import Trial, play_trial
 from policies.workers import OnRay, RayAddress, Workers, workers_of
 
-_PAPER_WIDTH = 200
+_PAPER_WIDTH = 210
 """Of what goes to a file, in letters."""
 
 

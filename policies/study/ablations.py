@@ -1,7 +1,7 @@
 """What parts of a policy and of its guard are worth, as far as that can be had without training anew.
 
-A network whose features are hidden was trained with them, and relies on them: one trained without might lose less. So
-what hiding costs says what the network goes by, and at most what the features are worth.
+A network whose features are hidden was trained with them, and relies on them. So what hiding costs says what the
+network goes by; to one that is trained without them they may be worth less.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Ablations(Struct, frozen=True, kw_only=True):
     lead = (
         "One thing is changed at a time, with nothing trained anew. Hidden features of candidates are their mean over"
         " what may be chosen, those of the decision the middle of what training saw; the guard sees them as they are. A"
-        " network relies on what it was trained with: one trained without might lose less. Gains are over the policy as"
-        " it is served, of a request; joules are of the nodes with a battery. Families weigh alike."
+        " network relies on what it was trained with: to one trained without it may be worth less. Gains are over the"
+        " policy as it is served, of a request; joules are of the nodes with a battery. Families weigh alike."
     )
 
     @classmethod

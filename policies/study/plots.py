@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from meshd.policy.guard import Why
 from model_registry.convert.report.drawing import ACCENT, INK, LINE, QUIET, drawn
@@ -21,6 +21,7 @@ _STYLE = {"font.size": 9, "ytick.labelcolor": INK}
 _COLOURS = (ACCENT, INK, QUIET)
 """Of the policy and of the rules beside it."""
 _MARKS = ("o", "s", "^")
+_MOST_TICKS = 5
 _LEAST_SPAN = 0.02
 _OFTEN = 0.1
 """Of decisions: a point at which the guard stands in that often is no longer the policy's."""
@@ -60,7 +61,7 @@ def _curves_svg(scores: Scores, unique: str) -> str:
         axes.margins(x=0.1, y=0.12)
         _spread_out(axes)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=False))
+        axes.locator_params(axis="x", nbins=_MOST_TICKS)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
         axes.grid(visible=True, color=LINE, linewidth=0.5)
         axes.legend(frameon=False, fontsize=8)
@@ -127,6 +128,7 @@ def _rows_svg(rows: Mapping[str, Mapping[str, Estimate]], across: str, unique: s
         axes.grid(visible=True, axis="x", color=LINE, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.locator_params(axis="x", nbins=_MOST_TICKS)
         axes.set_xlabel(across)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(_MARKS), frameon=False, fontsize=8)
