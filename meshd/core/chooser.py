@@ -71,17 +71,17 @@ class Chooser:
         self._explanations.add(life.story, life.choice)
         offer, may_wait = life.offer, observation.wait_s is not None
         if offer is not None and offer.index is not None and offer.may_wait is may_wait:
-            self.follow(life, offer.index, offer.policy, now=now)
+            self.follow(life, offer.index, offer.policy, now=now, note=offer.note)
             if life.state is not State.AWAITING:  # What is sent is watched from then on.
                 self.watch(life)
         else:
             self._ask(life, observation, now)
 
-    def settle(self, life: Life, index: int, policy: str) -> None:
+    def settle(self, life: Life, index: int, policy: str, *, note: str = "") -> None:
         """Have the same chosen whenever the offer is taken up again."""
         if life.offer is not None:
             assert life.choice is not None, "a choosing request has a choice"
-            life.offer.index, life.offer.policy = index, policy
+            life.offer.index, life.offer.policy, life.offer.note = index, policy, note
             life.offer.may_wait = life.choice.observation.wait_s is not None
 
     def observe(self, life: Life, now: float) -> Observation:

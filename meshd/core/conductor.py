@@ -120,7 +120,7 @@ class Conductor:
             self._chooser.wait(life, life.choice.observation.wait_s, chosen, now)
         elif 0 <= chosen.index < len(candidates) and candidates[chosen.index].allowed:
             if chosen.is_steady:
-                self._chooser.settle(life, chosen.index, chosen.policy)
+                self._chooser.settle(life, chosen.index, chosen.policy, note=chosen.note)
             self._chooser.follow(life, chosen.index, chosen.policy, now=now, note=chosen.note)
         else:
             self._chooser.follow_heuristic(life, f"{chosen.policy} chose {chosen.index}, which is not allowed", now)

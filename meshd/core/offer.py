@@ -25,5 +25,7 @@ class Offer(Struct, kw_only=True):
     index: int | None = None
     """What the policy chooses; none until it has said so for good."""
     policy: str = ""
+    note: str = ""
+    """What it said of that."""
     may_wait: bool = False
     """Whether it could have answered to wait: asked otherwise, it may say something else."""

@@ -44,13 +44,14 @@ from tests.core.parts import life_of
 
 RUN_S = 0.002
 FAR_S = 10.0
+NOTE = "so said the policy"
 
 
 def handle(made: Scheduler, event: events.Event, now: float) -> list[Command]:
     """Handle an event and let a policy that always says the same answer what it is asked."""
     told: list[Command] = []
     for command in made.handle(event, now):
-        plan = replace(chosen(command), is_steady=True) if isinstance(command, ChoosePlan) else None
+        plan = replace(chosen(command), is_steady=True, note=NOTE) if isinstance(command, ChoosePlan) else None
         told += [command] if plan is None else handle(made, plan, now)
     return told
 
@@ -96,13 +97,13 @@ def test_the_next_request_that_asks_the_same_is_offered_the_same_and_told_so() -
     assert following.weighed_ago_s == pytest.approx(first.weighed_ago_s + 0.05)
 
 
-def test_a_policy_that_always_says_the_same_is_asked_once_and_named_each_time() -> None:
+def test_a_policy_that_always_says_the_same_is_asked_once_and_named_each_time_with_what_it_noted() -> None:
     made = at_rest()
     (started,) = made.handle(arrived("next", deadline_s=FAR_S), 0.6)
     assert isinstance(started, RunStage)
     story = made.explanations.get(RequestId("next"))
     assert story is not None
-    assert [(choice.index, choice.policy) for choice in story.choices] == [(0, "test")]
+    assert [(choice.index, choice.policy, choice.note) for choice in story.choices] == [(0, "test", NOTE)]
 
 
 def test_any_other_policy_is_asked_about_every_request() -> None:
