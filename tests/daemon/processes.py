@@ -47,13 +47,14 @@ def until(condition: Callable[[], T | None], what: str, patience_s: float = PATI
 
 
 def check_climbed(result: Result, enough: str) -> None:
-    """Fail unless a request went from tier to tier until one was enough, each at the node of its class.
+    """Fail unless a request went up from tier to tier until one was enough, each at the node of its class.
 
-    Where it began is for links and models of microseconds to say.
+    Where it began, and whether it left one out, is for the policy, links and models of microseconds to say.
     """
     nodes = [hop.node for hop in result.route]
-    begun = CASCADE.index(nodes[0])
-    assert nodes == list(CASCADE[begun : max(begun, CASCADE.index(enough)) + 1])
+    ranks, least = [CASCADE.index(node) for node in nodes], CASCADE.index(enough)
+    assert ranks == sorted(set(ranks)), nodes
+    assert [rank >= least for rank in ranks] == [False] * (len(ranks) - 1) + [True], nodes
     assert (result.tier.value, result.degraded) == (nodes[-1], False)
 
 
