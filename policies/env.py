@@ -56,11 +56,12 @@ class Seen(NamedTuple):
 def seen_of(asked: Choice) -> Seen:
     """Return what a policy sees of a decision."""
     found = features(asked.observation, asked.view, asked.now)
-    shown = np.flatnonzero(found.mask[:-1]).tolist()
+    shown = [way for way in found.ways if way != WAIT]
     seen, mask = np.zeros(N_ROWS * N_CANDIDATE + N_CONTEXT, dtype=np.float32), np.zeros(N_ROWS, dtype=bool)
     rows = seen[:-N_CONTEXT].reshape(N_ROWS, N_CANDIDATE)
-    rows[: len(shown)], rows[-1], seen[-N_CONTEXT:] = found.candidates[shown], found.candidates[-1], found.context
-    mask[: len(shown)], mask[-1] = True, found.mask[-1]
+    rows[: len(shown)], seen[-N_CONTEXT:], mask[: len(shown)] = found.candidates[: len(shown)], found.context, True
+    if len(shown) < len(found.ways):
+        rows[-1], mask[-1] = found.candidates[-1], True
     return Seen(seen, mask, shown)
 
 

@@ -28,4 +28,5 @@ class ScoredPolicy:
     def choose(self, observation: Observation, view: MeshView, now: float) -> int:
         """Return the index of the candidate with the highest logit, or WAIT."""
         seen = features(observation, view, now)
-        return seen.choice(self._logits_of(seen.candidates[None], seen.context[None])[0])
+        logits = self._logits_of(seen.candidates[None], seen.context[None])
+        return seen.ways[int(logits.argmax())]

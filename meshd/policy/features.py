@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import nsmallest
-from math import inf
+from functools import cache
 from struct import pack
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from meshd.core.node_view import NodeView
 from meshd.core.plan import RAW
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
-from meshd.policy.layout import CANDIDATE, CONTEXT, MOST_SHOWN, N_CANDIDATE, Bend, Feature, block, column
+from meshd.policy.layout import CANDIDATE, CONTEXT, MOST_SHOWN, N_CANDIDATE, N_CONTEXT, Bend, column
 
 _RULE = LeastExpectedCost()
 
@@ -30,9 +29,6 @@ _LONG_S = 600.0
 _N_PREDICTED = 14
 """Fields of a prediction that the table begins with."""
 
-_NOTHING = (0.0,) * N_CANDIDATE
-
-
 _Place = tuple[NodeView, tuple[float, ...], tuple[float, ...]]
 """A node with the figures of it that are bent, and those that are not."""
 
@@ -41,18 +37,13 @@ class Features(NamedTuple):
     """What a network is given about one decision."""
 
     candidates: NDArray[np.float32]
-    """float32[candidates + 1, features], waiting in the last row."""
+    """float32[ways, features], a row for each that it may choose and for no other."""
     context: NDArray[np.float32]
     """float32[features]"""
-    mask: NDArray[np.bool_]
-    """bool[candidates + 1]: what may be chosen. At most MOST_SHOWN candidates, and waiting."""
+    ways: tuple[int, ...]
+    """Indices of the candidates in the rows, MOST_SHOWN at most; behind them WAIT, where that is allowed."""
     rule: int
     """Which candidate the heuristic would take."""
-
-    def choice(self, logits: NDArray[np.float32]) -> int:
-        """Return the index of the candidate with the highest of ``float32[candidates + 1]``, or WAIT: its last row."""
-        best = int(np.where(self.mask, logits, -inf).argmax())
-        return WAIT if best == len(self.mask) - 1 else best
 
 
 def features(observation: Observation, view: MeshView, now: float) -> Features:
@@ -60,24 +51,25 @@ def features(observation: Observation, view: MeshView, now: float) -> Features:
     rule = _RULE.choose(observation)
     rule_cost = observation.candidates[rule].prediction.cost
     near = _near(observation, rule)
-    mask = [index in near for index in range(len(observation.candidates))]
-    flat: list[float] = []
-    rows = _Rows(observation, view, now, rule_cost)
-    for index, candidate in enumerate(observation.candidates):
-        flat += rows.row(candidate, is_rule=index == rule) if mask[index] else _NOTHING
-    flat += rows.waiting()
-    context = _context(observation, view, now, rule_cost=rule_cost)
-    mask.append(observation.wait_s is not None)
-    return Features(_CANDIDATES.bent(flat), _CONTEXTS.bent(context)[0], np.array(mask, np.bool_), rule)
+    rows, flat = _Rows(observation, view, now, rule_cost), list[float]()
+    for index in near:
+        flat += rows.row(observation.candidates[index], is_rule=index == rule)
+    if observation.wait_s is not None:
+        flat += rows.waiting(observation.wait_s)
+        near.append(WAIT)
+    flat += _context(observation, view, now, rule_cost=rule_cost)
+    return Features(*_bender(len(near)).bent(flat), tuple(near), rule)
 
 
-def _near(observation: Observation, rule: int) -> set[int]:
-    """Return the heuristic's choice and the cheapest others that no rule forbids."""
+def _near(observation: Observation, rule: int) -> list[int]:
+    """Return the heuristic's choice and the cheapest others that no rule forbids, in the order of the candidates."""
     candidates = observation.candidates
-    others = [index for index, one in enumerate(candidates) if one.reason is None and index != rule]
-    if len(others) >= MOST_SHOWN:
-        others = nsmallest(MOST_SHOWN - 1, others, key=lambda index: candidates[index].prediction.cost)
-    return {rule, *others}
+    allowed = [index for index, one in enumerate(candidates) if one.reason is None]
+    if len(allowed) <= MOST_SHOWN:
+        return allowed
+    allowed.remove(rule)
+    others = sorted(allowed, key=lambda index: candidates[index].prediction.cost)
+    return sorted((rule, *others[: MOST_SHOWN - 1]))
 
 
 class _Rows:
@@ -126,11 +118,8 @@ class _Rows:
             *linears,
         )
 
-    def waiting(self) -> tuple[float, ...]:
-        """Return the row of waiting, all zeros where that is not allowed."""
-        wait_s = self._observation.wait_s
-        if wait_s is None:
-            return _NOTHING
+    def waiting(self, wait_s: float) -> tuple[float, ...]:
+        """Return the row of waiting."""
         row = [0.0] * N_CANDIDATE
         row[_TOTAL_S], row[_SLACK_S], row[_IS_ALLOWED], row[_IS_WAIT] = wait_s, self._remaining_s - wait_s, 1.0, 1.0
         return tuple(row)
@@ -225,27 +214,26 @@ def _context(observation: Observation, view: MeshView, now: float, *, rule_cost:
 
 
 class _Bender:
-    """Bends raw figures by a table."""
+    """Bends all raw figures of a decision at once: so many rows one after the other, and the context behind them."""
 
-    def __init__(self, table: tuple[Feature, ...]) -> None:
-        self._width = len(table)
+    def __init__(self, n_rows: int) -> None:
+        table = CANDIDATE * n_rows + CONTEXT
+        self._form = n_rows, N_CANDIDATE
         self._scales = np.array([1.0 / feature.unit for feature in table])
         self._most = np.array([feature.most for feature in table])
-        self._least = -self._most
-        self._logs, self._signed = block(table, Bend.LOG), block(table, Bend.SIGNED)
+        self._least = np.array([0.0 if feature.bend is Bend.LOG else -feature.most for feature in table])
+        self._is_linear = np.array([feature.bend is Bend.LINEAR for feature in table])
 
-    def bent(self, flat: Sequence[float]) -> NDArray[np.float32]:
-        """Return rows of raw figures as a network is given them: float32[rows, features]."""
+    def bent(self, flat: Sequence[float]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return candidates and context as a network is given them."""
         packed = pack(f"{len(flat)}d", *flat)  # Half of what np.array takes for a list.
-        rows = np.frombuffer(packed, np.float64).reshape(-1, self._width) * self._scales
-        logs, signed = rows[:, self._logs], rows[:, self._signed]
-        np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
-        if signed.size:
-            np.copysign(np.log1p(np.abs(signed)), signed, out=signed)
-        np.minimum(rows, self._most, out=rows)
-        clipped: NDArray[np.float64] = np.maximum(rows, self._least, out=rows)
-        return clipped.astype(np.float32)
+        raw = np.frombuffer(packed, np.float64) * self._scales
+        bent = np.copysign(np.log1p(np.abs(raw)), raw)
+        np.copyto(bent, raw, where=self._is_linear)
+        np.maximum(np.minimum(bent, self._most, out=bent), self._least, out=bent)
+        figures = bent.astype(np.float32)
+        return figures[:-N_CONTEXT].reshape(self._form), figures[-N_CONTEXT:]
 
 
-_CANDIDATES, _CONTEXTS = _Bender(CANDIDATE), _Bender(CONTEXT)
+_bender = cache(_Bender)
 _TOTAL_S, _SLACK_S, _IS_ALLOWED, _IS_WAIT = map(column, ("total_s", "slack_s", "is_allowed", "is_wait"))

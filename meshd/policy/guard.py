@@ -103,7 +103,7 @@ class _Range:
 
     def __init__(self, table: tuple[Feature, ...], ranges: Ranges, tolerance: float) -> None:
         self._names = [feature.name for feature in table]
-        # Rows of what may not be chosen are zeros, and so are columns that say nothing of waiting.
+        # Of waiting, most columns say nothing: they are zeros.
         low = np.array([min(0.0, ranges[name][0]) for name in self._names], np.float32)
         high = np.array([max(0.0, ranges[name][1]) for name in self._names], np.float32)
         margin = tolerance * np.maximum(high - low, 1.0)

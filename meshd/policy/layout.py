@@ -1,8 +1,8 @@
 """What a policy sees, column by column: names, units and scales. What is trained on another table cannot be served.
 
 A raw figure becomes ``x = figure / unit``, bent where it spans orders of magnitude, then clipped. Columns of one bend
-stand together, so that each is applied to a block at once. A row of what may not be chosen is all zeros, its
-``is_allowed`` included.
+stand together. What may not be chosen has no row; where training wants equally many rows of every decision, it adds
+zeros, which ``is_allowed`` tells from the others.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Self
 
@@ -67,10 +68,10 @@ class LearnedPolicy:
     def decide(self, seen: Features) -> int:
         """Return the same for features that were computed already."""
         logits = self._logits(seen.candidates, seen.context)
-        choice = seen.choice(logits)
-        if not np.isfinite(logits[choice]):
-            raise PolicyFailed(f"policy {self.name} gave a logit of {logits[choice]}.")
-        return choice
+        best = logits.argmax()
+        if not isfinite(logits[best]):
+            raise PolicyFailed(f"policy {self.name} gave a logit of {logits[best]}.")
+        return seen.ways[best]
 
     def _logits(self, candidates: NDArray[np.float32], context: NDArray[np.float32]) -> NDArray[np.float32]:
         try:

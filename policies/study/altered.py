@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from meshd.core.candidate import WAIT
 from meshd.policy.features import Features
 from meshd.policy.layout import CANDIDATE, CONTEXT, Feature, column
 from meshd.policy.learned import LearnedPolicy
@@ -61,7 +62,7 @@ class Altered(LearnedPolicy):
         """Return what the network is given of a decision."""
         seen = seen if self._n_ways is None else narrowed(seen, self._n_ways)
         candidates, context = seen.candidates.copy(), seen.context.copy()
-        cells = np.ix_(np.flatnonzero(seen.mask[:-1]), self._candidate_columns)
+        cells = np.ix_(np.array(_candidate_rows(seen)), self._candidate_columns)
         candidates[cells] = candidates[cells].mean(axis=0)
         context[self._context_columns] = self._middles
         return seen._replace(candidates=candidates, context=context)
@@ -69,12 +70,16 @@ class Altered(LearnedPolicy):
 
 def narrowed(seen: Features, n_ways: int) -> Features:
     """Return a decision between fewer ways: the heuristic's choice, the cheapest others by prediction, and waiting."""
-    others = np.flatnonzero(seen.mask[:-1])
-    others = others[others != seen.rule]
-    near = others[np.argsort(seen.candidates[others, _COST], kind="stable")][: n_ways - 1]
-    mask = np.zeros_like(seen.mask)
-    mask[seen.rule], mask[near], mask[-1] = True, True, seen.mask[-1]
-    return seen._replace(candidates=np.where(mask[:, None], seen.candidates, np.float32(0.0)), mask=mask)
+    rule = seen.ways.index(seen.rule)
+    others = [row for row in _candidate_rows(seen) if row != rule]
+    others.sort(key=lambda row: float(seen.candidates[row, _COST]))
+    waits = [row for row, way in enumerate(seen.ways) if way == WAIT]
+    rows = sorted([rule, *others[: n_ways - 1], *waits])
+    return seen._replace(candidates=seen.candidates[rows], ways=tuple(seen.ways[row] for row in rows))
+
+
+def _candidate_rows(seen: Features) -> list[int]:
+    return [row for row, way in enumerate(seen.ways) if way != WAIT]
 
 
 @cache

@@ -92,10 +92,10 @@ def test_rows_are_the_features_that_a_daemon_computes() -> None:
     assert env.asked is not None
     expected = features(env.asked.observation, env.asked.view, env.asked.now)
     rows = seen[:-N_CONTEXT].reshape(-1, N_CANDIDATE)
-    shown = np.flatnonzero(expected.mask[:-1])
-    assert np.array_equal(rows[: len(shown)], expected.candidates[shown])
-    assert not rows[len(shown) : -1].any()
-    assert np.array_equal(rows[-1], expected.candidates[-1])
+    n_shown = len(expected.ways)
+    assert WAIT not in expected.ways
+    assert np.array_equal(rows[:n_shown], expected.candidates)
+    assert not rows[n_shown:].any()
     assert np.array_equal(seen[-N_CONTEXT:], expected.context)
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import astuple, replace
 
 from meshd.core import events
-from meshd.core.candidate import Observation
+from meshd.core.candidate import WAIT, Observation
 from meshd.core.commands import ChoosePlan, RunStage
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
@@ -75,28 +75,27 @@ def test_what_was_predicted_of_a_candidate_stands_first_in_its_row() -> None:
         assert told(seen, row, "slack_s") == about(of("slack_s"), observation.remaining_s - total_s)
 
 
-def test_there_is_a_row_for_each_candidate_and_one_for_waiting() -> None:
+def test_there_is_a_row_for_each_candidate_and_one_for_waiting_behind_them() -> None:
     made = scheduler(watch(), hub())
     observation = asked(made, priority=Priority.BACKGROUND, deadline_s=30.0)
     seen = features(observation, made.view, NOW)
     assert seen.candidates.shape == (len(observation.candidates) + 1, len(CANDIDATE))
     assert seen.context.shape == (len(CONTEXT),)
     assert seen.candidates.dtype == seen.context.dtype == np.float32
-    assert seen.mask.tolist() == [*observation.mask, True]
+    assert seen.ways == (0, 1, WAIT)
     assert [told(seen, row, "is_wait") for row in range(3)] == [0.0, 0.0, 1.0]
     assert observation.wait_s is not None
     assert told(seen, 2, "total_s") == about(of("total_s"), observation.wait_s)
     assert context(seen, "may_wait") == 1.0
 
 
-def test_what_may_not_be_chosen_is_all_zeros() -> None:
+def test_what_may_not_be_chosen_has_no_row() -> None:
     made = scheduler(watch(), phone(), hub())
     observation = asked(made, min_tier=PHONE_TIER)
     seen = features(observation, made.view, NOW)
     assert observation.mask == (False, True, True)
-    assert seen.mask.tolist() == [False, True, True, False]
-    assert [bool(row.any()) for row in seen.candidates] == [False, True, True, False]
-    assert [told(seen, row, "is_allowed") for row in range(4)] == [0.0, 1.0, 1.0, 0.0]
+    assert seen.ways == (1, 2)
+    assert [told(seen, row, "is_allowed") for row in range(2)] == [1.0, 1.0]
 
 
 def test_the_choice_of_the_rule_is_marked_and_all_costs_are_told_against_it() -> None:

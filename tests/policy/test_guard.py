@@ -39,9 +39,8 @@ def costs(asked: Asked) -> list[float]:
 
 def seen_in(asked: Asked) -> tuple[list[float], list[float]]:
     """The ranges of a training that saw this one decision."""
-    told = features(*asked)
-    rows = told.candidates[told.mask]
-    return [*rows.min(axis=0).tolist(), *told.context.tolist()], [*rows.max(axis=0).tolist(), *told.context.tolist()]
+    rows, about, *_ = features(*asked)
+    return [*rows.min(axis=0).tolist(), *about.tolist()], [*rows.max(axis=0).tolist(), *about.tolist()]
 
 
 def test_a_choice_within_the_margins_is_the_policys_own(tmp_path: Path, ask: Ask) -> None:

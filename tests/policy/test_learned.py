@@ -57,7 +57,7 @@ def test_a_network_sees_all_rows_and_the_context_of_one_decision(tmp_path: Path,
     seen = features(*asked)
     assert made.decide(seen) == made.choose(*asked)
     scores = made._logits(seen.candidates, seen.context)
-    assert scores.shape == (4,)
+    assert scores.shape == (len(seen.ways),) == (4,)
     other = made._logits(seen.candidates, seen.context + np.float32(1.0))
     assert not np.allclose(scores, other)
 
