@@ -25,7 +25,7 @@ from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Experience, Kept
 from policies.errors import PoliciesError
 from policies.evaluation.contender import Contender
-from policies.evaluation.play import Minds
+from policies.evaluation.minds import Minds
 from policies.evaluation.summary import Floats, bootstrap, interval
 from policies.scenario import Luck, Scenario, Split, draw, family_names
 from policies.scenario.unlike import Unlike, made_unlike

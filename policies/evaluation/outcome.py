@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from policies.evaluation.counterfactual import Pair
 from policies.scenario import Node, Scenario
 from policies.simulator import Costs, Use
 
@@ -32,6 +33,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """By class: how long real batteries, full at first, last at this draw; the mean of the nodes."""
     costs: dict[int, float]
     """Of each request, by its number."""
+    beside_single: tuple[Pair, ...] = ()
+    """Of requests that were looked at: what each cost, and would have, had it alone gone the single node's way."""
 
     @property
     def reward(self) -> float:
@@ -39,7 +42,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return -self.cost / max(1, self.n_arrivals)
 
 
-def outcome(policy: str, scenario: Scenario, costs: Costs) -> Outcome:
+def outcome(policy: str, scenario: Scenario, costs: Costs, beside_single: tuple[Pair, ...] = ()) -> Outcome:
     """Return what a ledger says."""
     ends = list(costs.ends)
     return Outcome(
@@ -55,6 +58,7 @@ def outcome(policy: str, scenario: Scenario, costs: Costs) -> Outcome:
         joules={device_class.value: joules for device_class, joules in costs.joules_by_class().items()},
         battery_hours=_battery_hours(scenario, costs),
         costs=costs.by_request(),
+        beside_single=beside_single,
     )
 
 

@@ -18,7 +18,7 @@ _DRAWS = 4000
 _SEED = 20261121
 _CONFIDENCE = 95.0
 MARGIN_SHARE, MARGIN_JOULES = 0.1, 0.01
-"""A request is worse than under another policy when it costs more by a tenth and ten millijoules."""
+"""A request is worse off when it costs more by a tenth and ten millijoules."""
 
 Floats = NDArray[np.float64]
 Row = Mapping[int, Outcome]
@@ -40,7 +40,17 @@ class Figures(Struct, frozen=True, kw_only=True):
     joules: dict[str, float]
     """By device class, for requests, mean of a world."""
     worse_than_single: float | None
-    """Share of requests that cost more than under the best single node, beyond the margin; none without it."""
+    """Share of requests that cost more, beyond the margin, than if each alone had gone the best single node's way.
+
+    Families weigh alike; none where no request was looked at. See :mod:`policies.evaluation.counterfactual`.
+    """
+    n_beside_single: int
+    """Of how many requests that is told."""
+    worse_than_single_world: float | None
+    """Share of requests that cost more, beyond the margin, than in a world that the best single node serves alone.
+
+    Two worlds drift apart whoever decides better; beside the share above it tells by how much.
+    """
     battery_hours: dict[str, float]
     """By device class."""
     missed_anomalies: float
@@ -71,7 +81,9 @@ def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
         p99_ms=float(p99),
         deadline_miss=sum(world.n_missed for world in worlds) / n_ended,
         joules=_means([world.joules for world in worlds]),
-        worse_than_single=_worse_than(rows, singles) if singles is not None else None,
+        worse_than_single=_worse_than_single(rows),
+        n_beside_single=sum(len(world.beside_single) for world in worlds),
+        worse_than_single_world=_worse_than(rows, singles) if singles is not None else None,
         battery_hours=_means([world.battery_hours for world in worlds]),
         missed_anomalies=sum(world.n_hidden for world in worlds) / n_ended,
         n_worlds=len(worlds),
@@ -133,5 +145,16 @@ def _worse_than(rows: Sequence[Row], others: Sequence[Row]) -> float:
             mine, theirs = row[seed].costs, other[seed].costs
             both = mine.keys() & theirs.keys()
             n_all += len(both)
-            n_worse += sum(mine[one] > theirs[one] * (1.0 + MARGIN_SHARE) + MARGIN_JOULES for one in both)
+            n_worse += sum(is_worse(mine[one], theirs[one]) for one in both)
     return n_worse / max(1, n_all)
+
+
+def is_worse(cost: float, other: float) -> bool:
+    """Tell whether a request cost more than another way, beyond the margin."""
+    return cost > other * (1.0 + MARGIN_SHARE) + MARGIN_JOULES
+
+
+def _worse_than_single(rows: Sequence[Row]) -> float | None:
+    pairs_of = [[pair for world in row.values() for pair in world.beside_single] for row in rows]
+    shares = [float(np.mean([is_worse(pair.own, pair.single) for pair in pairs])) for pairs in pairs_of if pairs]
+    return float(np.mean(shares)) if shares else None

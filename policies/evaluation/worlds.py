@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from msgspec import Struct
 
 from meshd.core.policy import LeastExpectedCost
+from policies.baselines import SINGLE
 from policies.bounds import Foresight, foresee, least_cost
 from policies.evaluation.contender import Contender
+from policies.evaluation.counterfactual import Counterfactual
+from policies.evaluation.minds import Minds
 from policies.evaluation.outcome import Outcome, outcome
 from policies.evaluation.play import play
 from policies.scenario import Scenario, Split, draw
 from policies.workers import Workers
 
 PLANNER, RELAXATION = "planner", "relaxation"
-_PLANNED_NODES = 12
-"""The planner goes as far ahead as it is told up to this size of mesh; its tries of larger ones end sooner."""
+_MANY_NODES = 12
+"""Up to this size of mesh worlds are copied as often and followed as far as is asked for; of larger ones less."""
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -28,6 +32,8 @@ class World(Struct, frozen=True, kw_only=True):
     contenders: tuple[Contender, ...]
     foresight: Foresight | None = None
     """None: it is not planned."""
+    single_share: float = 0.0
+    """Of requests that are also led by the single node's rule, each alone; in a large mesh of fewer."""
     split: Split | None = None
     traces: Path | None = None
     arrivals: Path | None = None
@@ -45,10 +51,7 @@ class World(Struct, frozen=True, kw_only=True):
 def play_world(world: World) -> list[Outcome]:
     """Return what came of one world under each contender and both bounds."""
     scenario = world.draw()
-    found = [
-        outcome(one.label, scenario, play(scenario, lambda: one.policy(world.family)))  # noqa: B023 - called at once
-        for one in world.contenders
-    ]
+    found = [_contended(world, one, scenario) for one in world.contenders]
     if world.foresight is not None:
         found.append(outcome(PLANNER, scenario, foresee(scenario, LeastExpectedCost(), _of_size(world, scenario))))
     return [*found, _relaxed(scenario)]
@@ -60,10 +63,28 @@ def play_worlds(worlds: Sequence[World], workers: Workers) -> Iterator[list[Outc
         yield outcomes
 
 
+def _contended(world: World, contender: Contender, scenario: Scenario) -> Outcome:
+    single = Minds(lambda: Contender(name=SINGLE).policy(world.family))
+    counterfactual = Counterfactual(single, _sample(scenario, world.single_share * _affordable(scenario)))
+    costs = play(scenario, lambda: contender.policy(world.family), beside=counterfactual)
+    return outcome(contender.label, scenario, costs, counterfactual.pairs(costs))
+
+
+def _sample(scenario: Scenario, share: float) -> list[int]:
+    """Return the numbers of requests that chance picks, the same for all contenders."""
+    drawn = np.random.default_rng(scenario.seed).random(len(scenario.arrivals))
+    return np.flatnonzero(drawn < share).tolist()
+
+
 def _of_size(world: World, scenario: Scenario) -> Foresight:
     assert world.foresight is not None, "only worlds that are planned are asked for"
-    share = min(1.0, _PLANNED_NODES / len(scenario.nodes))
-    return Foresight(horizon_s=world.foresight.horizon_s * share, breadth=world.foresight.breadth)
+    horizon_s = world.foresight.horizon_s * _affordable(scenario)
+    return Foresight(horizon_s=horizon_s, breadth=world.foresight.breadth)
+
+
+def _affordable(scenario: Scenario) -> float:
+    """Return the share of tries that a mesh's size allows: a copy takes as long as there are nodes."""
+    return min(1.0, _MANY_NODES / len(scenario.nodes))
 
 
 def _relaxed(scenario: Scenario) -> Outcome:

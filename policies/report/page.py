@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from policies.baselines import DEFAULT
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 from policies.evaluation.table import HEADS, cells
@@ -34,11 +35,20 @@ def page(result: Result) -> str:
         cards=_cards(result),
         overall=_overall(result),
         heads=HEADS,
+        looked_at=result.overall.policies[result.policy].n_beside_single,
+        drift=_drift(result),
         families=[
             Section(name="all families", rows=_rows(result.overall)),
             *(_section(name, scores, result.policy) for name, scores in result.families.items()),
         ],
     )
+
+
+def _drift(result: Result) -> str:
+    """Return how many requests are dearer than in the single node's world, by the policy and by the rule."""
+    told = {name: result.overall.policies[name].worse_than_single_world for name in (result.policy, DEFAULT)}
+    shares = [f"{share:.1%} of requests cost more under {name}" for name, share in told.items() if share is not None]
+    return " and ".join(shares) or "nothing was compared"
 
 
 def _cards(result: Result) -> list[Card]:

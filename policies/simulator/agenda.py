@@ -97,6 +97,10 @@ class Agenda:
         """Return when the next deed is due; infinity where nothing is."""
         return self._deeds[0][0] if self._deeds else inf
 
+    def carries(self, request: int) -> bool:
+        """Tell whether mail for an arrival is under way."""
+        return any(isinstance(deed, Delivery) and deed.request == request for _, _, deed in self._deeds)
+
     def put(self, at_s: float, deed: Deed) -> None:
         """Put down what is to happen then."""
         self._n_put += 1

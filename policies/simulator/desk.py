@@ -42,6 +42,10 @@ class Desk:
         self._handled_s = -inf
         """When the last of those that came will have been read and checked."""
 
+    def holds(self, request: int) -> bool:
+        """Tell whether something of an arrival is alive here."""
+        return any(entry.number == request for entry in self.held.values())
+
     # -- what others ask ---------------------------------------------------------------------------------------------
 
     def arrive(self, request: Request, asker: int) -> None:

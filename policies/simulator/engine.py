@@ -35,6 +35,10 @@ class Engine:
         self._runs: dict[int, Run] = {}
         self._n_runs = self._n_loading = 0
 
+    def runs_for(self, request: int) -> bool:
+        """Tell whether something of an arrival runs."""
+        return any(number_of(request_id) == request for run in self._runs.values() for request_id, _ in run.members)
+
     def run(self, command: RunStage, held: Mapping[RequestId, Held]) -> None:
         """Run a tier, or some stages of it, for one request."""
         entry = held[command.request_id]

@@ -68,6 +68,10 @@ class Simulator:
         """Return the ledger. It goes on being written; what nodes draw anyhow is in it as of :meth:`settle`."""
         return self._world.costs
 
+    def is_done_with(self, request: int) -> bool:
+        """Tell whether an arrival that came will cost no more: nothing of it is alive, runs or is under way."""
+        return self._world.is_done_with(request)
+
     def settle(self) -> None:
         """Write down what nodes drew anyhow up to now; at the end that is done."""
         self._world.settle()

@@ -51,6 +51,13 @@ class World:
         """Tell whether nobody waits for an answer and nothing runs."""
         return not (self.n_open or self.n_running or self.inbox)
 
+    def is_done_with(self, request: int) -> bool:
+        """Tell whether no node holds or runs anything of an arrival, and nothing of it is under way."""
+        is_at_work = any(
+            device.desk.holds(request) or device.engine.runs_for(request) for device in self.devices.values()
+        )
+        return not (is_at_work or self.agenda.carries(request))
+
     # -- nodes -------------------------------------------------------------------------------------------------------
 
     def start(self, place: int) -> None:

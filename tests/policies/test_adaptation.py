@@ -11,7 +11,7 @@ from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Experience
 from policies.adaptation import Played, World, gains_of
 from policies.evaluation.contender import Contender
-from policies.evaluation.play import Minds
+from policies.evaluation.minds import Minds
 from policies.scenario import Scenario
 from policies.scenario.unlike import Unlike, made_unlike
 from policies.simulator import Simulator

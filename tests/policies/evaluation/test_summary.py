@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from policies.evaluation.counterfactual import Pair
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import result_of
 from policies.evaluation.summary import difference, figures, gap_closed
@@ -39,11 +40,22 @@ def test_families_weigh_alike_however_many_worlds_they_have() -> None:
     assert figures([many, few], None).reward == pytest.approx(-2.0)
 
 
-def test_a_request_is_worse_than_under_the_best_single_node_only_beyond_the_margin() -> None:
+def test_a_request_is_worse_than_by_the_single_nodes_way_only_beyond_the_margin() -> None:
+    pairs = (Pair(1.10, 1.0), Pair(1.12, 1.0), Pair(0.001, 0.0), Pair(0.5, 9.0))
+    one = figures([{0: replace(outcome("a", 0, 10.0), beside_single=pairs)}], None)
+    assert (one.worse_than_single, one.n_beside_single) == (0.25, 4)
+
+
+def test_nothing_is_told_of_the_single_nodes_way_where_no_request_was_looked_at() -> None:
+    one = figures([{0: outcome("a", 0, 10.0)}], None)
+    assert (one.worse_than_single, one.n_beside_single) == (None, 0)
+
+
+def test_a_request_is_worse_than_in_the_single_nodes_world_only_beyond_the_margin() -> None:
     single = {0: outcome("best-single-node", 0, 10.0)}
     ours = outcome("a", 0, 10.0)
     dearer = replace(ours, costs={**ours.costs, 0: 1.10, 1: 1.12})
-    assert figures([{0: dearer}], [single]).worse_than_single == pytest.approx(0.1)
+    assert figures([{0: dearer}], [single]).worse_than_single_world == pytest.approx(0.1)
 
 
 def test_the_gap_is_measured_on_the_worlds_that_were_planned() -> None:
