@@ -81,7 +81,7 @@ class Ablations(Struct, frozen=True, kw_only=True):
         return cls(
             policy=Path(policy).stem,
             command=command,
-            n_worlds=runs.n_worlds,
+            n_worlds=runs.n_worlds(runs.families),
             arms={name: _ablation(runs, name) for name in names},
             families={
                 family: {name: gain(runs, name, WHOLE, [family]) for name in names if name != WHOLE}

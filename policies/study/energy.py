@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from meshd.policy.guard import Why
 from policies.baselines import DEFAULT
+from policies.errors import PoliciesError
 from policies.page import Card
 from policies.study.arm import Arm, contenders
 from policies.study.curve import Curve
@@ -91,14 +92,21 @@ class Energy(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, runs: Runs, policy: str, command: str) -> Self:
-        """Return the study of what was played."""
+        """Return the study of what was played, in families whose nodes have batteries.
+
+        Raises:
+            PoliciesError: there is no such family.
+        """
         scoring = _Scoring(runs, list(contenders(policy)))
+        families = [family for family, joules in scoring.rule_joules.items() if joules > 0.0]
+        if not families:
+            raise PoliciesError("No node with a battery did anything in these families.", hint="Name others.")
         return cls(
             policy=scoring.names[0],
             command=command,
-            n_worlds=runs.n_worlds,
-            families={family: scoring.scores([family]) for family in runs.families},
-            overall=scoring.scores(runs.families),
+            n_worlds=runs.n_worlds(families),
+            families={family: scoring.scores([family]) for family in families},
+            overall=scoring.scores(families),
         )
 
     def cards(self) -> list[Card]:
@@ -143,7 +151,7 @@ class _Scoring:
         self._runs = runs
 
     @cached_property
-    def _rule_joules(self) -> dict[str, float]:
+    def rule_joules(self) -> dict[str, float]:
         """Return what a request takes by the rule at weight 1, by family."""
         return {one: self._runs.estimate(_arm(DEFAULT), JOULES, [one]).value for one in self._runs.families}
 
@@ -168,7 +176,7 @@ class _Scoring:
         return Curve(joules=joules, misses=misses)
 
     def _share(self, run: Run) -> float:
-        return run.joules / self._rule_joules[run.family]
+        return run.joules / self.rule_joules[run.family]
 
     def _points(self, name: str, curve: Curve, families: Sequence[str]) -> list[Point]:
         return [

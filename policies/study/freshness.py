@@ -51,7 +51,7 @@ class Freshness(Struct, frozen=True, kw_only=True):
         return cls(
             policy=names[0],
             command=command,
-            n_worlds=runs.n_worlds,
+            n_worlds=runs.n_worlds(runs.families),
             families={family: _worths(runs, names, [family]) for family in runs.families},
             overall=_worths(runs, names, runs.families),
         )

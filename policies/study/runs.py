@@ -55,10 +55,9 @@ class Runs:
         """Return their names."""
         return list(dict.fromkeys(family for _, family in self._runs))
 
-    @property
-    def n_worlds(self) -> int:
-        """Return how many worlds each arm has played."""
-        return len({(run.family, run.seed) for runs in self._runs.values() for run in runs})
+    def n_worlds(self, families: Sequence[str]) -> int:
+        """Return how many worlds of some families each arm has played."""
+        return sum(max(len(runs) for (_, of), runs in self._runs.items() if of == family) for family in families)
 
     def sample(self, arm: str, of: Of, families: Sequence[str]) -> Floats:
         """Return the mean of a figure, families weighing alike, and the means of redraws: ``float64[1 + draws]``."""

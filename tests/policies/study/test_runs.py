@@ -25,7 +25,7 @@ def test_families_weigh_alike_however_many_worlds_they_have() -> None:
     many = [run("ours", seed, misses=0.2) for seed in range(9)]
     runs = Runs([*many, run("ours", 0, "home", misses=0.4)])
     assert runs.estimate("ours", MISSES, runs.families).value == pytest.approx(0.3)
-    assert (runs.families, runs.n_worlds) == (["home", "night"], 10)
+    assert (runs.families, runs.n_worlds(runs.families)) == (["home", "night"], 10)
 
 
 def test_it_does_not_matter_in_which_order_worlds_came() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from policies.errors import NoPolicy
+from policies.errors import NoPolicy, PoliciesError
 from policies.study import ablations, energy, freshness
 from policies.study.__main__ import app
 from policies.study.ablations import WHOLE, Ablations
@@ -62,6 +62,14 @@ def test_a_policy_that_always_misses_more_than_the_rule_is_not_compared_at_equal
     assert equal.fewer_joules is None
     assert equal.misses is not None
     assert equal.misses.value == 0.5
+
+
+def test_families_without_a_battery_say_nothing_of_joules() -> None:
+    both = [*traded(0.2, "night", 1.0), *traded(0.2, "rack", 0.0)]
+    study = Energy.of(Runs(both), POLICY, "a command")
+    assert (list(study.families), study.n_worlds) == (["night"], 4)
+    with pytest.raises(PoliciesError, match="battery"):
+        Energy.of(Runs(traded(0.2, "rack", 0.0)), POLICY, "a command")
 
 
 def test_what_fresher_knowledge_is_worth_is_the_difference_to_heartbeats() -> None:
