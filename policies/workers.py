@@ -8,45 +8,30 @@ travel by their names, so they belong in modules.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
-import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
-from importlib import import_module
 from itertools import islice
 from multiprocessing import get_context
 from os import getpid
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from traceback import format_exception
-from types import ModuleType
 from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 from msgspec import Struct
 
-from model_registry.extra import installing
-from policies.errors import PoliciesError, TaskFailed, WorkersUnusable
+from policies.errors import PoliciesError, TaskFailed
+from policies.hands import Handle, Hands, Lost, first_line
+from policies.ray_tasks import ray_tasks
 
 Task = TypeVar("Task")
 Came = TypeVar("Came")
-Handle = TypeVar("Handle")
 
 OnRay = Annotated[bool, typer.Option("--ray", help="On Ray instead of a pool: on this machine, unless told where.")]
 RayAddress = Annotated[str | None, typer.Option(help="Of a Ray cluster, host:port; --ray goes without saying.")]
-
-_OBJECTS_BYTES = 128 * 2**20
-"""What a local Ray may hold of tasks and results; more goes to a file. Ray takes a third of the memory otherwise."""
-_AGENT_WITHIN_MS = "60000"
-"""Ray's own limit for its agents is missed where a machine is busy."""
-_REACHED_WITHIN_S = 10.0
-"""Ray itself tries for two minutes before it says that nobody answers."""
-_SHIPPED = ("meshd", "model_registry", "policies")
-"""Packages that a cluster gets from here, so that what runs there is what was asked for."""
 
 
 class Workers(Protocol):
@@ -90,7 +75,7 @@ class Ray(Struct, frozen=True):
         self, work: Callable[[Task], Came], tasks: Iterable[Task], *, name: Callable[[Task], str] = str
     ) -> Iterator[tuple[Task, Came]]:
         """Yield every task with what came of it, in the order in which they end."""
-        return _each(_ray_tasks(self), work, tasks, name)
+        return _each(ray_tasks(self.n_processes, self.address), work, tasks, name)
 
 
 def workers_of(n_processes: int, *, ray: bool = False, address: str | None = None) -> Workers:
@@ -138,35 +123,8 @@ def _came(came: Came | _Failure, name: str) -> Came:
     return came
 
 
-class _Lost(Exception):
-    """A process gave nothing back; the text says what the library says of it."""
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
-class _Hands(Protocol[Handle]):
-    """What takes tasks up, as a pool's processes and Ray each do it."""
-
-    @property
-    def room(self) -> int:
-        """Return how many tasks may be under way."""
-        ...
-
-    def begin(self, attempt: Callable[[], Any]) -> Handle: ...
-
-    def ended(self, handles: Sequence[Handle]) -> Sequence[Handle]:
-        """Wait until some have ended, and return these."""
-        ...
-
-    def result(self, handle: Handle) -> Any:
-        """Return what came of one that has ended; raises _Lost where nothing did."""
-        ...
-
-
 def _each(
-    opened: AbstractContextManager[_Hands[Handle]],
+    opened: AbstractContextManager[Hands[Handle]],
     work: Callable[[Task], Came],
     tasks: Iterable[Task],
     name: Callable[[Task], str],
@@ -183,10 +141,10 @@ def _each(
                 yield task, _result(hands, handle, name(task))
 
 
-def _result(hands: _Hands[Handle], handle: Handle, name: str) -> Any:
+def _result(hands: Hands[Handle], handle: Handle, name: str) -> Any:
     try:
         came = hands.result(handle)
-    except _Lost as lost:
+    except Lost as lost:
         hint = f"If it was killed for want of memory: with fewer processes each has more. {lost}"
         raise TaskFailed(f"'{name}' was lost with the process that ran it.", hint=hint) from lost
     return _came(came, name)
@@ -239,7 +197,7 @@ class _Processes:
         try:
             return handle.result()
         except Exception as error:  # BrokenProcessPool, or whatever says that a result cannot travel.
-            raise _Lost(_first_line(error)) from error
+            raise Lost(first_line(error)) from error
 
 
 @contextmanager
@@ -249,101 +207,3 @@ def _processes(n_processes: int) -> Iterator[_Processes]:
         for process in processes:
             ends.callback(process.end)
         yield _Processes(processes)
-
-
-class _RayTasks:
-    """Tasks of a Ray that runs."""
-
-    def __init__(self, ray: ModuleType) -> None:
-        self._ray = ray
-        # A task that dies is told at once: it would most likely die again.
-        self._run = ray.remote(num_cpus=1, max_retries=0)(_run)
-
-    @property
-    def room(self) -> int:
-        """Return how many tasks may be under way: one waits behind each that runs."""
-        return 2 * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-
-    def begin(self, attempt: Callable[[], Any]) -> Any:
-        """Begin a task."""
-        return self._run.remote(attempt)
-
-    def ended(self, handles: Sequence[Any]) -> Sequence[Any]:
-        """Wait until some have ended."""
-        ended: list[Any] = self._ray.wait(list(handles), num_returns=1)[0]
-        return ended
-
-    def result(self, handle: Any) -> Any:
-        """Return what came of a task."""
-        try:
-            return self._ray.get(handle)
-        except self._ray.exceptions.RayError as error:
-            raise _Lost(_first_line(error)) from error
-
-
-def _run(attempt: Callable[[], Any]) -> Any:
-    return attempt()
-
-
-@contextmanager
-def _ray_tasks(wished: Ray) -> Iterator[_RayTasks]:
-    with ExitStack() as ends:
-        if wished.address is None:
-            folder = ends.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
-            ray = _locked_ray()
-            ends.callback(ray.shutdown)
-            _start(ray, wished.n_processes, folder)
-        else:
-            ray = _imported_ray()
-            ends.callback(ray.shutdown)
-            _join(ray, wished.address)
-        yield _RayTasks(ray)
-
-
-def _imported_ray() -> ModuleType:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # It reports to its makers otherwise.
-    try:
-        return import_module("ray")
-    except ModuleNotFoundError as error:
-        hint = f"Run: {installing('ray')}. Without it a pool of processes does the same on this machine."
-        raise WorkersUnusable(f"--ray needs '{error.name}', which is not installed.", hint=hint) from error
-
-
-def _locked_ray() -> ModuleType:
-    """Let nobody else in: Ray listens on every address of the machine, and whoever has the token runs anything.
-
-    It reads both as it is imported, once for as long as the process lives.
-    """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())
-    os.environ.setdefault("RAY_agent_register_timeout_ms", _AGENT_WITHIN_MS)
-    return _imported_ray()
-
-
-def _start(ray: ModuleType, n_processes: int, folder: str) -> None:
-    """Start a Ray of our own, without a dashboard, whose files go when it does."""
-    try:
-        ray.init(
-            num_cpus=n_processes,
-            object_store_memory=_OBJECTS_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            _temp_dir=folder,
-        )
-    except Exception as error:  # Ray raises no narrower one where a process of its own does not come up in time.
-        hint = "Try again when the machine has less to do; a pool of processes does the same."
-        raise WorkersUnusable(f"Ray does not start here: {_first_line(error)}", hint=hint) from error
-
-
-def _join(ray: ModuleType, address: str) -> None:
-    """Have a cluster take in what runs here, packages and all."""
-    host, _, port = address.rpartition("/")[2].rpartition(":")
-    packages = [str(Path(str(import_module(name).__file__)).parent) for name in _SHIPPED]
-    try:
-        socket.create_connection((host, int(port)), _REACHED_WITHIN_S).close()
-        ray.init(address=address, runtime_env={"py_modules": packages}, log_to_driver=False, logging_level="error")
-    except (OSError, RuntimeError, ValueError) as error:
-        message = f"There is no Ray cluster at {address} that lets us in: {_first_line(error)}."
-        hint = "Start one with 'ray start --head', name it as host:port, and put its token into RAY_AUTH_TOKEN."
-        raise WorkersUnusable(message, hint=hint) from error

@@ -1,23 +1,18 @@
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
-from importlib.util import find_spec
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from time import sleep
 
 import pytest
 
-from policies.errors import FileUnusable, TaskFailed, WorkersUnusable
+from policies.errors import FileUnusable, TaskFailed
 from policies.workers import Pool, Ray, Workers, in_order, workers_of
 
-NEEDS_RAY = pytest.mark.skipif(find_spec("ray") is None, reason="tasks on Ray need the `ray` extra")
 FOREVER_S = 600.0
 
 
@@ -120,49 +115,3 @@ def test_a_command_line_gets_a_pool_unless_it_asks_for_ray() -> None:
     assert workers_of(3) == Pool(3)
     assert workers_of(3, ray=True) == Ray(3)
     assert workers_of(3, address="hub:6379") == Ray(3, "hub:6379")
-
-
-def test_ray_that_is_not_installed_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(WorkersUnusable, match=r"'ray', which is not installed.*\[ray\]"):
-        list(Ray().each(square, [1]))
-
-
-# A process of its own: Ray keeps what it read from the environment for as long as a process lives.
-ON_RAY = """
-import json, os, sys
-from policies.errors import PoliciesError
-from policies.workers import Ray
-from tests.policies.test_workers import named, square
-
-def told(workers, tasks):
-    came = []
-    try:
-        for _, result in workers.each(square, tasks, name=named):
-            came.append(result)
-    except PoliciesError as error:
-        came.append(error.message)
-    return came
-
-told_of = [told(Ray(1), [7, 8, 5]), told(Ray(address="127.0.0.1:9"), [1])]
-print(json.dumps([*told_of, sys.modules["ray"].is_initialized(), os.environ["RAY_USAGE_STATS_ENABLED"]]))
-"""
-
-
-@NEEDS_RAY
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_ray_gives_results_tells_whom_it_lost_and_leaves_nothing(tmp_path: Path) -> None:
-    outcome = subprocess.run(
-        [sys.executable, "-c", ON_RAY],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
-    came, unreachable, is_left, reports = json.loads(outcome.stdout.splitlines()[-1])
-    if "timed out during startup" in str(came):
-        pytest.skip("Ray gives itself 30 s to start, which this machine was too busy for")
-    assert unreachable[0].startswith("There is no Ray cluster at 127.0.0.1:9 that lets us in")
-    assert came == [49, 64, "'world 5' was lost with the process that ran it."]
-    assert (is_left, reports, list(tmp_path.iterdir())) == (False, "0", [])
