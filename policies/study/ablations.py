@@ -30,18 +30,18 @@ _NO_BOUND = 1e9
 _HEADS = ("what is changed", "J a request", *GAIN_HEADS, "unlike training", "too dear")
 
 GUARD: Mapping[str, Alteration] = {
-    "chooses nothing dearer than the rule": Alteration(margin_factor=0.0),
-    "a quarter of the margins of cost": Alteration(margin_factor=0.25),
-    "four times the margins of cost": Alteration(margin_factor=4.0),
-    "no margins of cost": Alteration(margin_factor=_NO_BOUND),
-    "nothing beyond what training saw": Alteration(tolerance_factor=0.0),
-    "whatever training saw": Alteration(tolerance_factor=_NO_BOUND),
+    "margins of cost: 0": Alteration(margin_factor=0.0),
+    "margins of cost: a quarter": Alteration(margin_factor=0.25),
+    "margins of cost: fourfold": Alteration(margin_factor=4.0),
+    "margins of cost: none": Alteration(margin_factor=_NO_BOUND),
+    "ranges seen: exactly": Alteration(tolerance_factor=0.0),
+    "ranges seen: any": Alteration(tolerance_factor=_NO_BOUND),
 }
 """Other limits of the guard."""
 WAYS: Mapping[str, Alteration] = {
-    "the rule's choice, or waiting": Alteration(n_ways=1),
-    "two ways": Alteration(n_ways=2),
-    "three ways": Alteration(n_ways=3),
+    "ways: the rule's, waiting": Alteration(n_ways=1),
+    "ways: 2, waiting": Alteration(n_ways=2),
+    "ways: 3, waiting": Alteration(n_ways=3),
 }
 """Fewer to choose among; more it was never shown."""
 HIDDEN: Mapping[str, Alteration] = {f"hidden: {name}": Alteration(hides=hides) for name, hides in GROUPS.items()}

@@ -10,13 +10,14 @@ from typing import Self
 
 from msgspec import Struct
 
+from meshd.policy.guard import Why
 from policies.page import Card
 from policies.study.arm import Arm, contenders
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import REWARD, Estimate, Runs
 from policies.study.sheet import Sheet, bounds, value
 
-_HEADS = ("family", "policy", "J by heartbeats", *GAIN_HEADS)
+_HEADS = ("family", "policy", "J by heartbeats", *GAIN_HEADS, "then unlike training")
 
 
 class Worth(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class Worth(Struct, frozen=True, kw_only=True):
     """Reward by heartbeats alone."""
     gain: Gain
     """Of replies over that."""
+    fallbacks: dict[str, float]
+    """Shares of decisions by heartbeats alone, by why."""
 
 
 class Freshness(Struct, frozen=True, kw_only=True):
@@ -70,11 +73,7 @@ class Freshness(Struct, frozen=True, kw_only=True):
     def sheets(self) -> list[Sheet]:
         """Return one table."""
         families = {"all families": self.overall} | self.families
-        rows = [
-            [family, name, f"{-one.stale.value:.4f}", *gain_cells(one.gain)]
-            for family, by in families.items()
-            for name, one in by.items()
-        ]
+        rows = [[family, name, *_cells(one)] for family, by in families.items() for name, one in by.items()]
         return [Sheet(title="what fresher knowledge is worth", heads=_HEADS, rows=rows, n_names=2)]
 
 
@@ -97,4 +96,12 @@ def _worths(runs: Runs, names: Sequence[str], families: Sequence[str]) -> dict[s
 
 def _worth(runs: Runs, name: str, families: Sequence[str]) -> Worth:
     fresh, stale = (_arm(name, is_fresh=is_fresh) for is_fresh in (True, False))
-    return Worth(stale=runs.estimate(stale, REWARD, families), gain=gain(runs, fresh, stale, families))
+    return Worth(
+        stale=runs.estimate(stale, REWARD, families),
+        gain=gain(runs, fresh, stale, families),
+        fallbacks=runs.fallbacks(stale, families),
+    )
+
+
+def _cells(one: Worth) -> list[str]:
+    return [f"{-one.stale.value:.4f}", *gain_cells(one.gain), f"{one.fallbacks.get(Why.UNLIKE, 0.0):.1%}"]

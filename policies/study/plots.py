@@ -21,7 +21,7 @@ _STYLE = {"font.size": 9, "ytick.labelcolor": INK}
 _COLOURS = (ACCENT, INK, QUIET)
 """Of the policy and of the rules beside it."""
 _MARKS = ("o", "s", "^")
-_MOST_TICKS = 5
+_MOST_TICKS = 4
 _LEAST_SPAN = 0.02
 _OFTEN = 0.1
 """Of decisions: a point at which the guard stands in that often is no longer the policy's."""
@@ -101,7 +101,7 @@ def _ablations_plots(study: Ablations) -> list[Plot]:
     hidden = {name.removeprefix("hidden: "): gains[name] for name in HIDDEN}
     others = {name: gain for name, gain in gains.items() if name not in HIDDEN}
     ranked = dict(sorted(hidden.items(), key=lambda entry: entry[1][study.policy].value))
-    across = "gained over the policy as it is served"
+    across = "gained, of a request's cost"
     return [
         Plot(svg=_rows_svg(others, across, "others"), caption="The guard, fewer ways, and the rules in its place."),
         Plot(
@@ -127,7 +127,7 @@ def _rows_svg(rows: Mapping[str, Mapping[str, Estimate]], across: str, unique: s
         axes.spines.left.set_visible(False)
         axes.grid(visible=True, axis="x", color=LINE, linewidth=0.5)
         axes.set_axisbelow(True)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
         axes.locator_params(axis="x", nbins=_MOST_TICKS)
         axes.set_xlabel(across)
         if axes.get_legend_handles_labels()[0]:
