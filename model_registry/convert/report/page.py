@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from model_registry.advice.recommendation import Advice
 from model_registry.advice.remarks import remarks
+from model_registry.convert.rendering import rendered
 from model_registry.convert.report import content
 from model_registry.convert.report.plot import Point, pareto_svg
 from model_registry.convert.sweep import Sweep
@@ -34,14 +34,8 @@ def write_page(sweep: Sweep, advice: Sequence[Advice], path: Path) -> None:
 
 def page(sweep: Sweep, advice: Sequence[Advice]) -> str:
     """Return the report as HTML; whatever a stranger's file says is text there, never markup."""
-    environment = Environment(
-        loader=PackageLoader("model_registry.convert.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    written: str = environment.get_template("page.html").render(
+    return rendered(
+        __package__,
         sweep=sweep,
         draft=sweep.draft,
         advice=[(each, content.there(each)) for each in advice],
@@ -57,7 +51,6 @@ def page(sweep: Sweep, advice: Sequence[Advice]) -> str:
         took=duration(sweep.took_s),
         date=sweep.draft.lifecycle.imported or dt.datetime.now(tz=dt.UTC).date(),
     )
-    return written
 
 
 def _plots(sweep: Sweep) -> list[Plot]:
