@@ -14,6 +14,8 @@ from meshd.policy.learned import LearnedPolicy
 SHIPPED = "shipped"
 SHIPPED_PATH = Path(__file__).parent / "shipped" / "policy.onnx"
 
+_INSTALL_AGAIN = 'Install meshd again, or set scheduler.policy = "least-expected-cost", which needs no file.'
+
 
 class Served(Struct, frozen=True, kw_only=True):
     """What serves, and why it is not what was asked for, if it is not."""
@@ -29,9 +31,9 @@ def served(asked: str, *, shipped: Path = SHIPPED_PATH) -> Served:
     """Return what is to be served for a setting: ``shipped``, ``least-expected-cost``, or the path of a file."""
     if asked == LeastExpectedCost.name:
         return Served(policy=LeastExpectedCost())
-    if asked == SHIPPED and not shipped.parent.exists():
-        return Served(policy=LeastExpectedCost(), note="this meshd comes without a learned policy")
+    is_shipped = asked == SHIPPED
     try:
-        return Served(policy=Guard(LearnedPolicy.load(shipped if asked == SHIPPED else Path(asked))))
+        return Served(policy=Guard(LearnedPolicy.load(shipped if is_shipped else Path(asked))))
     except PolicyUnusable as error:
-        return Served(policy=LeastExpectedCost(), note=error.message.rstrip("."), problem=error)
+        problem = PolicyUnusable(error.message, hint=_INSTALL_AGAIN) if is_shipped else error
+        return Served(policy=LeastExpectedCost(), note=error.message.rstrip("."), problem=problem)

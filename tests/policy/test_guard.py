@@ -14,7 +14,6 @@ from meshd.policy.guard import Fallback, Guard, Why
 from meshd.policy.layout import CANDIDATE, CONTEXT, N_CANDIDATE, column, context_column
 from meshd.policy.learned import LearnedPolicy
 from meshd.policy.record import Limits
-from meshd.policy.served import Served, served
 from tests.core.builders import HUB_TIER
 from tests.policy.conftest import Ask, Asked
 
@@ -122,22 +121,3 @@ def test_waiting_is_held_to_the_bounds_of_core_alone(tmp_path: Path, ask: Ask) -
     made = guard(tmp_path, linear(liking(is_wait=9.0)), limits=strict)
     assert made.choose(*ask(priority=Priority.BACKGROUND, deadline_s=30.0)) == WAIT
     assert made.fallback is None
-
-
-def test_a_file_that_is_named_is_served_and_guarded(tmp_path: Path) -> None:
-    found = served(str(saved(tmp_path, linear(DEAR), name="mine")))
-    assert isinstance(found.policy, Guard)
-    assert (found.policy.name, found.problem) == ("mine", None)
-
-
-def test_the_shipped_policy_is_served_by_name(tmp_path: Path) -> None:
-    assert served("shipped", shipped=saved(tmp_path, linear(DEAR), name="house")).policy.name == "house"
-
-
-def test_the_heuristic_is_served_where_it_is_asked_for_and_says_so_where_it_stands_in(tmp_path: Path) -> None:
-    assert served("least-expected-cost").problem is None
-    found = served(str(tmp_path / "none.onnx"))
-    assert isinstance(found, Served)
-    assert found.policy.name == "least-expected-cost"
-    assert found.problem is not None
-    assert found.problem.message.endswith("none.toml cannot be read: No such file or directory.")
