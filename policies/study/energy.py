@@ -86,7 +86,7 @@ class Energy(Struct, frozen=True, kw_only=True):
         "Prices of seconds and misses are divided by the weight of a joule, and the same worlds are played again;"
         " nothing was trained or tuned anew for that. Joules are of the nodes with a battery, as shares of what the"
         " rule takes at weight 1 in the same family. Curves are compared there, each by its best points with lines"
-        " between them; where some redraws of worlds have no such point, of how many an interval is is said. Families"
+        " between them; an interval that is said to be of a share is of those redraws whose curves get there. Families"
         " weigh alike."
     )
 
@@ -234,7 +234,13 @@ def _cards(name: str, one: Equal) -> list[Card]:
         ),
         Card(
             title=f"{name}, at equal misses",
-            figure=f"{value(one.fewer_joules, '.1%')} fewer joules",
-            text=f"than by the rule where it misses {one.at_misses:.2%}; 95 %: {bounds(one.fewer_joules, '+z.1%')}",
+            figure=_fewer(one.fewer_joules),
+            text=f"than the rule's, where it misses {one.at_misses:.2%}; 95 %: {bounds(one.fewer_joules, '+z.1%')}",
         ),
     ]
+
+
+def _fewer(joules: Estimate | None) -> str:
+    if joules is None:
+        return "no such point"
+    return f"{abs(joules.value):.1%} {'fewer' if joules.value >= 0.0 else 'more'} joules"

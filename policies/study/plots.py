@@ -62,7 +62,7 @@ def _curves_svg(scores: Scores, unique: str) -> str:
         _spread_out(axes)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.locator_params(axis="x", nbins=_MOST_TICKS)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(visible=True, color=LINE, linewidth=0.5)
         axes.legend(frameon=False, fontsize=8)
         axes.set_xlabel("joules of nodes with a battery; the rule's at 1 are 100 %")
