@@ -7,7 +7,7 @@ from heapq import nsmallest
 from itertools import product
 from math import inf
 
-from meshd.core.encodings import Passage
+from meshd.core.encodings import Passage, seconds_of
 from meshd.core.estimate import Estimate
 from meshd.core.link import Link
 from meshd.core.node import HostedTier, PeerLink
@@ -131,11 +131,6 @@ class Chains:
             codecs=sender.codecs & receiver.codecs,
             lossless=self._cost.request.lossless,
         )
-
-
-def seconds_of(passage: Passage | None) -> float:
-    """Return what a way takes; nothing where there is none to go."""
-    return passage.seconds if passage is not None else 0.0
 
 
 def _believed(told: PeerLink) -> Link:

@@ -41,6 +41,11 @@ class Passage(Struct, frozen=True, kw_only=True, gc=False):
     """There and back, encoding and decoding included."""
 
 
+def seconds_of(passage: Passage | None) -> float:
+    """Return what a way takes; nothing where there is none to go."""
+    return passage.seconds if passage is not None else 0.0
+
+
 class _Misfits(NamedTuple):
     """Sendings in a row that had no form in a codec and went raw instead."""
 

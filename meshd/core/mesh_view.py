@@ -210,6 +210,7 @@ class MeshView:
         node = self._known(ended_at)
         if node is not None and (node.handling or abs(taken.misfit_s) >= HANDLING_S):
             self.drifts.handling += node.handling.learn(taken, now)
+            node.was_handling_learned = True
             beyond_s = node.handling.beyond_s(taken.artifact, taken.cuts, taken.n_bytes, taken.parts_s) or 0.0
             self._noticed.saw((ended_at, taken.artifact, taken.cuts, taken.size), beyond_s, least=HANDLING_S)
 

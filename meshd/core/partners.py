@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import nsmallest
+from math import inf
 
 from msgspec import Struct
 
 from meshd.core.cost import CostModel
-from meshd.core.encodings import Passage
+from meshd.core.encodings import Passage, seconds_of
 from meshd.core.node import HostedTier
 from meshd.core.node_view import NodeView, Prospect
 from meshd.core.privacy import open_cuts
@@ -73,16 +74,28 @@ class Partners:
     def _bounds_s(
         self, hosts: Iterable[tuple[NodeView, HostedTier]]
     ) -> Iterator[tuple[float, int, NodeView, HostedTier]]:
-        """Yield the least seconds of any split with each peer: the head's wait is over before the tail's begins."""
+        """Yield the least seconds of any split with each peer: the head's wait is over before the tail's begins.
+
+        What such requests take beyond their parts is in them, which may be less than nothing.
+        """
         here, wait_s, prospect_of = self.here, self.cost.wait_s, self._prospects.of
         least_head_s = here.seconds[0][self.cuts[0]] * self.items
         least_here_s = here.said_s + min(here.head_loads_s) + least_head_s * here.crowd
         usable = self.cost.view.membership.usable
+        others_s = self.cost.view.own.handling.of_others_s(self.own.artifact, inf)
         for number, (node, hosted) in enumerate(hosts):
             if node.profile.node_id in usable:
                 best = prospect_of(node, hosted)
                 there_s = wait_s(node, 0.0) if node.telemetry.backlog_s else 0.0
-                yield max(least_here_s + best.least_s, there_s + best.least_tail_s), number, node, hosted
+                beyond_s = self._least_handling_s(node, hosted, best) if node.was_handling_learned else others_s
+                yield max(least_here_s + best.least_s, there_s + best.least_tail_s) + beyond_s, number, node, hosted
+
+    def _least_handling_s(self, node: NodeView, hosted: HostedTier, best: Prospect) -> float:
+        """Return what a split with a peer that somebody has asked takes beyond its parts at least."""
+        heads_s, passages, items = self.here.seconds[0], best.passages, self.items
+        tails_s = node.times.spans(hosted, self.cost.item_bytes).seconds
+        parts_s = ((cut, (heads_s[cut] + tails_s[cut][-1]) * items + seconds_of(passages[cut])) for cut in best.cuts)
+        return min((self.cost.handling_s(node, self.own, (cut,), whole_s) for cut, whole_s in parts_s), default=0.0)
 
     def stations(self, hosts: Iterable[tuple[NodeView, HostedTier]]) -> Iterator[Station]:
         """Yield the peers that no rule forbids to receive what crosses a cut."""

@@ -15,9 +15,9 @@ from operator import itemgetter
 from msgspec import Struct
 
 from meshd.core.candidate import Candidate
-from meshd.core.chains import Chains, seconds_of
+from meshd.core.chains import Chains
 from meshd.core.cost import CostModel, Onward
-from meshd.core.encodings import Passage
+from meshd.core.encodings import Passage, seconds_of
 from meshd.core.gain import Bar
 from meshd.core.life import Reached
 from meshd.core.node import HostedTier
@@ -111,8 +111,7 @@ class Splitter:
         """Return for each of the best peers its soonest split, and its cheapest one if that is another.
 
         Peers come in the order of the least seconds that they could take, were they idle; once that is more than what
-        the last of the best takes, or than any may take, the rest need not be looked at. They are ordered by their
-        parts: a way that was learned to be quicker than these may be passed over where there are many peers.
+        the last of the best takes, or than any may take, the rest need not be looked at.
         """
         found: list[list[Found]] = []
         for least_s, node, hosted in promising:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from meshd.core.candidate import Candidate, Mask, Observation
 from meshd.core.cost import Here
 from meshd.core.gain import LEAST_GAIN
+from meshd.core.handling import Taken
 from meshd.core.life import Reached
 from meshd.core.mesh_view import MeshView
 from meshd.core.node import HostedTier
@@ -231,6 +232,25 @@ def test_a_thousand_nodes_are_thinned_to_the_best_and_the_best_is_among_them() -
     assert best(told).place == "band 0-2, fastest 2-4"
     assert "fastest" in masks(told)
     assert "band" in masks(told)
+
+
+def test_of_many_peers_the_one_whose_way_was_learned_to_be_the_quickest_is_offered_though_its_parts_are_not() -> None:
+    rivals = [member(f"rival-{number}", MODEL) for number in range(40)]
+    view = mesh(member("band", SLOW), *rivals, member("kitchen", slower(MODEL, 1.2)), bps=4e7)
+    parts_s = 0.025 + RTT_S + 25_000 * 8 / 4e7 + 1.2 * 0.0025
+    taken = Taken(
+        artifact=MODEL.artifact,
+        cuts=(2,),
+        n_bytes=PICTURE.input_bytes,
+        parts_s=parts_s,
+        beyond_s=0.0,
+        took_s=0.7 * parts_s,
+    )
+    for second in range(30):
+        view.learn_handling(node_id("kitchen"), taken, float(second))
+    told = best(seen(view, PICTURE))
+    assert told.place == "band 0-2, kitchen 2-4"
+    assert told.prediction.total_s == pytest.approx(0.7 * parts_s, rel=0.01)
 
 
 seconds = st.floats(1e-4, 0.1)
