@@ -13,9 +13,10 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from policies.env import Terms
-from policies.labels import Labels, Lookout, Track, joined_labels, label_world
+from policies.labels import Labels, Lookout, joined_labels, label_world
 from policies.scenario import Scenario
 from policies.simulator import Simulator
+from policies.tries import Track
 from tests.policies.simulator.worlds import arrival, scenario
 from tests.policies.small_worlds import minute
 
