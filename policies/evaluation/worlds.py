@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from meshd.core.policy import LeastExpectedCost
-from policies.baselines import SINGLE
+from policies.baselines import DEFAULT, SINGLE
 from policies.bounds import Foresight, foresee, least_cost
 from policies.evaluation.contender import Contender
 from policies.evaluation.counterfactual import Counterfactual
@@ -22,6 +22,8 @@ from policies.workers import Workers
 PLANNER, RELAXATION = "planner", "relaxation"
 _MANY_NODES = 12
 """Up to this size of mesh worlds are copied as often and followed as far as is asked for; of larger ones less."""
+_CLOSELY, _CURSORILY = frozenset({DEFAULT, "provident"}), 0.1
+"""Whose requests are held against the single node's way as often as those of the policy, and the share for others."""
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -33,7 +35,10 @@ class World(Struct, frozen=True, kw_only=True):
     foresight: Foresight | None = None
     """None: it is not planned."""
     single_share: float = 0.0
-    """Of requests that are also led by the single node's rule, each alone; in a large mesh of fewer."""
+    """Of requests that are also led by the single node's rule, each alone; in a large mesh of fewer.
+
+    That is for the first contender and for those of :data:`_CLOSELY`; of the others it is a tenth.
+    """
     split: Split | None = None
     traces: Path | None = None
     arrivals: Path | None = None
@@ -64,8 +69,10 @@ def play_worlds(worlds: Sequence[World], workers: Workers) -> Iterator[list[Outc
 
 
 def _contended(world: World, contender: Contender, scenario: Scenario) -> Outcome:
+    is_close = contender == world.contenders[0] or contender.name in _CLOSELY
+    share = world.single_share * (1.0 if is_close else _CURSORILY) * _affordable(scenario)
     single = Minds(lambda: Contender(name=SINGLE).policy(world.family))
-    counterfactual = Counterfactual(single, _sample(scenario, world.single_share * _affordable(scenario)))
+    counterfactual = Counterfactual(single, _sample(scenario, share))
     costs = play(scenario, lambda: contender.policy(world.family), beside=counterfactual)
     return outcome(contender.label, scenario, costs, counterfactual.pairs(costs))
 
