@@ -319,7 +319,7 @@ class CostModel:
     ) -> float:
         """Return what requests that end on a node take beyond their parts; as whole runs here, where none has yet."""
         own, request = self.view.own.handling, self.request
-        if not own and not node.handling:
+        if not (own.is_known or node.handling.is_known):
             return 0.0
         n_bytes = request.input_bytes if items is None else request.input_bytes * items / request.batch
         known_s = node.handling.beyond_s(hosted.artifact, cuts, n_bytes, parts_s)

@@ -94,6 +94,8 @@ class Handling:
         self._ways: dict[_WayKey, _Way] = {}
         self._kinds: dict[_KindKey, Estimate] = {}
         """Seconds beyond the parts, of all ways of a model that are split, and of it whole."""
+        self.is_known = False
+        """Whether anything is: a decision asks a thousand nodes."""
 
     def beyond_s(self, artifact: ArtifactHash, cuts: Cuts, n_bytes: float, parts_s: float) -> float | None:
         """Return what a way takes beyond its parts, which may be negative; none where nothing is known of its kind.
@@ -127,6 +129,7 @@ class Handling:
             return False
         kind = kind or Estimate.prior(0.0, now)
         self._kinds[kind_key] = kind.updated(min(taken.misfit_s, parts_s), now)
+        self.is_known = True
         return taken.took_s is not None and self._learn_way(taken, taken.took_s, kind, now)
 
     def _learn_way(self, taken: Taken, took_s: float, kind: Estimate, now: float) -> bool:
@@ -144,15 +147,13 @@ class Handling:
         self._ways = {key: replace(way, took=way.took.forgotten(now, way.parts_s)) for key, way in ways.items()}
         kinds = {key: known for key, known in self._kinds.items() if now - known.at_s < _REMEMBERED_S}
         self._kinds = {key: known.forgotten(now, 0.0) for key, known in kinds.items()}
+        self.is_known = bool(kinds)
 
     def forget_all(self) -> None:
         """Know nothing."""
         self._ways.clear()
         self._kinds.clear()
-
-    def __bool__(self) -> bool:
-        """Tell whether anything is known."""
-        return bool(self._kinds)
+        self.is_known = False
 
 
 def _beyond_s(kind: Estimate, parts_s: float) -> float:

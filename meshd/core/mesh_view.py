@@ -208,9 +208,8 @@ class MeshView:
     def learn_handling(self, ended_at: NodeId, taken: Taken, now: float) -> None:
         """Take in what a request took, and on which node it ended."""
         node = self._known(ended_at)
-        if node is not None and (node.handling or abs(taken.misfit_s) >= HANDLING_S):
+        if node is not None and (node.handling.is_known or abs(taken.misfit_s) >= HANDLING_S):
             self.drifts.handling += node.handling.learn(taken, now)
-            node.was_handling_learned = True
             beyond_s = node.handling.beyond_s(taken.artifact, taken.cuts, taken.n_bytes, taken.parts_s) or 0.0
             self._noticed.saw((ended_at, taken.artifact, taken.cuts, taken.size), beyond_s, least=HANDLING_S)
 
@@ -342,7 +341,7 @@ class MeshView:
         """Let go of times that were learned a while ago; done between requests, so that none waits for it."""
         self.encodings.forget(now)
         for node in self.nodes():
-            if node.learned or node.times.is_learned or node.handling:
+            if node.learned or node.times.is_learned or node.handling.is_known:
                 node.forget(now)
                 self._noticed.changed()
 

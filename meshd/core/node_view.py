@@ -56,8 +56,6 @@ class NodeView(Struct, kw_only=True):
     """The same for ranges of stages."""
     handling: Handling = field(default_factory=Handling)
     """What requests took, that ended there, beyond their runs and ways."""
-    was_handling_learned: bool = False
-    """Whether anything may be known of it: a decision asks a thousand nodes."""
     loading: Loading = field(default_factory=Loading)
     links: dict[str, PeerLink] = {}
     """What it tells of its own links, by the beginning of the other's id."""

@@ -48,7 +48,7 @@ class Partners:
         self.by_name = cost.view.hosting.partners_of(own)
         self.here = cost.station(cost.view.own, own)
         self._rules = rules
-        self._is_handled_here = bool(cost.view.own.handling)
+        self._is_handled_here = cost.view.own.handling.is_known
         self.input_bytes = 0 if cost.request.partial is not None else cost.request.input_bytes
         self._prospects = Prospects(
             cost.view,
@@ -87,7 +87,7 @@ class Partners:
             if node.profile.node_id in usable:
                 best = prospect_of(node, hosted)
                 there_s = wait_s(node, 0.0) if node.telemetry.backlog_s else 0.0
-                beyond_s = self._least_handling_s(node, hosted, best) if node.was_handling_learned else others_s
+                beyond_s = self._least_handling_s(node, hosted, best) if node.handling.is_known else others_s
                 yield max(least_here_s + best.least_s, there_s + best.least_tail_s) + beyond_s, number, node, hosted
 
     def _least_handling_s(self, node: NodeView, hosted: HostedTier, best: Prospect) -> float:
@@ -120,7 +120,7 @@ class Partners:
                 joules += before.radio_joules(passage.n_bytes) * before.weight
                 joules += station.radio_joules(passage.n_bytes) * station.weight
             before = station
-        if self._is_handled_here or before.node.handling:
+        if self._is_handled_here or before.node.handling.is_known:
             cuts = tuple([first for _, first, _, _ in way if first])
             until_s += self.cost.handling_s(before.node, self.own, cuts, parts_s)
         cost = joules + until_s * self.cost.price_watts + delay_s * self.cost.delay_watts

@@ -148,7 +148,8 @@ class Splitter:
         head_crowd, tail_crowd = here.crowd, station.crowd
         radio = here.byte_joules * here.weight + station.byte_joules * station.weight
         here_joules, there_joules = here.work_joules * here.weight, station.work_joules * station.weight
-        handling_s, is_handled = self._cost.handling_s, self._view.own.handling or station.node.handling
+        handling_s = self._cost.handling_s
+        is_handled = self._view.own.handling.is_known or station.node.handling.is_known
         ways: list[tuple[float, float, int]] = []
         for cut in prospect.cuts:
             passage = passages[cut]

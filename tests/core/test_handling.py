@@ -42,7 +42,7 @@ def expected_s(handling: Handling, cuts: Cuts, parts_s: float = 0.020, n_bytes: 
 def test_a_millisecond_is_not_worth_remembering_and_what_was_remembered_may_become_less() -> None:
     handling = Handling()
     taught(handling, WHOLE, 0.020 + LEAST_S / 2)
-    assert (bool(handling), handling.beyond_s(A, WHOLE, SIZE, 0.020)) == (False, None)
+    assert (handling.is_known, handling.beyond_s(A, WHOLE, SIZE, 0.020)) == (False, None)
     taught(handling, WHOLE, 0.030)
     taught(handling, WHOLE, 0.020)
     assert expected_s(handling, WHOLE) == pytest.approx(0.020, rel=0.01)
@@ -129,7 +129,7 @@ def test_it_is_forgotten_where_nothing_confirms_it() -> None:
     assert 0.020 < expected_s(handling, WHOLE) < before_s
     for second in range(150, 600):
         handling.forget(float(second))
-    assert not handling
+    assert not handling.is_known
 
 
 def weighed(view: MeshView) -> dict[str, tuple[float, float]]:
@@ -179,7 +179,7 @@ def test_what_the_run_itself_took_is_not_counted_again() -> None:
     made = scheduler(BAND, KITCHEN)
     for number in range(1, 5):
         ran_here(made, until_s=0.040, number=number, began_s=float(number))
-    assert not made.view.own.handling
+    assert not made.view.own.handling.is_known
 
 
 def test_requests_that_are_under_way_together_tell_nothing_of_what_their_way_takes_as_a_whole() -> None:

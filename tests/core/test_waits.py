@@ -277,7 +277,7 @@ def test_seconds_of_a_wait_are_told_as_queue_and_teach_nothing() -> None:
     assert isinstance(ended, Finish)
     assert isinstance(ended.outcome, Answer)
     assert ended.outcome.timings.queue_s == pytest.approx(4.0)
-    assert not made.view.own.handling
+    assert not made.view.own.handling.is_known
 
 
 def test_an_answer_that_comes_back_from_a_peer_tells_the_wait() -> None:
