@@ -51,7 +51,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
     arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,
     planner_seeds: Annotated[
-        int, typer.Option(help="Worlds of each family that are planned; it takes minutes each.")
+        int, typer.Option(help="Worlds of each family that are planned; each takes as long as 250 that are played.")
     ] = 2,
     planner_horizon_s: Annotated[float, typer.Option(help="How far the planner tries.")] = 60.0,
     single_share: Annotated[

@@ -1,81 +1,86 @@
 """A planner that sees the future: it tries each way on a copy of the world and keeps what turned out best.
 
-Receding horizon: at each decision every promising candidate is chosen in a copy of the simulator, which goes on by a
-rule of thumb for ``horizon_s``, with the true bandwidth, arrivals, scores and incidents of the scenario; the cheapest
-is taken in the world itself. That is one step of policy improvement on the rule (rollout: Bertsekas 2013), so it is
-better than the rule and not the best there is: a lower bound of what foresight is worth, and an upper one of what
-a policy without it may hope for in practice.
+Receding horizon: at each decision every promising way is tried beside the track of a rule of thumb, with the true
+bandwidth, arrivals, scores and incidents of the scenario, and the cheapest is taken in the world itself. That is one
+step of policy improvement on the rule (rollout: Bertsekas 2013), so it is better than the rule and not the best there
+is: a lower bound of what foresight is worth, and an upper one of what a policy without it may hope for in practice.
 
-A try that ends early does not see what it leaves behind: charge that a battery lacks later, a hub that all find busy,
-requests that still wait. Requests that are open at the horizon are charged for the time that they have waited by then;
-the rest shows only in a long horizon. Up to the end of the world is best, where time allows it.
+A try goes on until it is back on the track, or for ``horizon_s`` behind the end of its request. What it leaves behind
+for later than that shows only in a long horizon; but the end of a battery is in the price of each joule that brings it
+nearer (``policies/shortage.py``). Up to the end of the world is best, where time allows it.
 """
 
 from __future__ import annotations
-
-from itertools import takewhile
 
 from msgspec import Struct
 
 from meshd.core.candidate import WAIT, Observation
 from meshd.core.policy import Policy
-from policies.baselines.rungs import allowed, least
+from policies.baselines.rungs import allowed
 from policies.scenario import Scenario
 from policies.simulator import Choice, Costs, Simulator
-
-_LONGEST_OPEN_S = 600.0
-"""No deadline of a world is later; who is open for longer never asked, for its device was away."""
+from policies.tries import Reach, Track, Tries
 
 
 class Foresight(Struct, frozen=True, kw_only=True):
     """How far and how broadly it looks."""
 
     horizon_s: float = 90.0
-    """How far each try goes on; infinity: to the end."""
+    """How far behind the end of its request a try goes on that does not come back; infinity: to the end."""
     breadth: int = 4
-    """Candidates that are tried: the cheapest predicted, the rule's own choice, and to wait."""
+    """Candidates that are tried: the cheapest predicted, beside the rule's own choice and to wait."""
+    settled_s: float = 4.0
+    settled_decisions: int = 12
+    """A try is back on the track after so long, and so many decisions in a row, that are the track's."""
+
+    @property
+    def reach(self) -> Reach:
+        """Return how far a try goes."""
+        return Reach(look_ahead_s=self.horizon_s, settled_s=self.settled_s, settled_decisions=self.settled_decisions)
 
 
 def foresee(scenario: Scenario, rule: Policy, foresight: Foresight) -> Costs:
     """Return what came of a world that was planned with its future known; ``rule`` must have no memory."""
     simulator = Simulator(scenario)
+    planner = Planner(simulator, rule, foresight)
     while (choice := simulator.next_choice()) is not None:
-        simulator.choose(best_of(simulator, choice, rule, foresight))
+        planner.choose(simulator, choice)
     return simulator.costs
 
 
-def best_of(simulator: Simulator, choice: Choice, rule: Policy, foresight: Foresight) -> int:
-    """Return the index, or WAIT, that costs least within the horizon; the rule's own on a tie."""
-    usual = rule.choose(choice.observation, choice.view, choice.now)
-    indices = _worth_trying(choice.observation, usual, foresight.breadth)
-    if len(indices) == 1:
-        return usual
-    until_s = choice.now + foresight.horizon_s
-    return least(indices, [_tried(simulator, index, rule, until_s) for index in indices])
+class Planner:
+    """Leads one world."""
+
+    def __init__(self, simulator: Simulator, rule: Policy, foresight: Foresight) -> None:
+        self._rule = rule
+        self._foresight = foresight
+        self._follow(simulator)
+
+    def choose(self, simulator: Simulator, choice: Choice) -> None:
+        """Take what costs least; the rule's own on a tie."""
+        usual = self._track.marks[self._number].choice
+        tries, number = self._tries, self._number
+        further = {usual: 0.0}
+        for way in _worth_trying(choice.observation, usual, self._foresight.breadth):
+            further[way] = tries.further_cost(simulator, choice, number, way)
+        best = min(further, key=lambda way: further[way])
+        simulator.choose(best)
+        if best == usual:
+            self._number += 1
+        else:
+            self._follow(simulator)
+
+    def _follow(self, simulator: Simulator) -> None:
+        """See what the rule makes of the world from here."""
+        self._track = Track.ahead(simulator.copy(), self._rule)
+        self._tries = Tries(self._track, self._rule, self._foresight.reach)
+        self._number = 0
+        """Of the next decision, on the track."""
 
 
 def _worth_trying(observation: Observation, usual: int, breadth: int) -> list[int]:
-    """Return the rule's own choice and the cheapest others."""
+    """Return the cheapest candidates beside the rule's own choice, and to wait."""
     candidates = observation.candidates
-    others = sorted(allowed(observation), key=lambda index: candidates[index].prediction.cost)[:breadth]
+    cheapest = sorted(allowed(observation), key=lambda index: candidates[index].prediction.cost)[:breadth]
     waiting = [WAIT] if observation.wait_s is not None else []
-    return [usual, *(index for index in [*others, *waiting] if index != usual)]
-
-
-def _tried(simulator: Simulator, index: int, rule: Policy, until_s: float) -> float:
-    """Return what a choice costs up to a moment, if the rule decides from then on."""
-    copy = simulator.copy()
-    begun = copy.costs.cost
-    copy.choose(index)
-    while (choice := copy.next_choice()) is not None and choice.now < until_s:
-        copy.choose(rule.choose(choice.observation, choice.view, choice.now))
-    return copy.costs.cost - begun + (_waited(copy) if choice is not None else 0.0)
-
-
-def _waited(simulator: Simulator) -> float:
-    """Return the price of what clients have waited who have no answer yet; those who never asked weigh on all alike."""
-    ended = {entry.request for entry in simulator.costs.ends}
-    settings, now = simulator.scenario.settings, simulator.now
-    came = takewhile(lambda numbered: numbered[1].at_s <= now, enumerate(simulator.scenario.arrivals))
-    waiting = (arrival for number, arrival in came if number not in ended and now - arrival.at_s <= _LONGEST_OPEN_S)
-    return sum((now - arrival.at_s) * settings.price_watts(arrival.request.priority) for arrival in waiting)
+    return [index for index in [*cheapest, *waiting] if index != usual]
