@@ -11,7 +11,7 @@ from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 from policies.evaluation.table import HEADS, cells
 from policies.page import Card, Plot, rendered
-from policies.report.plots import families_svg, gains_svg, misses_svg, rewards_svg
+from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -65,7 +65,9 @@ def _cards(result: Result) -> list[Card]:
         Card(
             title="of the gap to the planner closed",
             figure=gap,
-            text=f"on {result.planned_worlds} worlds that were planned with their future known",
+            text=f"on {result.planned_worlds} worlds that were planned with their future known"
+            if result.planned_worlds
+            else "the planner played no world",
         ),
         Card(
             title="deadlines missed",
@@ -77,7 +79,16 @@ def _cards(result: Result) -> list[Card]:
             figure=f"{sum(ours.joules.values()):.1f}",
             text=f"{sum(best.joules.values()):.1f} under {result.best_baseline}",
         ),
+        Card(
+            title="of requests worse off than by the best single node's way",
+            figure=_percent(ours.worse_than_single),
+            text=f"{_percent(result.overall.policies[DEFAULT].worse_than_single)} under {DEFAULT}",
+        ),
     ]
+
+
+def _percent(share: float | None) -> str:
+    return "not tried" if share is None else f"{share:.1%}"
 
 
 def _overall(result: Result) -> list[Plot]:
@@ -93,7 +104,7 @@ def _overall(result: Result) -> list[Plot]:
         ),
         Plot(
             svg=misses_svg(result.overall, result.policy, "misses"),
-            caption="Energy against misses: left and low is good.",
+            caption=f"Energy against misses: left and low is good. {FAR_OUT} is far outside.",
         ),
     ]
 

@@ -17,6 +17,8 @@ from policies.evaluation.worlds import PLANNER, RELAXATION
 _ROW_IN, _FRAME_IN = 0.24, 0.7
 _WIDTH_IN = 4.2
 """About a phone's width, so that text keeps its size there."""
+FAR_OUT = "random"
+"""Left out where all others would be one dot beside it."""
 _STYLE = {"font.size": 9, "ytick.labelcolor": INK}
 
 
@@ -53,7 +55,7 @@ def gains_svg(result: Result, unique: str) -> str:
 
 def misses_svg(scores: Scores, ours: str, unique: str) -> str:
     """Return a drawing of missed deadlines against joules: left and below is better."""
-    played = {name: one for name, one in scores.policies.items() if one.joules}
+    played = {name: one for name, one in scores.policies.items() if one.joules and name != FAR_OUT}
 
     def draw(axes: Axes) -> None:
         for name, one in played.items():
