@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from meshd.policy.layout import CANDIDATE, CONTEXT, N_CANDIDATE, N_CONTEXT, Bend, Feature, block
 from meshd.policy.record import Record
@@ -17,7 +18,10 @@ from model_registry.runtime.onnx_session import OnnxSession
 from policies.draft import draft_of
 from policies.errors import ExportFailed
 from policies.network import Scorer
-from policies.scored_policy import Floats, Logits
+
+Floats = NDArray[np.float32]
+Logits = Callable[[Floats, Floats], Floats]
+"""``float32[batch, rows, N_CANDIDATE]`` and ``float32[batch, N_CONTEXT]`` to ``float32[batch, rows]``."""
 
 _MOST_BYTES = 200_000
 _MOST_OFF = 1e-4

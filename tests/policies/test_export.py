@@ -17,7 +17,6 @@ from meshd.policy.learned import LearnedPolicy  # noqa: E402
 from policies.errors import ExportFailed  # noqa: E402
 from policies.export import Range, export, logits_of, torch_logits_of  # noqa: E402
 from policies.network import Form, Scorer  # noqa: E402
-from policies.scored_policy import ScoredPolicy  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.playing import play  # noqa: E402
 from tests.policies.small_worlds import minute  # noqa: E402
@@ -63,12 +62,14 @@ def test_the_file_takes_any_batch_and_any_number_of_candidates(exported: Path) -
 
 
 def test_a_daemon_takes_the_file_and_chooses_what_torch_chooses(exported: Path) -> None:
-    served, trained = LearnedPolicy.load(exported), ScoredPolicy("trained", torch_logits_of(stirred(64)))
+    served, trained = LearnedPolicy.load(exported), torch_logits_of(stirred(64))
     assert served.record.training == {"seed": 7}
     assert exported.stat().st_size <= 200_000
     for choice in play(Simulator(minute())):
         asked = choice.observation, choice.view, choice.now
-        assert served.choose(*asked) == trained.choose(*asked)
+        seen = features(*asked)
+        logits = trained(seen.candidates[None], seen.context[None])
+        assert served.choose(*asked) == seen.ways[int(logits.argmax())]
 
 
 def test_a_flag_that_is_rare_in_training_is_no_stranger() -> None:

@@ -11,12 +11,11 @@ pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
 pytest.importorskip("tensorboard", reason="curves need the `train` extra")
 pytest.importorskip("onnx", reason="exporting needs the `train` extra")
 
+from meshd.policy.learned import LearnedPolicy  # noqa: E402
 from policies.errors import TrainingUnusable  # noqa: E402
 from policies.evaluation.play import request_cost  # noqa: E402
-from policies.export import logits_of  # noqa: E402
 from policies.hyperparameters import Hyperparameters  # noqa: E402
 from policies.scenario import Split  # noqa: E402
-from policies.scored_policy import ScoredPolicy  # noqa: E402
 from policies.training import Training  # noqa: E402
 from policies.worlds import Worlds, training_worlds, validation_worlds  # noqa: E402
 from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
@@ -51,7 +50,7 @@ def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(
     training(tmp_path, TINY, said).run()
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["decisions"] for line in curve] == [0, 32, 64]
-    exported = ScoredPolicy("exported", logits_of(tmp_path / "best.onnx"))
+    exported = LearnedPolicy.load(tmp_path / "best.onnx")
     assert request_cost(minute(), lambda: exported) > 0.0
     assert list(tmp_path.glob("events.out.tfevents.*"))
 

@@ -12,11 +12,11 @@ pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
 pytest.importorskip("tensorboard", reason="curves need the `train` extra")
 pytest.importorskip("onnx", reason="exporting needs the `train` extra")
 
+from meshd.policy.guard import Guard
+from meshd.policy.learned import LearnedPolicy
 from policies.errors import TrainingUnusable
 from policies.evaluation.play import request_cost
-from policies.export import logits_of
 from policies.hyperparameters import Hyperparameters
-from policies.scored_policy import ScoredPolicy
 from policies.sweep.picture import draw_picture
 from policies.sweep.result import interval, result_of
 from policies.sweep.trial import Judged, Trial
@@ -47,7 +47,7 @@ def test_a_trial_is_judged_on_worlds_that_did_not_choose_it_and_never_done_again
     one = trial(tmp_path)
     assert one.judged() is None
     came = one.run()
-    exported = ScoredPolicy("exported", logits_of(one.folder / "best.onnx"))
+    exported = Guard(LearnedPolicy.load(one.folder / "best.onnx"))
     assert came.reward == pytest.approx(-request_cost(CHOSEN_BY.draw(0, 1), lambda: exported), rel=1e-4)
     before = {path: path.stat().st_mtime_ns for path in one.folder.iterdir()}
     assert one.run() == came
