@@ -15,8 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from os import getpid
+from threading import Thread
 from traceback import format_exception
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -154,7 +155,7 @@ class _Process:
     """One process of a pool of its own: when it dies, nobody has to guess whose task it had."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
         self._pid = self._pool.submit(getpid)
         self._task: Future[Any] = self._pid
 
@@ -170,6 +171,18 @@ class _Process:
             with suppress(BrokenProcessPool, CancelledError, ProcessLookupError):
                 os.kill(self._pid.result(), signal.SIGTERM)
         self._pool.shutdown()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it does: one that was killed ends nobody, and its pool would wait on."""
+    parent = parent_process()
+    assert parent is not None, "processes of a pool have one"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True, name="parent").start()
 
 
 class _Processes:

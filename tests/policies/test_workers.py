@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.resource_tracker import ensure_running
@@ -109,6 +111,22 @@ def test_results_come_as_tasks_end_and_whoever_takes_no_more_leaves_nobody_at_wo
     came = Pool(2).each(square, [6, 1])
     assert next(came) == (1, 1)
     came.close()  # type: ignore[attr-defined]  # The fixture that looks for leaked processes is the assertion.
+
+
+POOL_OF_TWO = """
+from policies.workers import Pool
+from tests.policies.test_workers import square
+for task, came in Pool(2).each(square, [2, 6, 6]):
+    print(came, flush=True)
+"""
+
+
+def test_processes_end_with_the_one_that_began_them_also_where_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", POOL_OF_TWO], stdout=subprocess.PIPE, text=True) as begun:
+        assert begun.stdout is not None
+        assert begun.stdout.readline() == "4\n"
+        begun.kill()
+        assert begun.stdout.read() == "", "it ends when nobody is left who could write"
 
 
 def test_a_command_line_gets_a_pool_unless_it_asks_for_ray() -> None:
