@@ -49,13 +49,13 @@ class Rounds:
             self._say(f"round {number + 1} of {self._recipe.n_rounds}: {len(known)} decisions are labelled")
             imitate(scorer, known, self._recipe.lesson, seed=self._recipe.seed, say=self._say)
             training = {"round": number, "labels": len(known), "seed": self._recipe.seed}
-            export(scorer, self._taught(number), name=f"round-{number}", seen=_range_of(known), training=training)
+            export(scorer, self._taught(number), name=f"round-{number}", seen=range_of(known), training=training)
 
     @property
-    def seen(self) -> Range:
-        """Return what all labels have of each column."""
+    def known(self) -> Labels:
+        """Return the labels of all rounds."""
         paths = (self._path(number, task) for number in range(self._recipe.n_rounds) for task in self._tasks(number))
-        return _range_of(joined_labels([Labels.load(path) for path in paths]))
+        return joined_labels([Labels.load(path) for path in paths])
 
     def _labels(self, number: int) -> list[Labels]:
         """Return the labels of a round, in the order of its worlds."""
@@ -87,6 +87,7 @@ class Rounds:
         return self._folder / f"round-{number}.onnx"
 
 
-def _range_of(labels: Labels) -> Range:
+def range_of(labels: Labels) -> Range:
+    """Return what labels have seen of each column."""
     candidates, context = (part.numpy() for part in parts(torch.from_numpy(labels.seen)))
     return Range.of(candidates[candidates[:, :, column("is_allowed")] > 0.0], context)

@@ -79,7 +79,7 @@ class Training:
     def _learn(self, model: SemiMarkovPPO, n_decisions: int) -> None:
         logger = configure(str(self.folder), ["tensorboard"])
         model.set_logger(logger)
-        watch = Watch(self.folder, self.recipe, Validation(self._chosen_by), self._rounds.seen, self._say)
+        watch = Watch(self.folder, self.recipe, Validation(self._chosen_by), self._rounds.known, self._say)
         try:
             model.learn(n_decisions, callback=watch, reset_num_timesteps=False)
         finally:

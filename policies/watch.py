@@ -15,9 +15,11 @@ from typing_extensions import override
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
-from policies.export import Range, export
+from policies.export import export
 from policies.hyperparameters import Hyperparameters
+from policies.labels import Labels
 from policies.network import CandidatePolicy, Scorer
+from policies.rounds import range_of
 from policies.validation import Comparison, Validation, mean_gain
 
 _TOLD = ("entropy_loss", "approx_kl", "explained_variance")
@@ -29,13 +31,13 @@ Say = Callable[[str], None]
 class Watch(BaseCallback):
     """Says how far a training is, compares from time to time, and keeps the best and the last."""
 
-    def __init__(self, folder: Path, recipe: Hyperparameters, validation: Validation, seen: Range, say: Say) -> None:
-        """``seen`` goes into the record of what is kept: what training saw of each column."""
+    def __init__(self, folder: Path, recipe: Hyperparameters, validation: Validation, known: Labels, say: Say) -> None:
+        """``known`` is what the policy was taught: the record of what is kept tells what that has of each column."""
         super().__init__()
         self._folder = folder
         self._recipe = recipe
         self._validation = validation
-        self._seen = seen
+        self._seen, self._n_labels = range_of(known), len(known)
         self._say = say
         self._curve = folder / "curve.jsonl"
         self._best = max((line["gain"] for line in self._lines()), default=-np.inf)
@@ -107,8 +109,8 @@ class Watch(BaseCallback):
             draft.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
 
     def _export(self, scorer: Scorer, path: Path, **measured: float) -> None:
-        training = {"decisions": self.model.num_timesteps, "seed": self._recipe.seed} | measured
-        export(scorer, path, name=f"learned-{self._recipe.seed}", seen=self._seen, training=training)
+        made_of = {"seed": self._recipe.seed, "labels": self._n_labels, "decisions": self.model.num_timesteps}
+        export(scorer, path, name=f"learned-{self._recipe.seed}", seen=self._seen, training=made_of | measured)
 
     def _lines(self) -> list[dict[str, Any]]:
         if not self._curve.exists():
