@@ -44,7 +44,7 @@ class Counterfactual:
         if request not in self._requests or request in self._single_costs or singles_own == index:
             return
         copied = simulator.copy()
-        self._lead(copied, request, minds.copy())
+        _lead(copied, request, self._single.copy(), minds.copy())
         self._single_costs[request] = _spent(copied.costs, request)
 
     def pairs(self, costs: Costs) -> tuple[Pair, ...]:
@@ -53,11 +53,12 @@ class Counterfactual:
         ended = (entry.request for entry in costs.ends if entry.request in self._requests)
         return tuple(Pair(own[request], self._single_costs.get(request, own[request])) for request in ended)
 
-    def _lead(self, copied: Simulator, request: int, minds: Minds) -> None:
-        """Let one request go by the single node's rule until all of its charges are in."""
-        while (choice := copied.next_choice()) is not None and not copied.is_done_with(request):
-            is_its_own = number_of(choice.observation.request_id) == request
-            copied.choose((self._single if is_its_own else minds).choose(choice, copied))
+
+def _lead(copied: Simulator, request: int, single: Minds, others: Minds) -> None:
+    """Let one request go by the single node's rule until all of its charges are in."""
+    while (choice := copied.next_choice()) is not None and not copied.is_done_with(request):
+        is_its_own = number_of(choice.observation.request_id) == request
+        copied.choose((single if is_its_own else others).choose(choice, copied))
 
 
 def _spent(costs: Costs, request: int) -> float:

@@ -11,6 +11,8 @@ from meshd.core.ids import NodeId, RequestId
 from meshd.core.policy import Policy
 from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Kept
+from meshd.policy.guard import Guard
+from meshd.policy.learned import LearnedPolicy
 from policies.baselines.learner import Learner
 from policies.simulator import Choice, Costs, Ended, Simulator
 
@@ -36,11 +38,11 @@ class Minds:
         return {node_id: policy.experience.kept() for node_id, policy in self._adapted.items()}
 
     def copy(self) -> Self:
-        """Return minds that go their own way from here; policies that learn nothing are shared.
+        """Return minds that go their own way from here; networks are shared, which remember nothing.
 
         Not for minds that adapt: what the copy teaches these would be known here.
         """
-        shared = (self._remembered, *(one for one in self._policies.values() if not isinstance(one, Learner)))
+        shared = (self._remembered, *(one for one in self._policies.values() if isinstance(one, Guard | LearnedPolicy)))
         return deepcopy(self, {id(one): one for one in shared})
 
     def choose(self, choice: Choice, simulator: Simulator) -> int:

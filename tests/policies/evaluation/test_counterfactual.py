@@ -7,6 +7,7 @@ import pytest
 from meshd.core.candidate import Observation
 from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost, Policy
+from policies.baselines.earliest_finish import EarliestFinish
 from policies.baselines.linucb import LinUcb, LinUcbParameters
 from policies.baselines.rungs import allowed
 from policies.baselines.single_node import SingleNode, SingleNodeParameters
@@ -81,9 +82,9 @@ def test_a_request_would_have_cost_what_it_costs_where_it_alone_goes_by_the_sing
         assert found[number].single == pytest.approx(led[number])
 
 
-def test_looking_on_changes_nothing_of_what_a_policy_plays() -> None:
+@pytest.mark.parametrize("make", [lambda: LinUcb(LinUcbParameters(curiosity=0.3)), EarliestFinish])
+def test_looking_on_changes_nothing_of_what_a_policy_plays(make: MakePolicy) -> None:
     world = minute(seed=3)
-    make = lambda: LinUcb(LinUcbParameters(curiosity=0.3))  # noqa: E731
     looked_at = play(world, make, beside=Counterfactual(Minds(here), range(0, len(world.arrivals), 3)))
     assert looked_at.since() == play(world, make).since()
 
