@@ -84,7 +84,7 @@ def test_a_request_would_have_cost_what_it_costs_where_it_alone_goes_by_the_sing
 
 @pytest.mark.parametrize("make", [lambda: LinUcb(LinUcbParameters(curiosity=0.3)), EarliestFinish])
 def test_looking_on_changes_nothing_of_what_a_policy_plays(make: MakePolicy) -> None:
-    world = minute(seed=3)
+    world = minute(seed=5)
     looked_at = play(world, make, beside=Counterfactual(Minds(here), range(0, len(world.arrivals), 3)))
     assert looked_at.since() == play(world, make).since()
 
