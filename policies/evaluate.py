@@ -56,7 +56,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     planner_horizon_s: Annotated[float, typer.Option(help="How far the planner tries.")] = 60.0,
     single_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of requests that are held against the single node's way.")
-    ] = 0.1,
+    ] = 0.08,
     guard: Annotated[bool, typer.Option(help="Whether a learned policy stands behind the guard.")] = True,  # noqa: FBT002 - a flag
     processes: Annotated[int, typer.Option(min=1, help="Worlds played at the same time.")] = 2,
     ray: OnRay = False,  # noqa: FBT002 - a flag
