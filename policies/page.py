@@ -1,12 +1,8 @@
-"""What the pages of the training side have in common: large figures and drawings, in the style of meshd's."""
+"""What the pages of the training side have in common: large figures and drawings."""
 
 from __future__ import annotations
 
 from msgspec import Struct
-
-from model_registry.convert.rendering import rendered
-
-__all__ = ["Card", "Plot", "rendered"]
 
 
 class Card(Struct, frozen=True, kw_only=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model_registry.convert.rendering import rendered
 from policies.fleet.plots import DRAWINGS
 from policies.fleet.result import Figures, FleetResult
 from policies.fleet.table import HEADS, WORST_HEADS, cells, worst_cells
-from policies.page import rendered
 
 
 def write_page(result: FleetResult, path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from model_registry.convert.rendering import rendered
 from policies.baselines import DEFAULT
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 from policies.evaluation.table import HEADS, cells
-from policies.page import Card, Plot, rendered
+from policies.page import Card, Plot
 from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from policies.page import rendered
+from model_registry.convert.rendering import rendered
 from policies.study.ablations import Ablations
 from policies.study.energy import Energy
 from policies.study.freshness import Freshness
