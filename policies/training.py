@@ -30,7 +30,8 @@ class Training:
     """One training, all of whose files are in one folder: it goes on where the last checkpoint is.
 
     ``last.zip`` is the checkpoint, ``best.onnx`` what did best on the worlds that are there to choose by, ``best.zip``
-    the same as it can be trained on, ``curve.jsonl`` one line for each comparison; TensorBoard's files lie beside them.
+    the same as it can be trained on, ``candidate.onnx`` what was compared last, ``curve.jsonl`` one line for each
+    comparison; TensorBoard's files lie beside them.
     """
 
     def __init__(
