@@ -20,6 +20,25 @@ class Scores(Struct, frozen=True, kw_only=True):
 
     policies: dict[str, Figures]
 
+    @property
+    def n_worlds(self) -> int:
+        """Return how many worlds there were."""
+        return max(one.n_worlds for one in self.policies.values())
+
+    @property
+    def everywhere(self) -> dict[str, Figures]:
+        """Return those that played every world; means over others' worlds do not compare."""
+        return {name: one for name, one in self.policies.items() if one.n_worlds == self.n_worlds}
+
+    @property
+    def ranked(self) -> list[tuple[str, Figures]]:
+        """Return all, the best first; behind them, and said so, those that played only some of the worlds."""
+        whole, by_reward = self.everywhere, sorted(self.policies.items(), key=lambda entry: -entry[1].reward)
+        part = [
+            (f"{name}, {one.n_worlds} of {self.n_worlds} worlds", one) for name, one in by_reward if name not in whole
+        ]
+        return [entry for entry in by_reward if entry[0] in whole] + part
+
 
 class Result(Struct, frozen=True, kw_only=True):
     """All figures of one evaluation."""

@@ -23,8 +23,7 @@ def scores_table(title: str, scores: Scores, ours: str) -> Table:
         column.no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
-    ranked = sorted(scores.policies.items(), key=lambda entry: -entry[1].reward)
-    for name, one in ranked:
+    for name, one in scores.ranked:
         table.add_row(name, *cells(one), style="bold" if name == ours else None)
     return table
 

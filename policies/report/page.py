@@ -9,7 +9,6 @@ from msgspec import Struct
 from model_registry.convert.rendering import rendered
 from policies.baselines import DEFAULT
 from policies.evaluation.result import Result, Scores
-from policies.evaluation.summary import Figures
 from policies.evaluation.table import HEADS, cells
 from policies.page import Card, Plot
 from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
@@ -101,7 +100,7 @@ def _overall(result: Result) -> list[Plot]:
         Plot(svg=gains_svg(result, "gains"), caption=f"What {result.policy} gains; right of the line it is better."),
         Plot(
             svg=rewards_svg(result.overall, result.policy, "rewards"),
-            caption="Cost of a request, the mean over worlds and families. Hollow: the planner, on its worlds.",
+            caption="Cost of a request, the mean over worlds and families. Hollow: the planner, where it planned all.",
         ),
         Plot(
             svg=misses_svg(result.overall, result.policy, "misses"),
@@ -115,5 +114,4 @@ def _section(name: str, scores: Scores, ours: str) -> Section:
 
 
 def _rows(scores: Scores) -> list[list[str]]:
-    ranked: list[tuple[str, Figures]] = sorted(scores.policies.items(), key=lambda entry: -entry[1].reward)
-    return [[name, *cells(one)] for name, one in ranked]
+    return [[name, *cells(one)] for name, one in scores.ranked]

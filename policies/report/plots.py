@@ -24,7 +24,7 @@ _STYLE = {"font.size": 9, "ytick.labelcolor": INK}
 
 def rewards_svg(scores: Scores, ours: str, unique: str) -> str:
     """Return a drawing of what a request costs under each policy, with its interval; the cheapest on top."""
-    ranked = sorted(((name, one) for name, one in scores.policies.items() if name != RELAXATION), key=_cost)
+    ranked = sorted(((name, one) for name, one in scores.everywhere.items() if name != RELAXATION), key=_cost)
 
     def draw(axes: Axes) -> None:
         for row, (name, one) in enumerate(ranked):
@@ -55,7 +55,7 @@ def gains_svg(result: Result, unique: str) -> str:
 
 def misses_svg(scores: Scores, ours: str, unique: str) -> str:
     """Return a drawing of missed deadlines against joules: left and below is better."""
-    played = {name: one for name, one in scores.policies.items() if one.joules and name != FAR_OUT}
+    played = {name: one for name, one in scores.everywhere.items() if one.joules and name != FAR_OUT}
 
     def draw(axes: Axes) -> None:
         for name, one in played.items():

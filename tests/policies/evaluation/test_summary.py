@@ -65,6 +65,13 @@ def test_the_gap_is_measured_on_the_worlds_that_were_planned() -> None:
     assert gap_closed([ours], [best], [planned]) == pytest.approx(0.25)
 
 
+def test_who_played_only_some_worlds_is_not_ranked_among_those_who_played_all() -> None:
+    played = [outcome(name, seed, cost) for name, cost in (("provident", 8.0), ("mine", 9.0)) for seed in range(3)]
+    overall = result_of([*played, outcome("planner", 0, 1.0)], "mine", "a command").overall
+    assert [name for name, _ in overall.ranked] == ["provident", "mine", "planner, 1 of 3 worlds"]
+    assert set(overall.everywhere) == {"provident", "mine"}
+
+
 def test_the_best_baseline_is_never_the_policy_itself_nor_a_bound() -> None:
     played = [("provident", 8.0), ("random", 20.0), ("planner", 5.0), ("relaxation", 1.0), ("mine", 4.0)]
     result = result_of([outcome(name, 0, cost) for name, cost in played], "mine", "a command")
