@@ -99,6 +99,7 @@ def families_svg(result: Result, unique: str) -> str:
         _name_rows(axes, names, best_on_top=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=8)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel(f"cost as a share of {DEFAULT}")
 
     return _drawn(draw, height_in=_FRAME_IN + 0.3 + 0.3 * len(names), unique=unique)
