@@ -51,8 +51,8 @@ def _network(name: str) -> LearnedPolicy:
     """Return a network, opened once for all nodes of a process: it has no memory."""
     path = SHIPPED_PATH if name == SHIPPED else Path(name)
     if not path.is_file():
-        hint = f"Train one with 'make train', name the path of one, or take a baseline: {', '.join(BASELINES)}."
-        message = "There is no shipped policy yet." if name == SHIPPED else f"There is no policy {name}."
+        hint = f"Install meshd again, train one with 'make train', or take a baseline: {', '.join(BASELINES)}."
+        message = "The shipped policy is missing." if name == SHIPPED else f"There is no policy {name}."
         raise NoPolicy(message, hint=hint)
     try:
         return LearnedPolicy.load(path)

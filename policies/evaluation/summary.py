@@ -102,10 +102,13 @@ def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:
 
 
 def gap_closed(ours: Sequence[Row], best: Sequence[Row], planner: Sequence[Row]) -> float | None:
-    """Return how much of the way from the best baseline to the planner is gone, on the planner's worlds."""
+    """Return how much of the way from the best baseline to the planner is gone, on the planner's worlds.
+
+    None where the planner is not ahead: then there is no way to go.
+    """
     gain = difference(planner, best).difference
     shared = [{seed: row[seed] for seed in seen if seed in row} for row, seen in zip(ours, planner, strict=True)]
-    return difference(shared, best).difference / gain if gain else None
+    return difference(shared, best).difference / gain if gain > 0.0 else None
 
 
 def bootstrap(rows: Sequence[Floats]) -> Floats:

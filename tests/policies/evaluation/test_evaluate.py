@@ -45,7 +45,7 @@ def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_need
 
 def test_a_shipped_policy_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policies.evaluation.contender.SHIPPED_PATH", Path("nowhere/policy.onnx"))
-    with pytest.raises(NoPolicy, match=r"no shipped policy yet.*make train"):
+    with pytest.raises(NoPolicy, match=r"shipped policy is missing.*make train"):
         Contender(name="shipped").policy("home")
 
 
