@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import msgspec
@@ -62,11 +63,12 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     ray: OnRay = False,  # noqa: FBT002 - a flag
     ray_address: RayAddress = None,
     page: Annotated[Path, typer.Option(help="Where the page with pictures goes.")] = REPORT,
+    picture: Annotated[Path | None, typer.Option(help="Where its first picture goes too, as .svg.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Play, print the figures, and write the page."""
     contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
-    names, write_page = families_asked(families), _page_writer()
+    names, report = families_asked(families), _report()
     contenders[0].policy(names[0])  # What cannot be run is told before anything is played.
     worlds = [
         World(
@@ -84,7 +86,9 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     ]
     workers = workers_of(processes, ray=ray, address=ray_address)
     result = result_of(_played(worlds, workers), policy, _command())
-    write_page(result, page)
+    report.write_page(result, page)
+    if picture is not None:
+        report.write_picture(result, picture)
     _print(result, page, as_json=as_json)
 
 
@@ -97,14 +101,13 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _page_writer() -> Callable[[Result, Path], None]:
+def _report() -> ModuleType:
     """Return what writes the page; what it lacks is told before anything is played."""
     try:
-        from policies.report.page import write_page  # noqa: PLC0415 - who only asks for help needs no matplotlib
+        return import_module("policies.report.page")  # Who only asks for help needs no matplotlib.
     except ModuleNotFoundError as error:
         hint = f"Run: {installing('train')}"
         raise PoliciesError(f"The page needs '{error.name}', which is not installed.", hint=hint) from error
-    return write_page
 
 
 def _played(worlds: list[World], workers: Workers) -> list[Outcome]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from model_registry.convert.rendering import rendered
+from model_registry.convert.report.drawing import standalone
 from policies.baselines import DEFAULT
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.table import HEADS, cells
@@ -25,6 +26,11 @@ class Section(Struct, frozen=True, kw_only=True):
 def write_page(result: Result, path: Path) -> None:
     """Write an evaluation as one HTML file."""
     path.write_text(page(result), encoding="utf-8")
+
+
+def write_picture(result: Result, path: Path) -> None:
+    """Write what each family costs as one SVG file."""
+    path.write_text(standalone(families_svg(result, "families")), encoding="utf-8")
 
 
 def page(result: Result) -> str:

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 # matplotlib knows no variables of a style sheet: it draws in stand-ins, which are replaced in what it wrote.
 _VARIABLES = {"#010203": "var(--ink)", "#040506": "var(--quiet)", "#070809": "var(--accent)", "#0a0b0c": "var(--line)"}
 INK, QUIET, ACCENT, LINE = _VARIABLES
+_ALONE = ":root{--ink:#1d2126;--quiet:#5b636d;--accent:#0b62a8;--line:#d9d7d0;background:#fbfaf7}"
+"""The light colours of ``page.css``."""
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -42,6 +44,11 @@ def drawn(draw: Callable[[Axes], None], *, size_in: tuple[float, float], style: 
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inlined(written.getvalue(), unique)
+
+
+def standalone(element: str) -> str:
+    """Return what :func:`drawn` returned as a file of its own, which has no page to take its colours from."""
+    return element.replace(">", f">\n <style>{_ALONE}</style>", 1)
 
 
 def _inlined(written: str, unique: str) -> str:

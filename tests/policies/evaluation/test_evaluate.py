@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -29,8 +30,9 @@ def run(*arguments: str) -> str:
 
 @pytest.mark.skipif(find_spec("matplotlib") is None or find_spec("jinja2") is None, reason="the page needs `train`")
 def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
+    page, picture = tmp_path / "report.html", tmp_path / "families.svg"
     alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1", "--page", str(page))
+    alone += ("--picture", str(picture))
     printed = msgspec.json.decode(run("--policy", "least-expected-cost", *alone, "--json"))
     policies = printed["families"]["garden"]["policies"]
     assert set(policies) == {*BASELINES, "relaxation"}
@@ -41,6 +43,7 @@ def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_need
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") >= 5
     assert not any(outside in html for outside in ("<script", 'src="http', "<link"))
+    assert ET.parse(picture).getroot().tag.endswith("svg")
 
 
 def test_a_shipped_policy_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
