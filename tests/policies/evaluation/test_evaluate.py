@@ -31,9 +31,9 @@ def run(*arguments: str) -> str:
 @pytest.mark.skipif(find_spec("matplotlib") is None or find_spec("jinja2") is None, reason="the page needs `train`")
 def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
     page, picture = tmp_path / "report.html", tmp_path / "families.svg"
-    alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1", "--page", str(page))
-    alone += ("--picture", str(picture))
-    printed = msgspec.json.decode(run("--policy", "least-expected-cost", *alone, "--json"))
+    alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1")
+    written = ("--page", str(page), "--picture", str(picture))
+    printed = msgspec.json.decode(run("--policy", "least-expected-cost", *alone, *written, "--json"))
     policies = printed["families"]["garden"]["policies"]
     assert set(policies) == {*BASELINES, "relaxation"}
     assert all(set(one) >= KEYS for one in (*policies.values(), *printed["overall"]["policies"].values()))
