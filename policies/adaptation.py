@@ -17,13 +17,12 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
-from rich.markup import escape
 
 from meshd.core.ids import NodeId
 from meshd.core.policy import Policy
 from meshd.policy.adaptation import Adapted
 from meshd.policy.experience import Experience, Kept
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.minds import Minds
 from policies.evaluation.summary import Floats, bootstrap, interval
@@ -101,12 +100,8 @@ def measure(  # noqa: PLR0917 - typer's parameters are options, never positional
 
 
 def main() -> None:
-    """Run the command line; what is wrong with a person's wish ends in two lines and status 1."""
-    try:
-        app()
-    except PoliciesError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(app, Console(stderr=True))
 
 
 def play_world(world: World) -> Played:

@@ -16,11 +16,9 @@ import msgspec
 import typer
 from msgspec.structs import replace
 from rich.console import Console
-from rich.markup import escape
 
 from meshd.core.policy import LeastExpectedCost
-from meshd.errors import MeshError
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.mesh.calibration import Calibration, calibrated
 from policies.mesh.comparison import Comparison, compared
 from policies.mesh.daemons import MODEL
@@ -77,12 +75,8 @@ def foretold(recording: Recording, calibration: Calibration) -> Comparison:
 
 
 def main() -> None:
-    """Run the command line; what is wrong ends in two lines and status 1."""
-    try:
-        typer.run(calibrate)
-    except (PoliciesError, MeshError) as error:
-        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint or '')}", soft_wrap=True)
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(lambda: typer.run(calibrate), told)
 
 
 if __name__ == "__main__":

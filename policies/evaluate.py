@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -18,13 +17,12 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 
-from model_registry.extra import installing
+from model_registry.extra import needing
 from policies.baselines import BASELINES
 from policies.bounds import Foresight
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
@@ -93,21 +91,15 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 
 
 def main() -> None:
-    """Run the command line; what is wrong with what a person gave ends in two lines and status 1."""
-    try:
-        app()
-    except PoliciesError as error:
-        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}", soft_wrap=True)
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(app, told)
 
 
 def _report() -> ModuleType:
     """Return what writes the page; what it lacks is told before anything is played."""
-    try:
-        return import_module("policies.report.page")  # Who only asks for help needs no matplotlib.
-    except ModuleNotFoundError as error:
-        hint = f"Run: {installing('train')}"
-        raise PoliciesError(f"The page needs '{error.name}', which is not installed.", hint=hint) from error
+    with needing("train", "The page"):
+        from policies.report import page  # noqa: PLC0415 - who only asks for help needs no matplotlib
+    return page
 
 
 def _played(worlds: list[World], workers: Workers) -> list[Outcome]:

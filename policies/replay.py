@@ -16,12 +16,11 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from meshd.core.policy import LeastExpectedCost
-from meshd.errors import MeshError
 from meshd.policy.served import SHIPPED
+from policies.command import run_command
 from policies.errors import PoliciesError
 from policies.evaluation.contender import Contender
 from policies.mesh.match import Match, Side, Terms, play_match
@@ -64,12 +63,8 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
 
 
 def main() -> None:
-    """Run the command line; what is wrong ends in two lines and status 1."""
-    try:
-        typer.run(replay)
-    except (PoliciesError, MeshError) as error:
-        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint or '')}", soft_wrap=True)
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(lambda: typer.run(replay), told)
 
 
 def _found(name: str) -> str:

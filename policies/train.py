@@ -10,9 +10,9 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from policies.errors import PoliciesError, TrainingUnusable
+from policies.command import run_command
+from policies.errors import TrainingUnusable
 from policies.hyperparameters import Hyperparameters
 
 console = Console(soft_wrap=True, highlight=False)
@@ -34,12 +34,8 @@ def train(
 
 
 def main() -> None:
-    """Run the command line; what is wrong with a person's wish ends in two lines and status 1."""
-    try:
-        typer.run(train)
-    except PoliciesError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(lambda: typer.run(train), Console(stderr=True))
 
 
 def recipe_of(seed: int, changed: Sequence[str]) -> Hyperparameters:

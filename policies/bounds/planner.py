@@ -7,7 +7,7 @@ is: a lower bound of what foresight is worth, and an upper one of what a policy 
 
 A try goes on until it is back on the track, or for ``horizon_s`` behind the end of its request. What it leaves behind
 for later than that shows only in a long horizon; but the end of a battery is in the price of each joule that brings it
-nearer (``policies/shortage.py``). Up to the end of the world is best, where time allows it.
+nearer (``policies/shortage.py``). Farther is not always better: what is tried follows the rule, not the planner.
 """
 
 from __future__ import annotations

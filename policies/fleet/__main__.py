@@ -14,13 +14,11 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 
-from model_registry.errors import RegistryError
 from model_registry.extra import needing
 from policies.baselines import DEFAULT
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.evaluation.contender import Contender
 from policies.fleet.census import Census
 from policies.fleet.fleet import Fleet, lived
@@ -78,12 +76,8 @@ def simulate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 
 
 def main() -> None:
-    """Run the command line; what is wrong with what a person gave ends in two lines and status 1."""
-    try:
-        app()
-    except (PoliciesError, RegistryError) as error:
-        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(app, told)
 
 
 def _census(fleet: Fleet, workers: Workers) -> FleetResult:

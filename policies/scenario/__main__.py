@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.scenario.comparison import Compared, compare_arrivals, compare_bandwidths
 from policies.scenario.drawing.draw import draw
 from policies.scenario.families import family, family_names
@@ -67,12 +66,8 @@ def compare(traces: Traces = None, arrivals: Arrivals = None) -> None:
 
 
 def main() -> None:
-    """Run the command line; what is wrong with a person's files ends in two lines and status 1."""
-    try:
-        app()
-    except PoliciesError as error:
-        Console(stderr=True).print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}", soft_wrap=True)
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(app, Console(stderr=True))
 
 
 if __name__ == "__main__":

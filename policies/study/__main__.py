@@ -18,12 +18,10 @@ import msgspec
 import typer
 from msgspec import Struct
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 
-from model_registry.errors import RegistryError
 from model_registry.extra import needing
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.worlds import World
 from policies.scenario import Split, families_asked
@@ -103,12 +101,8 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
 
 
 def main() -> None:
-    """Run the command line; what is wrong with what a person gave ends in two lines and status 1."""
-    try:
-        app()
-    except (PoliciesError, RegistryError) as error:
-        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(app, told)
 
 
 def _played(trials: list[Trial], workers: Workers) -> Runs:

@@ -15,11 +15,10 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from policies.errors import PoliciesError
+from policies.command import run_command
 from policies.sweep.picture import draw_picture
 from policies.sweep.point import Point, Varied, drawn, grid
 from policies.sweep.result import SweepResult, result_of
@@ -64,12 +63,8 @@ def sweep(  # noqa: PLR0917 - typer's parameters are options, never positional
 
 
 def main() -> None:
-    """Run the command line; what is wrong with a person's wish ends in two lines and status 1."""
-    try:
-        app()
-    except PoliciesError as error:
-        told.print(f"[red]{escape(error.message)}[/]\n{escape(error.hint)}")
-        raise SystemExit(1) from None
+    """Run the command line."""
+    run_command(app, told)
 
 
 def table_of(result: SweepResult) -> Table:
