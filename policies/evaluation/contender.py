@@ -51,8 +51,10 @@ def _network(name: str) -> LearnedPolicy:
     """Return a network, opened once for all nodes of a process: it has no memory."""
     path = SHIPPED_PATH if name == SHIPPED else Path(name)
     if not path.is_file():
-        hint = f"Install meshd again, train one with 'make train', or take a baseline: {', '.join(BASELINES)}."
-        message = "The shipped policy is missing." if name == SHIPPED else f"There is no policy {name}."
+        message, first = f"There is no policy {name}.", "Name the path of one"
+        if name == SHIPPED:
+            message, first = "The shipped policy is missing.", "Install meshd again"
+        hint = f"{first}, train one with 'make train', or take a baseline: {', '.join(BASELINES)}."
         raise NoPolicy(message, hint=hint)
     try:
         return LearnedPolicy.load(path)
