@@ -16,13 +16,14 @@ class Hyperparameters:
 
     seed: int = 1
     # The network.
-    width: int = 64
-    rule_logit: float = 1.5
-    """Of the heuristic's choice, at first."""
-    cost_weight: float = 0.7
-    """By so many times log(1 + cost / 1 mJ) is lower, at first, what costs more than the heuristic's choice."""
-    wait_logit: float = -3.0
-    """Of waiting, at first."""
+    n_members: int = 3
+    """That judge by themselves, and whose mean is served."""
+    width: int = 56
+    """Of each."""
+    temperature_joules: float = 0.02
+    """In reinforcement, of two ways that differ by so much one is e times as likely as the other."""
+    wait_joules: float = 0.1
+    """What waiting costs at first, beyond the heuristic's choice."""
     # The environment.
     discount_rate_per_s: float = 1.0 / 60.0
     reward_per_joule: float = 0.05
@@ -30,17 +31,19 @@ class Hyperparameters:
     # Labels and imitation.
     n_rounds: int = 3
     """Of labels: first beside the heuristic's tracks, then beside those of what was learned from all before."""
-    n_label_seeds: int = 60
+    n_label_seeds: int = 110
     """Worlds of each family and round from which decisions are labelled."""
-    look_ahead_s: float = 4.0
+    look_ahead_s: float = 3.0
     label_share: float = 0.4
     lesson_epochs: int = 20
     lesson_rate: float = 1e-3
     lesson_scale_power: float = 0.5
     lesson_most_joules: float = 1.0
-    lesson_temperature_joules: float = 0.01
+    lesson_huber_joules: float = 0.3
+    lesson_temperature_joules: float = 0.1
+    lesson_regret_weight: float = 3.0
     # Reinforcement.
-    n_decisions: int = 200_000
+    n_decisions: int = 100_000
     n_envs: int = 32
     n_steps: int = 512
     batch_size: int = 1024
@@ -61,10 +64,10 @@ class Hyperparameters:
     def form(self) -> Form:
         """Return the network's."""
         return Form(
+            n_members=self.n_members,
             width=self.width,
-            rule_logit=self.rule_logit,
-            cost_weight=self.cost_weight,
-            wait_logit=self.wait_logit,
+            temperature_joules=self.temperature_joules,
+            wait_joules=self.wait_joules,
         )
 
     @property
@@ -80,7 +83,9 @@ class Hyperparameters:
             learning_rate=self.lesson_rate,
             scale_power=self.lesson_scale_power,
             most_joules=self.lesson_most_joules,
+            huber_joules=self.lesson_huber_joules,
             temperature_joules=self.lesson_temperature_joules,
+            regret_weight=self.lesson_regret_weight,
         )
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from msgspec import Struct
 from torch import Tensor
+from torch.nn.functional import huber_loss
 
 from policies.labels import Labels
 from policies.network import Scorer, parts
@@ -29,34 +30,39 @@ class Lesson(Struct, frozen=True, kw_only=True):
     batch_size: int = 256
     learning_rate: float = 1e-3
     scale_power: float = 0.5
-    """Regrets are divided by what a decision costs in that world, to this power: 0 minds joules, 1 shares of a cost."""
+    """Errors are divided by what a decision costs in that world, to this power: 0 minds joules, 1 shares of a cost."""
     most_joules: float = 1.0
     """No way counts for more, better or worse: a queue that breaks down costs a hundred times what a decision does, and
     who is the one that broke it is luck."""
     weight_decay: float = 1e-2
-    temperature_joules: float = 0.01
-    """Ways whose regrets differ by less stay likely: what comes next has to find out, and cannot where nothing else is
-    ever tried."""
+    huber_joules: float = 0.3
+    """Errors of what a way costs count by their square up to this, and by their size beyond."""
+    temperature_joules: float = 0.1
+    """Regret is expected of one who chooses by chance, one of two ways that differ by so much e times as often."""
+    regret_weight: float = 3.0
+    """What a joule of expected regret counts beside a joule of error beyond that."""
 
 
 def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: Callable[[str], None]) -> None:
-    """Have a network minimise the expected regret of what it would choose, at chance by its logits."""
+    """Have a network learn what ways cost, and minimise the expected regret of what it would choose by that.
+
+    Each member learns by itself.
+    """
     weights = np.maximum(labels.scales, np.median(labels.scales) / 10.0) ** -lesson.scale_power
-    regrets = torch.from_numpy(
-        np.nan_to_num(labels.costs, posinf=0.0).clip(-lesson.most_joules, lesson.most_joules)
-        * (weights / weights.mean())[:, None]
-    )
+    weight = torch.from_numpy(weights / weights.mean())
     tried, seen = torch.from_numpy(np.isfinite(labels.costs)), torch.from_numpy(labels.seen)
+    costs = torch.from_numpy(np.nan_to_num(labels.costs, posinf=0.0)).clamp(-lesson.most_joules, lesson.most_joules)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.n_epochs)
     chance = torch.Generator().manual_seed(seed)
     for epoch in range(lesson.n_epochs):
         total = 0.0
         for batch in torch.randperm(len(labels), generator=chance).split(lesson.batch_size):
-            regret, entropy = expected_regret(scorer, seen[batch], tried[batch], regrets[batch])
-            loss = regret - lesson.temperature_joules * entropy
+            found, true = scorer.costs(*parts(seen[batch])), costs[batch]
+            regret = (expected_regret(-found / lesson.temperature_joules, true, tried[batch]) * weight[batch]).mean()
+            error = (_error(found, true, tried[batch], lesson.huber_joules) * weight[batch]).mean()
             optimizer.zero_grad()
-            loss.backward()
+            (error + lesson.regret_weight * regret).backward()
             torch.nn.utils.clip_grad_norm_(scorer.parameters(), 1.0)
             optimizer.step()
             total += regret.item() * len(batch)
@@ -65,9 +71,21 @@ def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: C
             say(f"imitation, epoch {epoch}: expected regret {total / len(labels):.5f}")
 
 
-def expected_regret(scorer: Scorer, seen: Tensor, tried: Tensor, regrets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum over ways of how likely each is times what it costs too much, and the entropy; means."""
-    logits = scorer(*parts(seen)).masked_fill(~tried, _NEVER)
-    likely = logits.softmax(dim=1)
-    entropy = -(likely * logits.log_softmax(dim=1)).sum(dim=1)
-    return (likely * regrets).sum(dim=1).mean(), entropy.mean()
+def expected_regret(logits: Tensor, costs: Tensor, tried: Tensor) -> Tensor:
+    """Return the sum over ways, the last dimension, of how likely each is times what it costs too much."""
+    return (logits.masked_fill(~tried, _NEVER).softmax(dim=-1) * costs).sum(dim=-1)
+
+
+def _error(found: Tensor, true: Tensor, tried: Tensor, huber_joules: float) -> Tensor:
+    """Return how far ways are from what they cost, beside each other: what all of them cost is of no account.
+
+    The sum over what was tried, ``float32[members, batch]``.
+    """
+    found, true = _beside(found, tried), _beside(true, tried)
+    error = huber_loss(found, true.expand_as(found), reduction="none", delta=huber_joules)
+    return (error * tried).sum(dim=-1) / huber_joules
+
+
+def _beside(costs: Tensor, tried: Tensor) -> Tensor:
+    mean = (costs * tried).sum(dim=-1, keepdim=True) / tried.sum(dim=-1, keepdim=True).clamp(min=1)
+    return costs - mean

@@ -1,8 +1,8 @@
 """What other ways out of a decision would have cost, beside the one that was taken.
 
 A world is played twice. The first time a policy plays it, and its track is kept: what it chose, and what that cost. The
-second time it is stopped at some of its decisions; each other way worth a try is tried beside the track
-(``tries.py``), and what it costs more is the label.
+second time it is stopped at some of its decisions; each other way that a guard would let the policy choose is tried
+beside the track (``tries.py``), and what it costs more is the label.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from meshd.core.candidate import WAIT
+from meshd.core.candidate import WAIT, Observation
 from meshd.core.policy import LeastExpectedCost, Policy
-from meshd.policy.guard import Guard
+from meshd.policy.guard import Guard, is_within
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.learned import LearnedPolicy
+from meshd.policy.record import Limits
 from policies.draft import draft_of
-from policies.env import N_ROWS, Rows, Terms, seen_of
+from policies.env import N_ROWS, Rows, Seen, Terms, seen_of
 from policies.scenario import Scenario
-from policies.simulator import Choice, Simulator
+from policies.simulator import Simulator
 from policies.tries import Reach, Track, Tries
 from policies.worlds import Worlds
+
+_LIMITS = Limits()
+"""Of the guard behind which it will be served."""
 
 
 class Lookout(Reach, frozen=True, kw_only=True):
@@ -105,7 +109,13 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     while (asked := simulator.next_choice()) is not None:
         own = track.marks[number].choice
         if chance.random() < share:
-            found.append(_label(tries, simulator, asked, number, own))
+            seen = seen_of(asked)
+            if others := _worth_trying(seen, asked.observation, own):
+                costs = np.full(N_ROWS, inf, np.float32)
+                costs[seen.row_of(own)] = 0.0
+                for way in others:
+                    costs[seen.row_of(way)] = tries.further_cost(simulator, asked, number, way)
+                found.append((seen.rows, costs))
         simulator.choose(own)
         number += 1
     return Labels(
@@ -115,12 +125,8 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     )
 
 
-def _label(
-    tries: Tries, simulator: Simulator, asked: Choice, number: int, own: int
-) -> tuple[Rows, NDArray[np.float32]]:
-    """Return what is seen of a decision, and what its ways cost beyond the track's, ``float32[rows]``."""
-    seen = seen_of(asked)
-    costs = np.full(N_ROWS, inf, np.float32)
-    for way in [*seen.shown, *([WAIT] if seen.mask[-1] else [])]:
-        costs[seen.row_of(way)] = 0.0 if way == own else tries.further_cost(simulator, asked, number, way)
-    return seen.rows, costs
+def _worth_trying(seen: Seen, observation: Observation, own: int) -> list[int]:
+    """Return the other ways that a guard lets a policy choose, to wait among them."""
+    rule = LeastExpectedCost().choose(observation)
+    ways = [way for way in seen.shown if is_within(_LIMITS, observation, way, rule)]
+    return [way for way in (*ways, *([WAIT] if seen.mask[-1] else [])) if way != own]

@@ -3,8 +3,13 @@
 Every row goes through the same encoder; what all rows have in common, the mean of their encodings, is put beside each;
 one number comes out of each. So neither the number of candidates nor their order is learned.
 
-The logits begin at the heuristic: its choice stands out, and what is predicted to cost more is lower for it. What the
-network adds is next to nothing at first.
+It has several members that learn each by itself from other beginnings, and says what they say in the mean: most of what
+labels tell is luck, and each member takes other luck for knowledge (deep ensembles: Lakshminarayanan, Pritzel and
+Blundell 2017, arXiv 1612.01474).
+
+What comes out is joules: what core predicts a way to cost beyond the heuristic's choice, and what the network adds to
+that, which is next to nothing at first. Logits are these joules by a temperature, so ways that cost about the same are
+about as likely. To correct a prediction takes far fewer labels than to make one.
 """
 
 from __future__ import annotations
@@ -17,30 +22,34 @@ from gymnasium.spaces import Box, Discrete
 from msgspec import Struct
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from torch import Tensor, nn
+from torch.nn.functional import silu
 from typing_extensions import override
 
-from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, column
+from meshd.policy.layout import CANDIDATE, N_CANDIDATE, N_CONTEXT, column
 
-_SMALL = 0.01
+_SMALL = 1e-3
 """What the last layer is scaled with."""
 
 _FAR = 1e3
 """Below all that an encoding holds."""
 
-_IS_ALLOWED, _IS_RULE, _IS_WAIT = column("is_allowed"), column("is_rule"), column("is_wait")
+_IS_ALLOWED, _IS_WAIT = column("is_allowed"), column("is_wait")
 _DEARER = column("cost_above_rule_joules")
+_DEARER_UNIT = CANDIDATE[_DEARER].unit
+_MOST_DEARER = 1.0
+"""Joules; of what is predicted to cost more beyond the heuristic's choice, how much more says nothing."""
 
 
 class Form(Struct, frozen=True, kw_only=True):
-    """How wide a network is, and where its logits begin."""
+    """How large a network is, and where it begins."""
 
+    n_members: int
     width: int
-    rule_logit: float
-    """Of the heuristic's choice, at first."""
-    cost_weight: float
-    """By so many times log(1 + cost / 1 mJ) is lower what costs more than the heuristic's choice."""
-    wait_logit: float
-    """Of waiting, at first."""
+    """Of each member."""
+    temperature_joules: float
+    """Of two ways that differ by so much, one is e times as likely as the other where chance chooses."""
+    wait_joules: float
+    """What waiting costs at first beyond the heuristic's choice: core predicts nothing of it."""
 
 
 class Scorer(nn.Module):
@@ -52,24 +61,29 @@ class Scorer(nn.Module):
     def __init__(self, form: Form) -> None:
         super().__init__()
         self._form = form
-        self.encoder = _Encoder(form.width)
-        self.score = nn.Sequential(nn.Linear(2 * form.width, form.width), nn.SiLU(), nn.Linear(form.width, 1))
+        self.encoder = _Encoder(form.width, form.n_members)
+        self.joined = _Members(form.n_members, 2 * form.width, form.width)
+        self.score = _Members(form.n_members, form.width, 1)
         with torch.no_grad():
-            self.score[-1].weight.mul_(_SMALL)
-            self.score[-1].bias.zero_()
+            self.score.weight.mul_(_SMALL)
+            self.score.bias.zero_()
 
     @override
     def forward(self, candidates: Tensor, context: Tensor) -> Tensor:
-        encoded = self.encoder(candidates, context)
-        common = _mean(encoded, candidates).unsqueeze(1).expand_as(encoded)
-        scored: Tensor = self.score(torch.cat((encoded, common), dim=2)).squeeze(2)
-        return scored + self._prior(candidates)
+        return self.costs(candidates, context).mean(dim=0) / -self._form.temperature_joules
 
-    def _prior(self, candidates: Tensor) -> Tensor:
-        form, dearer = self._form, candidates[:, :, _DEARER].clamp(min=0.0)
-        by_rule = form.rule_logit * candidates[:, :, _IS_RULE] + form.wait_logit * candidates[:, :, _IS_WAIT]
-        prior: Tensor = by_rule - form.cost_weight * dearer
-        return prior
+    def costs(self, candidates: Tensor, context: Tensor) -> Tensor:
+        """Return what each way costs beyond the heuristic's choice, joules, ``float32[members, batch, rows]``."""
+        encoded = self.encoder(candidates, context)
+        common = _mean(encoded, candidates).unsqueeze(2).expand_as(encoded)
+        further: Tensor = self.score(silu(self.joined(torch.cat((encoded, common), dim=3)))).squeeze(3)
+        return self._predicted(candidates) + further
+
+    def _predicted(self, candidates: Tensor) -> Tensor:
+        bent = candidates[:, :, _DEARER]
+        dearer = _DEARER_UNIT * bent.sign() * torch.expm1(bent.abs())  # Bend.SIGNED, undone.
+        predicted: Tensor = dearer.clamp(-_MOST_DEARER, _MOST_DEARER)
+        return predicted + self._form.wait_joules * candidates[:, :, _IS_WAIT]
 
 
 class Judge(nn.Module):
@@ -78,30 +92,54 @@ class Judge(nn.Module):
     def __init__(self, form: Form) -> None:
         super().__init__()
         width = form.width
-        self.encoder = _Encoder(width)
+        self.encoder = _Encoder(width, 1)
         self.pooled = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
     @override
     def forward(self, candidates: Tensor, context: Tensor) -> Tensor:
         encoded = self.encoder(candidates, context)
-        highest = (encoded - _FAR * (1.0 - candidates[:, :, _IS_ALLOWED].unsqueeze(2))).amax(dim=1)
-        pooled: Tensor = self.pooled(torch.cat((_mean(encoded, candidates), highest), dim=1))
+        highest = (encoded - _FAR * (1.0 - candidates[:, :, _IS_ALLOWED].unsqueeze(2))).amax(dim=2)
+        pooled: Tensor = self.pooled(torch.cat((_mean(encoded, candidates), highest), dim=2).squeeze(0))
         return pooled
 
 
 class _Encoder(nn.Module):
-    """One layer over candidate and context together, which reads the context once for all, and one more."""
+    """One layer over candidate and context together, which reads the context once for all, and one more.
 
-    def __init__(self, width: int) -> None:
+    To ``float32[members, batch, rows, width]``.
+    """
+
+    def __init__(self, width: int, n_members: int) -> None:
         super().__init__()
-        self.of_candidate = nn.Linear(N_CANDIDATE, width)
-        self.of_context = nn.Linear(N_CONTEXT, width, bias=False)
-        self.further = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self._form = n_members, width
+        self.of_candidate = nn.Linear(N_CANDIDATE, n_members * width)
+        self.of_context = nn.Linear(N_CONTEXT, n_members * width, bias=False)
+        self.further = _Members(n_members, width, width)
 
     @override
     def forward(self, candidates: Tensor, context: Tensor) -> Tensor:
-        encoded: Tensor = self.further(self.of_candidate(candidates) + self.of_context(context).unsqueeze(1))
-        return encoded
+        both = self.of_candidate(candidates) + self.of_context(context).unsqueeze(1)
+        by_member = silu(both).unflatten(2, self._form).permute(2, 0, 1, 3)
+        return silu(self.further(by_member))
+
+
+class _Members(nn.Module):
+    """A linear layer of each member.
+
+    ``float32[members, batch, rows, n_in]`` to ``float32[members, batch, rows, n_out]``.
+    """
+
+    def __init__(self, n_members: int, n_in: int, n_out: int) -> None:
+        super().__init__()
+        most = n_in**-0.5  # As torch begins a layer of one member.
+        self.weight = nn.Parameter(torch.empty(n_members, n_in, n_out).uniform_(-most, most))
+        self.bias = nn.Parameter(torch.empty(n_members, 1, n_out).uniform_(-most, most))
+
+    @override
+    def forward(self, given: Tensor) -> Tensor:
+        n_members, n_batch, n_rows, _ = given.shape
+        flat = torch.matmul(given.reshape(n_members, n_batch * n_rows, -1), self.weight) + self.bias
+        return flat.reshape(n_members, n_batch, n_rows, -1)
 
 
 class _Both(nn.Module):
@@ -189,6 +227,6 @@ def parts(flat: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _mean(encoded: Tensor, candidates: Tensor) -> Tensor:
-    """Return the mean over what may be chosen, ``float32[batch, width]``."""
+    """Return the mean over what may be chosen, ``float32[members, batch, width]``."""
     allowed = candidates[:, :, _IS_ALLOWED].unsqueeze(2)
-    return (encoded * allowed).sum(dim=1) / allowed.sum(dim=1).clamp(min=1.0)
+    return (encoded * allowed).sum(dim=2) / allowed.sum(dim=1).clamp(min=1.0)

@@ -9,6 +9,7 @@ Ghavamzadeh and Munos 2010; on one's own tracks: Ross, Gordon and Bagnell 2011, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -42,11 +43,12 @@ class Rounds:
 
     def teach(self, scorer: Scorer) -> None:
         """Teach a network."""
-        labels: list[Labels] = []
+        labels, beginning = list[Labels](), deepcopy(scorer.state_dict())
         for number in range(self._recipe.n_rounds):
             labels += self._labels(number)
             known = joined_labels(labels)
             self._say(f"round {number + 1} of {self._recipe.n_rounds}: {len(known)} decisions are labelled")
+            scorer.load_state_dict(beginning)  # Or what luck taught it in the first round would be learned thrice.
             imitate(scorer, known, self._recipe.lesson, seed=self._recipe.seed, say=self._say)
             training = {"round": number, "labels": len(known), "seed": self._recipe.seed}
             export(scorer, self._taught(number), name=f"round-{number}", seen=range_of(known), training=training)

@@ -44,12 +44,15 @@ class Shortages:
             if node.battery is not None
         }
 
-    def price(self, entry: Entry) -> float:
-        """Return what an entry costs beyond itself, in joules."""
+    def price(self, entry: Entry, *, seen_until_s: float) -> float:
+        """Return what an entry costs beyond itself, in joules, to one who does not see what comes then.
+
+        Who sees a battery empty sees the misses as well.
+        """
         if not isinstance(entry, Charge):
             return 0.0
-        prices = (one.price for one in self._of.get(entry.node_id, ()) if one.from_s <= entry.at_s < one.until_s)
-        return entry.joules * sum(prices)
+        ahead = (one for one in self._of.get(entry.node_id, ()) if one.until_s >= seen_until_s)
+        return entry.joules * sum(one.price for one in ahead if one.from_s <= entry.at_s < one.until_s)
 
 
 def _shortages(scenario: Scenario, node_id: NodeId, battery: Battery, entries: Iterable[Entry]) -> Iterator[Shortage]:

@@ -105,9 +105,9 @@ class Tries:
         until_s = self._followed(copied, number, number_of(asked.observation.request_id), n_before)
 
         def spent(entries: Sequence[Entry]) -> float:
-            rate_per_s, further = self._discount_rate_per_s, self._track.shortages.price
+            rate_per_s, shortages = self._discount_rate_per_s, self._track.shortages
             return sum(
-                entry.cost * exp(-rate_per_s * (entry.at_s - asked.now)) + further(entry)
+                entry.cost * exp(-rate_per_s * (entry.at_s - asked.now)) + shortages.price(entry, seen_until_s=until_s)
                 for entry in takewhile(lambda entry: entry.at_s < until_s, entries)
             )
 

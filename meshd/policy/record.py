@@ -28,7 +28,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     relative: Share = 1.0
     """How much more than the heuristic's choice a choice may be predicted to cost, as a share of it, ..."""
-    absolute_joules: Share = 0.02
+    absolute_joules: Share = 0.1
     """... and beyond that: what hardly costs anything may cost a few times as much."""
     tolerance: Share = 0.25
     """How far a figure may lie outside the range that training saw: so many times its width, or 1 if that is more."""

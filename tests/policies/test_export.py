@@ -27,9 +27,9 @@ SEEN = Range(low=(0.0,) * (N_CANDIDATE + N_CONTEXT), high=(1.0,) * (N_CANDIDATE 
 def stirred(width: int) -> Scorer:
     """A network whose last layer does something."""
     torch.manual_seed(1)
-    network = Scorer(Form(width=width, rule_logit=2.0, cost_weight=1.0, wait_logit=-3.0))
+    network = Scorer(Form(n_members=2, width=width, temperature_joules=0.05, wait_joules=0.1))
     with torch.no_grad():
-        network.score[-1].weight.mul_(100.0)
+        network.score.weight.mul_(1000.0)
     return network
 
 

@@ -12,6 +12,7 @@ from meshd.core.candidate import WAIT, Observation
 from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
+from meshd.policy.record import Limits
 from policies.env import Terms
 from policies.labels import Labels, Lookout, joined_labels, label_world
 from policies.scenario import Scenario
@@ -64,6 +65,14 @@ def test_a_way_costs_what_the_world_then_costs_more_and_the_own_nothing() -> Non
         assert costs[: len(ways)] == pytest.approx(expected, abs=1e-6)
         assert costs[ways.index(track.marks[number].choice)] == 0.0
         assert (costs[len(ways) :] == inf).all()
+
+
+def test_what_a_guard_would_refuse_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = scenario(arrival(0, 1.0), arrival(1, 1.5, priority=Priority.BACKGROUND, deadline_s=40.0))
+    monkeypatch.setattr("policies.labels._LIMITS", Limits(relative=0.0, absolute_joules=-1.0))  # It refuses all.
+    (tried,) = np.isfinite(label_world(world, RULE, Terms(), ALL, seed=0).costs)
+    assert tried.sum() == 2, "its own way and to wait; where it may not wait there is nothing to learn"
+    assert tried[-1]
 
 
 def test_a_request_that_waits_is_charged_to_its_end_however_late() -> None:

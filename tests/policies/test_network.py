@@ -7,6 +7,7 @@ pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
 
 from torch import Tensor  # noqa: E402
 
+from meshd.core.candidate import WAIT  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, column  # noqa: E402
 from policies.network import Form, PartedAdam, Scorer  # noqa: E402
@@ -14,7 +15,7 @@ from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.playing import play  # noqa: E402
 from tests.policies.small_worlds import minute  # noqa: E402
 
-FORM = Form(width=16, rule_logit=2.0, cost_weight=1.0, wait_logit=-3.0)
+FORM = Form(n_members=2, width=16, temperature_joules=0.05, wait_joules=0.1)
 
 
 def scorer() -> Scorer:
@@ -45,13 +46,16 @@ def test_rows_of_zeros_change_nothing() -> None:
     torch.testing.assert_close(found[:, [0, 1, 2, -1]], expected)
 
 
-def test_before_anything_is_learned_it_chooses_as_the_heuristic_does() -> None:
+def test_before_anything_is_learned_it_chooses_what_is_predicted_to_cost_least_and_never_waits() -> None:
     network = scorer()
     for choice in play(Simulator(minute())):
-        seen = features(choice.observation, choice.view, choice.now)
+        seen, candidates = features(choice.observation, choice.view, choice.now), choice.observation.candidates
         with torch.no_grad():
             logits = network(torch.from_numpy(seen.candidates[None]), torch.from_numpy(seen.context[None]))[0]
-        assert seen.ways[int(logits.argmax())] == seen.rule
+        chosen = seen.ways[int(logits.argmax())]
+        least_joules = min(candidates[way].prediction.cost for way in seen.ways if way != WAIT)
+        assert candidates[chosen].prediction.cost == pytest.approx(least_joules, abs=1e-3)
+        assert chosen != WAIT
 
 
 def test_a_large_gradient_of_one_part_does_not_still_the_other() -> None:
@@ -60,3 +64,15 @@ def test_a_large_gradient_of_one_part_does_not_still_the_other() -> None:
     small.grad, large.grad = torch.tensor([1e-3]), torch.tensor([1e6])
     optimizer.step()
     assert small.item() == pytest.approx(large.item(), rel=1e-3)
+
+
+def test_each_member_learns_by_itself_and_the_mean_is_served() -> None:
+    candidates, context = some(4)
+    network = scorer()
+    costs = network.costs(candidates, context)
+    torch.testing.assert_close(network(candidates, context), costs.mean(dim=0) / -FORM.temperature_joules)
+    costs[0].sum().backward()
+    for layer in (network.encoder.further, network.joined, network.score):
+        mine, others = layer.weight.grad[0], layer.weight.grad[1]
+        assert mine.any()
+        assert not others.any()

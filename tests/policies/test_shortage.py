@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from policies.scenario import Happening, Kind, Scenario
@@ -31,12 +33,12 @@ def drawn(at_s: float, joules: float = 1.0) -> Charge:
 
 def test_a_joule_is_worth_the_misses_that_it_would_have_put_off() -> None:
     costs, richer = played(world(0.6)), played(world(0.7))
-    further = Shortages(world(0.6), costs.since()).price(drawn(1.0, joules=0.1))
+    further = Shortages(world(0.6), costs.since()).price(drawn(1.0, joules=0.1), seen_until_s=2.0)
     assert further == pytest.approx(costs.cost - richer.cost, rel=0.1)
 
 
 def test_a_joule_of_a_battery_that_lasts_is_worth_no_more_than_itself() -> None:
-    assert Shortages(world(9.0), played(world(9.0)).since()).price(drawn(1.0)) == 0.0
+    assert Shortages(world(9.0), played(world(9.0)).since()).price(drawn(1.0), seen_until_s=2.0) == 0.0
 
 
 def test_what_is_drawn_before_the_charger_or_when_all_is_over_is_not_missed() -> None:
@@ -46,6 +48,11 @@ def test_what_is_drawn_before_the_charger_or_when_all_is_over_is_not_missed() ->
         Happening(at_s=3.5, kind=Kind.DISCHARGES, node_id=WATCH.node_id),
     )
     shortages = Shortages(charged, played(charged).since())
-    assert shortages.price(drawn(1.0)) == 0.0
-    assert shortages.price(drawn(4.0)) > 0.0
-    assert shortages.price(drawn(50.0)) == 0.0
+    assert shortages.price(drawn(1.0), seen_until_s=2.0) == 0.0
+    assert shortages.price(drawn(4.0), seen_until_s=5.0) > 0.0
+    assert shortages.price(drawn(50.0), seen_until_s=51.0) == 0.0
+
+
+def test_who_sees_the_battery_empty_pays_for_what_is_missed_and_no_price_beside_it() -> None:
+    shortages = Shortages(world(0.6), played(world(0.6)).since())
+    assert shortages.price(drawn(1.0), seen_until_s=inf) == 0.0

@@ -22,7 +22,7 @@ EVERYTHING = Range(low=(-1e9,) * (N_CANDIDATE + N_CONTEXT), high=(1e9,) * (N_CAN
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> str:
     path: Path = tmp_path_factory.mktemp("policy") / "policy.onnx"
-    network = Scorer(Form(width=32, rule_logit=0.0, cost_weight=-9.0, wait_logit=-9.0))  # It likes what is dear.
+    network = Scorer(Form(n_members=2, width=32, temperature_joules=-0.05, wait_joules=-9.0))  # It likes what is dear.
     export(network, path, name="contrary", seen=EVERYTHING, training={})
     return str(path)
 
