@@ -93,11 +93,8 @@ def _of(rows: Rows, policy: str, families: Sequence[str]) -> list[Row]:
 
 def _scores(rows: Rows, families: Sequence[str]) -> Scores:
     singles = _of(rows, SINGLE, families) if SINGLE in rows else None
-    return Scores(
-        policies={
-            name: figures(_of(rows, name, families), None if name == RELAXATION else singles) for name in sorted(rows)
-        }
-    )
+    played = {name: of for name in sorted(rows) if any(of := _of(rows, name, families))}
+    return Scores(policies={name: figures(of, None if name == RELAXATION else singles) for name, of in played.items()})
 
 
 def _paired(rows: Rows, policy: str, others: Sequence[str], families: Sequence[str]) -> dict[str, Difference]:

@@ -31,10 +31,10 @@ class Figures(Struct, frozen=True, kw_only=True):
     reward: float
     """Mean of a request, the mean over worlds: minus its cost in joules, what is missed and waited for included."""
     ci95: tuple[float, float]
-    p50_ms: float
-    """Of requests that were answered, those that waited for a cheaper moment included."""
-    p95_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    """Of requests that were answered, those that waited for a cheaper moment included; none where none was."""
+    p95_ms: float | None
+    p99_ms: float | None
     deadline_miss: float
     """Share of requests without an answer by their deadlines."""
     joules: dict[str, float]
@@ -67,18 +67,18 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
-    """Return the figures of a policy: one row for each family; ``singles`` are those of the best single node."""
+    """Return the figures of a policy: one row a family, one of them filled; ``singles`` are the best single node's."""
     worlds = [world for row in rows for world in row.values()]
-    seconds = np.concatenate([np.array(world.seconds) for world in worlds] or [np.zeros(0)])
-    p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1e3 if len(seconds) else (np.nan,) * 3
+    seconds = np.concatenate([np.array(world.seconds) for world in worlds])
+    p50, p95, p99 = (np.percentile(seconds, [50, 95, 99]) * 1e3).tolist() if len(seconds) else (None,) * 3
     n_ended = max(1, sum(world.n_ended for world in worlds))
-    resampled = bootstrap([_rewards(row) for row in rows])
+    rewards = [_rewards(row) for row in rows if row]
     return Figures(
-        reward=_mean_of_means([_rewards(row) for row in rows]),
-        ci95=interval(resampled),
-        p50_ms=float(p50),
-        p95_ms=float(p95),
-        p99_ms=float(p99),
+        reward=_mean_of_means(rewards),
+        ci95=interval(bootstrap(rewards)),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
         deadline_miss=sum(world.n_missed for world in worlds) / n_ended,
         joules=_means([world.joules for world in worlds]),
         worse_than_single=_worse_than_single(rows),

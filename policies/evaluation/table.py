@@ -47,9 +47,7 @@ def cells(one: Figures) -> list[str]:
     return [
         f"{one.reward:.4f}",
         interval,
-        f"{one.p50_ms:.0f}",
-        f"{one.p95_ms:.0f}",
-        f"{one.p99_ms:.0f}",
+        *("" if ms is None else f"{ms:.0f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms)),
         f"{one.deadline_miss:.1%}",
         _by_class(one.joules),
         _by_class(one.battery_hours),

@@ -15,6 +15,7 @@ from policies.errors import NoPolicy
 from policies.evaluate import app
 from policies.evaluation.contender import Contender
 from policies.evaluation.play import play
+from policies.evaluation.result import Result
 from policies.scenario import draw
 from policies.tuning import best_of
 from tests.policies.simulator.worlds import first_minute
@@ -33,13 +34,15 @@ def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_need
     page, picture = tmp_path / "report.html", tmp_path / "families.svg"
     alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1")
     written = ("--page", str(page), "--picture", str(picture))
-    printed = msgspec.json.decode(run("--policy", "least-expected-cost", *alone, *written, "--json"))
+    said = run("--policy", "least-expected-cost", *alone, *written, "--json")
+    printed = msgspec.json.decode(said)
     policies = printed["families"]["garden"]["policies"]
     assert set(policies) == {*BASELINES, "relaxation"}
     assert all(set(one) >= KEYS for one in (*policies.values(), *printed["overall"]["policies"].values()))
     assert set(printed["paired"]) == set(BASELINES) - {"least-expected-cost"}
     assert all(set(one) == {"difference", "low", "high"} for one in printed["paired"].values())
     assert printed["gap_closed"] is None
+    assert msgspec.json.encode(msgspec.json.decode(said, type=Result)) == said.strip().encode()
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") >= 5
     assert not any(outside in html for outside in ("<script", 'src="http', "<link"))

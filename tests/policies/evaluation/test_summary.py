@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from policies.evaluation.counterfactual import Pair
 from policies.evaluation.outcome import Outcome
-from policies.evaluation.result import result_of
+from policies.evaluation.result import Result, result_of
 from policies.evaluation.summary import difference, figures, gap_closed
 
 
@@ -70,6 +71,16 @@ def test_who_played_only_some_worlds_is_not_ranked_among_those_who_played_all() 
     overall = result_of([*played, outcome("planner", 0, 1.0)], "mine", "a command").overall
     assert [name for name, _ in overall.ranked] == ["provident", "mine", "planner, 1 of 3 worlds"]
     assert set(overall.everywhere) == {"provident", "mine"}
+
+
+def test_what_is_printed_for_programs_is_read_back_as_it_was() -> None:
+    played = [outcome(name, 0, 9.0) for name in ("provident", "mine")]
+    bound = replace(outcome("relaxation", 0, 1.0), seconds=(), n_ended=0, joules={}, battery_hours={}, costs={})
+    elsewhere = outcome("mine", 0, 9.0, "garden"), outcome("provident", 0, 9.0, "garden")
+    result = result_of([*played, *elsewhere, bound], "mine", "a command")
+    assert result.overall.policies["relaxation"].p50_ms is None
+    assert list(result.families["garden"].policies) == ["mine", "provident"]
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
 
 
 def test_the_best_baseline_is_never_the_policy_itself_nor_a_bound() -> None:
