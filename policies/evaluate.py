@@ -11,23 +11,21 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from model_registry.extra import needing
 from policies.baselines import BASELINES
 from policies.bounds import Foresight
-from policies.command import run_command
+from policies.command import print_result, run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.outcome import Outcome
-from policies.evaluation.result import Result, result_of
+from policies.evaluation.result import result_of
 from policies.evaluation.table import tables
 from policies.evaluation.worlds import World, play_worlds
+from policies.page import page_module
 from policies.scenario import Split, families_asked
 from policies.workers import OnRay, RayAddress, Workers, workers_of
 
@@ -66,7 +64,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 ) -> None:
     """Play, print the figures, and write the page."""
     contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
-    names, report = families_asked(families), _report()
+    names, report = families_asked(families), page_module("policies.report")
     contenders[0].policy(names[0])  # What cannot be run is told before anything is played.
     worlds = [
         World(
@@ -87,7 +85,8 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     report.write_page(result, page)
     if picture is not None:
         report.write_picture(result, picture)
-    _print(result, page, as_json=as_json)
+    told.print(f"page: {page}")
+    print_result(result, tables(result), as_json=as_json, width=_PAPER_WIDTH)
 
 
 def main() -> None:
@@ -95,26 +94,9 @@ def main() -> None:
     run_command(app, told)
 
 
-def _report() -> ModuleType:
-    """Return what writes the page; what it lacks is told before anything is played."""
-    with needing("train", "The page"):
-        from policies.report import page  # noqa: PLC0415 - who only asks for help needs no matplotlib
-    return page
-
-
 def _played(worlds: list[World], workers: Workers) -> list[Outcome]:
     played = track(play_worlds(worlds, workers), "worlds", total=len(worlds), console=told)
     return [outcome for outcomes in played for outcome in outcomes]
-
-
-def _print(result: Result, page: Path, *, as_json: bool) -> None:
-    if as_json:
-        print(msgspec.json.encode(result).decode())
-        return
-    paper = Console() if sys.stdout.isatty() else Console(width=_PAPER_WIDTH)
-    for table in tables(result):
-        paper.print(table)
-    told.print(f"page: {page}")
 
 
 def _command() -> str:

@@ -11,19 +11,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from model_registry.extra import needing
 from policies.baselines import DEFAULT
-from policies.command import run_command
+from policies.command import print_result, run_command
 from policies.evaluation.contender import Contender
 from policies.fleet.census import Census
 from policies.fleet.fleet import Fleet, lived
 from policies.fleet.result import FleetResult
 from policies.fleet.table import tables
+from policies.page import page_module
 from policies.scenario import Split, families_asked
 from policies.workers import OnRay, RayAddress, Workers, workers_of
 
@@ -56,6 +55,7 @@ def simulate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Live in every home, and print how the policies do."""
+    pages = None if page is None else page_module("policies.fleet")
     names = dict.fromkeys([*(policy or ["shipped"]), DEFAULT])
     fleet = Fleet(
         n_homes=homes,
@@ -70,9 +70,10 @@ def simulate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     for contender in fleet.contenders:
         contender.policy(fleet.families[0])  # What cannot be run is told before anybody lives.
     result = _census(fleet, workers_of(processes, ray=ray, address=ray_address))
-    if page is not None:
-        _write_page(result, page)
-    _print(result, as_json=as_json)
+    if pages is not None:
+        pages.write_page(result, page)
+        told.print(f"page: {page}")
+    print_result(result, tables(result), as_json=as_json, width=_PAPER_WIDTH)
 
 
 def main() -> None:
@@ -87,22 +88,6 @@ def _census(fleet: Fleet, workers: Workers) -> FleetResult:
     seconds = monotonic() - began_s
     told.print(f"{fleet.n_homes} homes in {seconds:.0f} s, {fleet.n_homes / seconds:.2f} a second")
     return census.result(shlex.join(["python", "-m", "policies.fleet", *sys.argv[1:]]))
-
-
-def _write_page(result: FleetResult, page: Path) -> None:
-    with needing("train", "The page"):
-        from policies.fleet.page import write_page  # noqa: PLC0415 - who wants no page needs no matplotlib
-    write_page(result, page)
-    told.print(f"page: {page}")
-
-
-def _print(result: FleetResult, *, as_json: bool) -> None:
-    if as_json:
-        print(msgspec.json.encode(result).decode())
-        return
-    paper = Console() if sys.stdout.isatty() else Console(width=_PAPER_WIDTH)
-    for table in tables(result):
-        paper.print(table)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import track
 
-from model_registry.extra import needing
-from policies.command import run_command
+from policies.command import print_result, run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.worlds import World
+from policies.page import page_module
 from policies.scenario import Split, families_asked
 from policies.study import ablations, energy, freshness
 from policies.study.ablations import Ablations
@@ -83,6 +82,7 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
 ) -> None:
     """Play every arm on every world, and print what comes of it."""
     chosen, names = STUDIES[name], families_asked(families)
+    pages = None if page is None else page_module("policies.study")
     Contender(name=policy).policy(names[0])  # What cannot be run is told before anything is played.
     arms = tuple(chosen.arms(policy))
     trials = [
@@ -95,9 +95,10 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     ]
     runs = _played(trials, workers_of(processes, ray=ray, address=ray_address))
     result = chosen.told(runs, policy, shlex.join(["python", "-m", "policies.study", *sys.argv[1:]]))
-    if page is not None:
-        _write_page(result, page)
-    _print(result, as_json=as_json)
+    if pages is not None:
+        pages.write_page(result, page)
+        told.print(f"page: {page}")
+    print_result(result, (sheet.table() for sheet in result.sheets()), as_json=as_json, width=_PAPER_WIDTH)
 
 
 def main() -> None:
@@ -108,22 +109,6 @@ def main() -> None:
 def _played(trials: list[Trial], workers: Workers) -> Runs:
     came = workers.each(play_trial, trials, name=lambda trial: trial.name)
     return Runs([run for _, runs in track(came, "worlds", total=len(trials), console=told) for run in runs])
-
-
-def _write_page(result: Energy | Freshness | Ablations, page: Path) -> None:
-    with needing("train", "The page"):
-        from policies.study.page import write_page  # noqa: PLC0415 - who wants no page needs no matplotlib
-    write_page(result, page)
-    told.print(f"page: {page}")
-
-
-def _print(result: Energy | Freshness | Ablations, *, as_json: bool) -> None:
-    if as_json:
-        print(msgspec.json.encode(result).decode())
-        return
-    paper = Console() if sys.stdout.isatty() else Console(width=_PAPER_WIDTH)
-    for sheet in result.sheets():
-        paper.print(sheet.table())
 
 
 if __name__ == "__main__":
