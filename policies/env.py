@@ -157,10 +157,6 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
         shown = self._seen.shown
         return shown[action] if action < len(shown) else len(self._asked_for.candidates)
 
-    def action_of(self, choice: int) -> int:
-        """Return the row of a candidate, or of WAIT; ValueError where it is not shown."""
-        return self._seen.row_of(choice)
-
     @property
     def asked(self) -> Choice | None:
         """Return what is to be decided, as the core asks it; none when the episode is over."""

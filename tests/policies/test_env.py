@@ -15,7 +15,7 @@ from meshd.core.policy import LeastExpectedCost  # noqa: E402
 from meshd.core.request import Priority  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
 from meshd.policy.layout import MOST_SHOWN, N_CANDIDATE, N_CONTEXT  # noqa: E402
-from policies.env import N_ROWS, MeshEnv, Terms  # noqa: E402
+from policies.env import N_ROWS, MeshEnv, Terms, seen_of  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.worlds import arrival, scenario  # noqa: E402
 from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
@@ -31,7 +31,7 @@ def begun(seed: int = 0, terms: Terms | None = None) -> MeshEnv:
 
 def by_rule(env: MeshEnv) -> np.int64:
     assert env.asked is not None
-    return np.int64(env.action_of(LeastExpectedCost().choose(env.asked.observation)))
+    return np.int64(seen_of(env.asked).row_of(LeastExpectedCost().choose(env.asked.observation)))
 
 
 def to_the_end(env: MeshEnv) -> list[tuple[float, dict[str, Any]]]:
@@ -105,7 +105,8 @@ def test_waiting_is_allowed_to_background_requests_alone(priority: Priority) -> 
     env.reset(options={"scenario": scenario(arrival(0, 1.0, priority=priority, deadline_s=9.0))})
     assert env.action_masks()[-1] == (priority is Priority.BACKGROUND)
     assert env.choice_of(N_ROWS - 1) == WAIT
-    assert env.action_of(WAIT) == N_ROWS - 1
+    assert env.asked is not None
+    assert seen_of(env.asked).row_of(WAIT) == N_ROWS - 1
 
 
 def test_what_is_not_allowed_is_answered_by_the_heuristic() -> None:
