@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from meshd.policy.layout import CANDIDATE, CONTEXT, N_CANDIDATE, N_CONTEXT, Bend, Feature, block
-from meshd.policy.record import Record
+from meshd.policy.record import Record, read
 from model_registry.runtime.onnx_session import OnnxSession
 from policies.draft import draft_of
 from policies.errors import ExportFailed
@@ -88,9 +90,23 @@ def export(scorer: Scorer, path: Path, *, name: str, seen: Range, training: Mapp
         node.doc_string = ""
     network = model.SerializeToString()
     record = Record.of(network, name=name, low=seen.low, high=seen.high, training=training)
-    with draft_of(path.with_suffix(".toml")), draft_of(path) as draft:  # The record takes its place last.
+    with _drafts_of(path) as draft:
         record.save(network, draft)
         _check(scorer, draft, path)
+
+
+def promote(path: Path, place: Path, **measured: float) -> None:
+    """Copy what was exported to another place, as safely, with what has been measured since in its record."""
+    record, network = read(path)
+    with _drafts_of(place) as draft:
+        replace(record, training=record.training | measured).save(network, draft)
+
+
+@contextmanager
+def _drafts_of(path: Path) -> Iterator[Path]:
+    """Give a path to write a network and its record to; the record takes its place last."""
+    with draft_of(path.with_suffix(".toml")), draft_of(path) as draft:
+        yield draft
 
 
 def logits_of(path: Path) -> Logits:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
-from policies.export import export
+from policies.export import export, promote
 from policies.hyperparameters import Hyperparameters
 from policies.labels import Labels
 from policies.network import CandidatePolicy, Scorer
@@ -92,7 +92,7 @@ class Watch(BaseCallback):
         if gain > self._best:
             self._best = gain
             self._save("best.zip")
-            self._export(policy.scorer, self._folder / "best.onnx", gain=round(gain, 4))
+            promote(candidate, self._folder / "best.onnx", gain=round(gain, 4))
         self._keep(compared, gain)  # Now, for what is best by the curve has to be there when it is gone on with.
         self._save("last.zip")
 
@@ -108,9 +108,9 @@ class Watch(BaseCallback):
         with draft_of(self._curve) as draft:
             draft.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
 
-    def _export(self, scorer: Scorer, path: Path, **measured: float) -> None:
+    def _export(self, scorer: Scorer, path: Path) -> None:
         made_of = {"seed": self._recipe.seed, "labels": self._n_labels, "decisions": self.model.num_timesteps}
-        export(scorer, path, name=f"learned-{self._recipe.seed}", seen=self._seen, training=made_of | measured)
+        export(scorer, path, name=f"learned-{self._recipe.seed}", seen=self._seen, training=made_of)
 
     def _lines(self) -> list[dict[str, Any]]:
         if not self._curve.exists():

@@ -5,6 +5,7 @@ from shutil import copytree
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 torch = pytest.importorskip("torch", reason="learning needs the `train` extra")
 pytest.importorskip("sb3_contrib", reason="learning needs the `train` extra")
@@ -14,8 +15,9 @@ from meshd.errors import PolicyUnusable  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, column, context_column  # noqa: E402
 from meshd.policy.learned import LearnedPolicy  # noqa: E402
+from meshd.policy.record import read  # noqa: E402
 from policies.errors import ExportFailed  # noqa: E402
-from policies.export import Range, export, logits_of, torch_logits_of  # noqa: E402
+from policies.export import Range, export, logits_of, promote, torch_logits_of  # noqa: E402
 from policies.network import Form, Scorer  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.playing import play  # noqa: E402
@@ -99,12 +101,12 @@ def test_a_network_that_is_too_large_is_not_shipped_and_spares_what_was_there(
 def test_a_policy_whose_export_was_broken_off_between_its_files_is_told_as_such(
     earlier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = Path.replace
+    put_in_place = Path.replace
 
     def broken_off(draft: Path, path: Path) -> Path:
         if path.suffix == ".toml":
             raise KeyboardInterrupt
-        return replace(draft, path)
+        return put_in_place(draft, path)
 
     monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
     monkeypatch.setattr(Path, "replace", broken_off)
@@ -112,6 +114,15 @@ def test_a_policy_whose_export_was_broken_off_between_its_files_is_told_as_such(
         export(stirred(32), earlier, name="narrow", seen=SEEN, training={})
     with pytest.raises(PolicyUnusable, match=r"not the file that policy\.toml describes: they are of two exports"):
         LearnedPolicy.load(earlier)
+
+
+def test_what_is_promoted_is_the_same_network_with_what_was_measured_in_its_record(
+    earlier: Path, tmp_path: Path
+) -> None:
+    promote(earlier, tmp_path / "best.onnx", gain=0.25)
+    (before, network), (record, promoted) = read(earlier), read(tmp_path / "best.onnx")
+    assert promoted == network
+    assert record == replace(before, training={"seed": 7, "gain": 0.25})
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
