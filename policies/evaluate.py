@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
             family=name,
             seed=seed,
             contenders=contenders,
-            foresight=Foresight(horizon_s=planner_horizon_s) if seed - first_seed < planner_seeds else None,
+            foresight=Foresight(look_ahead_s=planner_horizon_s) if seed - first_seed < planner_seeds else None,
             single_share=single_share,
             split=split,
             traces=traces,

@@ -5,14 +5,12 @@ bandwidth, arrivals, scores and incidents of the scenario, and the cheapest is t
 step of policy improvement on the rule (rollout: Bertsekas 2013), so it is better than the rule and not the best there
 is: a lower bound of what foresight is worth, and an upper one of what a policy without it may hope for in practice.
 
-A try goes on until it is back on the track, or for ``horizon_s`` behind the end of its request. What it leaves behind
-for later than that shows only in a long horizon; but the end of a battery is in the price of each joule that brings it
-nearer (``policies/shortage.py``). Farther is not always better: what is tried follows the rule, not the planner.
+A try goes on until it is back on the track, or for ``look_ahead_s`` behind the end of its request. What it leaves
+behind for later than that shows only where it looks far; but the end of a battery is in the price of each joule that
+brings it nearer (``policies/shortage.py``). Farther is not always better: what is tried follows the rule, not the planner.
 """
 
 from __future__ import annotations
-
-from msgspec import Struct
 
 from meshd.core.candidate import WAIT, Observation
 from meshd.core.policy import Policy
@@ -22,21 +20,15 @@ from policies.simulator import Choice, Costs, Simulator
 from policies.tries import Reach, Track, Tries
 
 
-class Foresight(Struct, frozen=True, kw_only=True):
-    """How far and how broadly it looks."""
+class Foresight(Reach, frozen=True, kw_only=True):
+    """How far and how broadly it looks: further than who labels, and sure that nothing is left."""
 
-    horizon_s: float = 90.0
-    """How far behind the end of its request a try goes on that does not come back; infinity: to the end."""
-    breadth: int = 4
-    """Candidates that are tried: the cheapest predicted, beside the rule's own choice and to wait."""
+    look_ahead_s: float = 90.0
+    """Infinity: a try that does not come back goes on to the end."""
     settled_s: float = 4.0
     settled_decisions: int = 12
-    """A try is back on the track after so long, and so many decisions in a row, that are the track's."""
-
-    @property
-    def reach(self) -> Reach:
-        """Return how far a try goes."""
-        return Reach(look_ahead_s=self.horizon_s, settled_s=self.settled_s, settled_decisions=self.settled_decisions)
+    breadth: int = 4
+    """Candidates that are tried: the cheapest predicted, beside the rule's own choice and to wait."""
 
 
 def foresee(scenario: Scenario, rule: Policy, foresight: Foresight) -> Costs:
@@ -73,7 +65,7 @@ class Planner:
     def _follow(self, simulator: Simulator) -> None:
         """See what the rule makes of the world from here."""
         self._track = Track.ahead(simulator.copy(), self._rule)
-        self._tries = Tries(self._track, self._rule, self._foresight.reach)
+        self._tries = Tries(self._track, self._rule, self._foresight)
         self._number = 0
         """Of the next decision, on the track."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshd.core.policy import LeastExpectedCost
 from policies.baselines import DEFAULT, SINGLE
@@ -85,8 +86,7 @@ def _sample(scenario: Scenario, share: float) -> list[int]:
 
 def _of_size(world: World, scenario: Scenario) -> Foresight:
     assert world.foresight is not None, "only worlds that are planned are asked for"
-    horizon_s = world.foresight.horizon_s * _affordable(scenario)
-    return Foresight(horizon_s=horizon_s, breadth=world.foresight.breadth)
+    return replace(world.foresight, look_ahead_s=world.foresight.look_ahead_s * _affordable(scenario))
 
 
 def _affordable(scenario: Scenario) -> float:

@@ -70,5 +70,5 @@ def test_a_request_counts_only_where_every_policy_sees_it_asked(kinds: tuple[Kin
 def test_who_sees_the_future_pays_no_more_than_the_rule_that_it_rests_on() -> None:
     world = draw("home", 2)
     short = replace(world, horizon_s=20.0, arrivals=tuple(one for one in world.arrivals if one.at_s < 20.0))
-    planned = foresee(short, LeastExpectedCost(), Foresight(horizon_s=1e9, breadth=3))
+    planned = foresee(short, LeastExpectedCost(), Foresight(look_ahead_s=1e9, breadth=3))
     assert least_cost(short) <= planned.cost <= play(short, LeastExpectedCost).cost + 1e-9
