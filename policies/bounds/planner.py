@@ -7,7 +7,8 @@ is: a lower bound of what foresight is worth, and an upper one of what a policy 
 
 A try goes on until it is back on the track, or for ``look_ahead_s`` behind the end of its request. What it leaves
 behind for later than that shows only where it looks far; but the end of a battery is in the price of each joule that
-brings it nearer (``policies/shortage.py``). Farther is not always better: what is tried follows the rule, not the planner.
+brings it nearer (``policies/shortage.py``). Farther is not always better: what is tried follows the rule, not the
+planner.
 """
 
 from __future__ import annotations
