@@ -143,6 +143,12 @@ class NobodyHasIt(RequestError):
     retryable = True
 
 
+class NotForgotten(RequestError):
+    """What requests have taught the policy is still on disk. The user deletes the file, or lets the daemon do it."""
+
+    code = "not_forgotten"
+
+
 class LinkError(MeshError):
     """Something is wrong with a connection; the session ends, the daemon goes on."""
 

@@ -12,6 +12,7 @@ import msgspec
 from meshd import log
 from meshd.core.ids import ModelName
 from meshd.documents import Done
+from meshd.errors import NotForgotten
 from meshd.net.files import write_atomically
 from meshd.policy.experience import Experience, Kept
 
@@ -73,10 +74,14 @@ class ExperienceFile:
                 self._saved_lessons = lessons
 
     async def reset(self, _model: ModelName) -> Done:
-        """Forget all; an order that names no model."""
+        """Forget all; an order that names no model.
+
+        Raises:
+            NotForgotten: the file cannot be removed.
+        """
         async with self._disk:
             self._forget()
-            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+            await asyncio.to_thread(self._remove)
         return Done(sentence="What requests had taught the policy here is forgotten.")
 
     async def _keep(self) -> None:
@@ -106,6 +111,14 @@ class ExperienceFile:
             self._is_there = True
         except OSError as error:
             self._refuse(str(error))
+
+    def _remove(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            message = f"What requests had taught the policy is forgotten, but comes back at the next start: {error}."
+            hint = "Delete the file, or let the daemon's user write to its folder and reset again."
+            raise NotForgotten(message, hint=hint) from error
 
     def _refuse(self, reason: str) -> None:
         log.get_logger().warning(log.EXPERIENCE_REFUSED, path=str(self._path), reason=reason)

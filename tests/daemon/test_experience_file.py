@@ -12,6 +12,7 @@ import pytest
 from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass
 from meshd.daemon.experience_file import ExperienceFile
+from meshd.errors import NotForgotten
 from meshd.net.files import write_atomically
 from meshd.policy.experience import Experience, Kept, Kind, Way
 from tests.core.parts import node_id
@@ -83,6 +84,17 @@ def test_a_reset_forgets_and_removes_the_file_and_what_is_learned_later_is_saved
     experience.learn(KITCHEN, 1.0, 0.0)
     asyncio.run(file.save())
     assert ways(path) == [KITCHEN]
+
+
+def test_a_reset_whose_file_cannot_be_removed_says_that_it_will_be_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "experience.json"
+    file, experience = taught(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(NotForgotten, match=r"comes back at the next start: .*experience\.json") as told:
+        asyncio.run(file.reset(ModelName("policy")))
+    assert "Delete the file" in told.value.hint
+    assert experience.kept().tallies == ()
 
 
 class SlowDisk:
