@@ -26,6 +26,7 @@ from policies.command import run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.minds import Minds
 from policies.evaluation.summary import Floats, bootstrap, interval
+from policies.evaluation.table import span
 from policies.scenario import Luck, Scenario, Split, draw, family_names
 from policies.scenario.unlike import Unlike, made_unlike
 from policies.simulator import Simulator
@@ -59,6 +60,10 @@ class Played(Struct, frozen=True, kw_only=True):
     experienced: float
 
 
+Saved = tuple[float, float | None, float | None]
+"""Mean, low, high; these two none where a family has a single world."""
+
+
 class Gain(Struct, frozen=True, kw_only=True):
     """What a correction gains, as a share of the cost without it; the interval is of 95 %, over seeds."""
 
@@ -66,9 +71,9 @@ class Gain(Struct, frozen=True, kw_only=True):
     family: str
     cost: float
     """Without it, in joules."""
-    fresh: tuple[float, float, float]
-    """Mean, low, high; from nothing."""
-    experienced: tuple[float, float, float]
+    fresh: Saved
+    """From nothing."""
+    experienced: Saved
     """The same with what was learned before."""
 
 
@@ -143,10 +148,10 @@ def _gain(unlike: Unlike, family: str, families: Sequence[Sequence[Played]]) -> 
     )
 
 
-def _share(plain: Sequence[Floats], other: Sequence[Floats]) -> tuple[float, float, float]:
+def _share(plain: Sequence[Floats], other: Sequence[Floats]) -> Saved:
     """Return what is saved as a share of the mean of its family, with an interval; families weigh alike."""
     saved = [(before - after) / before.mean() for before, after in zip(plain, other, strict=True)]
-    low, high = interval(bootstrap(saved))
+    low, high = interval(bootstrap(saved)) or (None, None)
     return float(np.mean([row.mean() for row in saved])), low, high
 
 
@@ -164,8 +169,8 @@ def _played(scenario: Scenario, world: World, kept: Mapping[NodeId, Kept] | None
     return simulator.costs.cost / max(1, len(scenario.arrivals)), minds.kept
 
 
-def _told(gain: tuple[float, float, float]) -> str:
-    return f"{gain[0]:+.2%} ({gain[1]:+.2%} to {gain[2]:+.2%})"
+def _told(gain: Saved) -> str:
+    return f"{gain[0]:+.2%} ({span(gain[1], gain[2], '+.2%')})"
 
 
 if __name__ == "__main__":

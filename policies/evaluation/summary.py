@@ -30,7 +30,8 @@ class Figures(Struct, frozen=True, kw_only=True):
 
     reward: float
     """Mean of a request, the mean over worlds: minus its cost in joules, what is missed and waited for included."""
-    ci95: tuple[float, float]
+    ci95: tuple[float, float] | None
+    """None where a family has a single world: nobody knows how far others would be from it."""
     p50_ms: float | None
     """Of requests that were answered, those that waited for a cheaper moment included; none where none was."""
     p95_ms: float | None
@@ -62,8 +63,9 @@ class Difference(Struct, frozen=True, kw_only=True):
     """By how much the mean reward of a request is above another policy's on the same worlds."""
 
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    """Of its interval, which is none where a family has a single world."""
 
 
 def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
@@ -97,7 +99,7 @@ def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:
         for row, other in zip(ours, theirs, strict=True)
     ]
     gains = [row for row in gains if len(row)]
-    low, high = interval(bootstrap(gains))
+    low, high = interval(bootstrap(gains)) or (None, None)
     return Difference(difference=_mean_of_means(gains), low=low, high=high)
 
 
@@ -112,10 +114,16 @@ def gap_closed(ours: Sequence[Row], best: Sequence[Row], planner: Sequence[Row])
 
 
 def bootstrap(rows: Sequence[Floats]) -> Floats:
-    """Return means over families of means over redrawn worlds: ``float64[draws]``."""
+    """Return means over families of means over redrawn worlds: ``float64[draws]``.
+
+    No draws where a family has a single world: all of them would be the same, and look certain.
+    """
+    if min(map(len, rows), default=0) < 2:
+        return np.zeros(0)
     generator = np.random.default_rng(_SEED)
-    means = [row[generator.integers(len(row), size=(_DRAWS, len(row)))].mean(axis=1) for row in rows if len(row)]
-    return np.mean(means, axis=0) if means else np.full(1, np.nan)
+    means = [row[generator.integers(len(row), size=(_DRAWS, len(row)))].mean(axis=1) for row in rows]
+    drawn: Floats = np.mean(means, axis=0)
+    return drawn
 
 
 def _rewards(row: Row) -> Floats:
@@ -126,8 +134,10 @@ def _mean_of_means(rows: Sequence[Floats]) -> float:
     return float(np.mean([row.mean() for row in rows])) if rows else float("nan")
 
 
-def interval(drawn: Floats) -> tuple[float, float]:
-    """Return what 95 % of the draws lie in."""
+def interval(drawn: Floats) -> tuple[float, float] | None:
+    """Return what 95 % of the draws lie in; none where there are none."""
+    if not len(drawn):
+        return None
     tail = (100.0 - _CONFIDENCE) / 2.0
     low, high = np.percentile(drawn, [tail, 100.0 - tail])
     return float(low), float(high)

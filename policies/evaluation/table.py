@@ -8,6 +8,7 @@ from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 
 HEADS = ("policy", "reward", "95 %", "p50 ms", "p95 ms", "p99 ms", "missed", "joules", "hours", "hidden", "worse")
+UNKNOWN = "n/a"
 
 
 def tables(result: Result) -> list[Table]:
@@ -32,7 +33,7 @@ def paired_table(result: Result) -> Table:
     """Return what the policy gains over each baseline."""
     table = Table("baseline", "gain a request", "95 %", title=f"what {result.policy} gains, on the same worlds")
     for name, one in sorted(result.paired.items(), key=lambda entry: entry[1].difference):
-        table.add_row(name, f"{one.difference:+.4f}", f"{one.low:+.4f} … {one.high:+.4f}")
+        table.add_row(name, f"{one.difference:+.4f}", span(one.low, one.high, "+.4f"))
     gap = "not planned" if result.gap_closed is None else f"{result.gap_closed:.0%} on {result.planned_worlds} worlds"
     table.caption = f"best baseline: {result.best_baseline} · gap to the planner closed: {gap}"
     return table
@@ -40,8 +41,8 @@ def paired_table(result: Result) -> Table:
 
 def cells(one: Figures) -> list[str]:
     """Return a policy's figures under the heads behind the first; a bound that nobody plays has a reward alone."""
-    low, high = one.ci95
-    interval = f"{low:.3f} … {high:.3f}"
+    low, high = one.ci95 or (None, None)
+    interval = span(low, high, ".3f")
     if not one.joules:
         return [f"{one.reward:.4f}", interval, *[""] * (len(HEADS) - 3)]
     return [
@@ -54,6 +55,11 @@ def cells(one: Figures) -> list[str]:
         f"{one.missed_anomalies:.2%}",
         "" if one.worse_than_single is None else f"{one.worse_than_single:.1%}",
     ]
+
+
+def span(low: float | None, high: float | None, form: str) -> str:
+    """Return an interval; what is not known is not told as certain."""
+    return UNKNOWN if low is None or high is None else f"{low:{form}} … {high:{form}}"
 
 
 def _by_class(numbers: dict[str, float]) -> str:

@@ -10,7 +10,7 @@ from model_registry.convert.rendering import rendered
 from model_registry.convert.report.drawing import standalone
 from policies.baselines import DEFAULT
 from policies.evaluation.result import Result, Scores
-from policies.evaluation.table import HEADS, cells
+from policies.evaluation.table import HEADS, cells, span
 from policies.page import Card, Plot
 from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
 
@@ -66,7 +66,7 @@ def _cards(result: Result) -> list[Card]:
         Card(
             title=f"against {result.best_baseline}, the best baseline",
             figure=f"{share:+.1%}",
-            text=f"{paired.difference:+.4f} J a request, 95 %: {paired.low:+.4f} to {paired.high:+.4f}",
+            text=f"{paired.difference:+.4f} J a request, 95 %: {span(paired.low, paired.high, '+.4f')}",
         ),
         Card(
             title="of the gap to the planner closed",

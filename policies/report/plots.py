@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
@@ -29,7 +30,7 @@ def rewards_svg(scores: Scores, ours: str, unique: str) -> str:
     def draw(axes: Axes) -> None:
         for row, (name, one) in enumerate(ranked):
             colour = ACCENT if name == ours else INK
-            axes.plot([-bound for bound in one.ci95], [row, row], color=colour, linewidth=1)
+            axes.plot([-bound for bound in one.ci95 or (one.reward, one.reward)], [row, row], color=colour, linewidth=1)
             axes.plot(-one.reward, row, "o", color=colour if name != PLANNER else "none", markeredgecolor=colour)
         _name_rows(axes, [name for name, _ in ranked])
         axes.set_xlabel("cost of a request, joules: less is better")
@@ -45,7 +46,8 @@ def gains_svg(result: Result, unique: str) -> str:
     def draw(axes: Axes) -> None:
         axes.axvline(0.0, color=QUIET, linewidth=0.8)
         for row, (_, one) in enumerate(ranked):
-            axes.plot([one.low, one.high], [row, row], color=ACCENT, linewidth=1)
+            bounds = np.array([one.low, one.high], np.float64)  # None: no line.
+            axes.plot(bounds, [row, row], color=ACCENT, linewidth=1)
             axes.plot(one.difference, row, "o", color=ACCENT)
         _name_rows(axes, [name for name, _ in ranked])
         axes.set_xlabel("joules gained a request")

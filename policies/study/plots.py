@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
@@ -119,7 +120,8 @@ def _rows_svg(rows: Mapping[str, Mapping[str, Estimate]], across: str, unique: s
         for row, series in enumerate(rows.values()):
             for place, (name, one) in enumerate(series.items()):
                 height, colour = row + 0.2 * (place - (len(series) - 1) / 2.0), _COLOURS[place]
-                axes.plot([one.low, one.high], [height, height], color=colour, linewidth=1)
+                bounds = np.array([one.low, one.high], np.float64)  # None: no line.
+                axes.plot(bounds, [height, height], color=colour, linewidth=1)
                 label = name if not row and len(series) > 1 else None
                 axes.plot(one.value, height, _MARKS[place], color=colour, markersize=4, linestyle="", label=label)
         axes.set_yticks(range(len(rows)), list(rows))

@@ -27,8 +27,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
     """A figure with its interval of 95 % over worlds."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    """None where a family has a single world."""
     told_by: float = 1.0
     """Share of redraws that have such a figure; the interval is of these."""
 
@@ -38,8 +39,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
         if not np.isfinite(sample[0]):
             return None
         redrawn = sample[1:][np.isfinite(sample[1:])]
-        low, high = interval(redrawn) if len(redrawn) else (np.nan, np.nan)
-        return cls(value=float(sample[0]), low=low, high=high, told_by=len(redrawn) / (len(sample) - 1))
+        low, high = interval(redrawn) or (None, None)
+        return cls(value=float(sample[0]), low=low, high=high, told_by=len(redrawn) / max(1, len(sample) - 1))
 
 
 class Runs:

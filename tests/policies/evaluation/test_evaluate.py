@@ -43,8 +43,10 @@ def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_need
     assert all(set(one) == {"difference", "low", "high"} for one in printed["paired"].values())
     assert printed["gap_closed"] is None
     assert msgspec.json.encode(msgspec.json.decode(said, type=Result)) == said.strip().encode()
+    assert {one["low"] for one in printed["paired"].values()} == {None}, "one world tells nothing of others"
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") >= 5
+    assert "95 %: n/a" in html
     assert not any(outside in html for outside in ("<script", 'src="http', "<link"))
     assert ET.parse(picture).getroot().tag.endswith("svg")
 

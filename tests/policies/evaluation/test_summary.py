@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from policies.evaluation.counterfactual import Pair
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
-from policies.evaluation.summary import difference, figures, gap_closed
+from policies.evaluation.summary import Difference, difference, figures, gap_closed
+from policies.evaluation.table import cells, paired_table
 
 
 def outcome(policy: str, seed: int, cost: float, family: str = "home") -> Outcome:
@@ -33,6 +34,20 @@ def test_a_policy_that_gains_the_same_on_every_world_gains_it_for_certain_howeve
     ours = {seed: outcome("b", seed, one.cost - 1.0) for seed, one in theirs.items()}
     gained = difference([ours], [theirs])
     assert (gained.difference, gained.low, gained.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_nobody_knows_how_certain_a_figure_is_of_which_a_family_has_a_single_world() -> None:
+    few = {seed: outcome("provident", seed, 10.0 + seed) for seed in range(2)}
+    one = {0: outcome("provident", 0, 10.0, "garden")}
+    assert figures([few], None).ci95 == pytest.approx((-1.1, -1.0))
+    assert figures([few, one], None).ci95 is None
+    assert difference([one], [one]) == Difference(difference=0.0, low=None, high=None)
+
+
+def test_what_is_not_certain_is_not_told_as_if_it_were() -> None:
+    result = result_of([outcome("provident", 0, 10.0), outcome("mine", 0, 9.0)], "mine", "a command")
+    assert cells(result.overall.policies["mine"])[:2] == ["-0.9000", "n/a"]
+    assert [list(column.cells) for column in paired_table(result).columns] == [["provident"], ["+0.1000"], ["n/a"]]
 
 
 def test_families_weigh_alike_however_many_worlds_they_have() -> None:

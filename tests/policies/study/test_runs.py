@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import astuple
 
 from policies.study.gain import gain
 from policies.study.runs import MISSES, REWARD, Estimate, Runs
+from policies.study.sheet import bounds, value
 from tests.policies.study.played import run
 
 SEEDS = range(5)
@@ -17,7 +19,8 @@ def test_what_an_arm_gains_is_told_world_by_world_however_worlds_differ() -> Non
     assert (gained.reward.low, gained.reward.value, gained.reward.high) == pytest.approx((0.5, 0.5, 0.5))
     assert (gained.fewer_joules.low, gained.fewer_joules.high) == pytest.approx((0.5, 0.5))
     assert gained.share.value == pytest.approx(0.2)
-    assert gained.share.low < gained.share.value < gained.share.high
+    share, low, high, _ = astuple(gained.share)
+    assert low < share < high
     assert gained.fewer_misses == Estimate(value=0.0, low=0.0, high=0.0)
 
 
@@ -45,3 +48,10 @@ def test_fallbacks_are_told_as_shares_of_all_decisions() -> None:
 def test_a_figure_that_some_redraws_do_not_have_says_how_many_do() -> None:
     assert Estimate.of(np.array([1.0, 1.0, np.nan, 1.0, 1.0])) == Estimate(value=1.0, low=1.0, high=1.0, told_by=0.75)
     assert Estimate.of(np.array([np.nan, 1.0])) is None
+
+
+def test_a_single_world_of_a_family_tells_a_figure_and_no_interval() -> None:
+    runs = Runs([run("ours", 0, misses=0.2), run("ours", 1, misses=0.2), run("ours", 0, "home", misses=0.4)])
+    assert bounds(runs.estimate("ours", MISSES, ["night"]), ".1%") == "20.0% … 20.0%"
+    overall = runs.estimate("ours", MISSES, runs.families)
+    assert (value(overall, ".1%"), bounds(overall, ".1%")) == ("30.0%", "n/a")
