@@ -21,8 +21,8 @@ from meshd.core.policy import LeastExpectedCost
 from policies.command import run_command
 from policies.mesh.calibration import Calibration, calibrated
 from policies.mesh.comparison import Comparison, compared
-from policies.mesh.daemons import MODEL
 from policies.mesh.form import Form
+from policies.mesh.question import MODEL
 from policies.mesh.recording import Recording, Wishes, read, record, save
 from policies.mesh.rehearsal import rehearsed
 from policies.mesh.report import calibration_tables, comparison_tables, draw, write_json

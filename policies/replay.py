@@ -1,6 +1,6 @@
 """Replay one world's arrivals on real daemons under two policies in turns, with the same in the simulator beside it.
 
-``python -m policies.replay --policy shipped --family home --speed-up 5``
+``python -m policies.replay --policy shipped --family home``
 
 Two households of three daemons each start on this machine, alike but for who chooses. Both are warmed by a calibration
 load; then the same requests are asked of the one and the other, round after round. What they have cost is counted by
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from meshd.core.policy import LeastExpectedCost
+from meshd.documents import ChoiceCounters
 from meshd.policy.served import SHIPPED
 from policies.command import run_command
 from policies.errors import PoliciesError
@@ -42,9 +43,9 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     family: Annotated[str, typer.Option(help="Whose world is played.")] = "home",
     seed: Annotated[int, typer.Option(help="Which of its worlds.")] = 0,
     split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
-    speed_up: Annotated[float, typer.Option(min=0.1, help="Requests come so many times as fast.")] = 5.0,
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long one round lasts.")] = 30.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Of each policy.")] = 3,
+    speed_up: Annotated[float, typer.Option(min=0.1, help="Requests come so many times as fast.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long one round lasts.")] = 120.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Of each policy.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder of replay.json; made if need be.")] = Path("build/mesh"),
     keep: Annotated[Path | None, typer.Option(help="Folder for what the daemons keep, logs included.")] = None,
 ) -> None:
@@ -96,7 +97,7 @@ def _table(match: Match) -> Table:
     table.add_row("missed", *(f"{side.missed:.1%}" for side in both))
     table.add_row("asked", *(str(side.choices.asked) for side in both))
     table.add_row("waits", *(str(side.choices.waits) for side in both))
-    table.add_row("guarded", *(_counts(side.choices.guarded) for side in both))
+    table.add_row("left to the rule", *(_left_to_rule(side.choices) for side in both))
     return table
 
 
@@ -108,8 +109,10 @@ def _mj(joules: float) -> str:
     return f"{joules * 1e3:.3g} mJ"
 
 
-def _counts(guarded: dict[str, int]) -> str:
-    return ", ".join(f"{why} {count}" for why, count in guarded.items()) or "0"
+def _left_to_rule(choices: ChoiceCounters) -> str:
+    """Tell how much of what a policy was asked its guard left to the rule, and why."""
+    share = sum(choices.guarded.values()) / max(1, choices.asked)
+    return ", ".join((f"{share:.1%}", *(f"{why} {count}" for why, count in sorted(choices.guarded.items()))))
 
 
 if __name__ == "__main__":

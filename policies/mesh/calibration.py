@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshd.core.ids import ModelName
-from meshd.core.node import DeviceClass, NodeProfile
+from meshd.core.node import DeviceClass, HostedTier, NodeProfile
 from meshd.core.plan import RAW
 from policies.errors import TimingsUnusable
 from policies.mesh.question import HOUSEHOLD
@@ -69,6 +69,29 @@ class LinkFit(Struct, frozen=True, kw_only=True):
     """Standard deviation of the logarithm of the delay."""
 
 
+class RunFit(Struct, frozen=True, kw_only=True):
+    """One stand-in on one node."""
+
+    hosted: HostedTier
+    """As the node announces it behind its timings."""
+    compute_s: float
+    """Median of one item."""
+    further_item: float
+    load_s: float
+
+
+class StandInFit(Struct, frozen=True, kw_only=True):
+    """One stand-in, on every node that hosts it."""
+
+    model: ModelName
+    input_bytes: int
+    result_bytes: int
+    ratios: Mapping[str, float]
+    runs: Mapping[DeviceClass, RunFit]
+    timed: tuple[Timed, ...] = ()
+    """What it was fitted to."""
+
+
 class Calibration(Struct, frozen=True, kw_only=True):
     """A mesh as timed."""
 
@@ -82,6 +105,17 @@ class Calibration(Struct, frozen=True, kw_only=True):
     nodes: Mapping[DeviceClass, NodeFit]
     links: tuple[LinkFit, ...]
     judged: Judged
+    stand_ins: tuple[StandInFit, ...] = ()
+    """Other models; of links and handling the first one's timings tell."""
+
+    def of(self, model: ModelName) -> Calibration | StandInFit:
+        """Return what knows the bytes and ratios of a model."""
+        return self if model == self.model else {one.model: one for one in self.stand_ins}[model]
+
+    def tier(self, name: DeviceClass, model: ModelName) -> HostedTier:
+        """Return what a node announces of a model that it hosts."""
+        known = self.of(model)
+        return known.runs[name].hosted if isinstance(known, StandInFit) else known.nodes[name].profile.hosted[0]
 
 
 class Line(Struct, frozen=True):

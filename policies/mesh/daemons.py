@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from meshd.client import AsyncClient, Result
@@ -16,16 +18,17 @@ from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.demo.household import Household
 from meshd.documents import StatusDocument
-from meshd.errors import LinkError, RequestError
+from meshd.errors import LinkError, RequestError, SetupError
 from meshd.plan_document import PlanQuestion
 from policies.mesh.form import Form
-from policies.mesh.question import HOUSEHOLD, Heard, Question, Run
+from policies.mesh.question import HOUSEHOLD, MODEL, Heard, Question, Run
+from policies.mesh.stand_in import INPUT, StandIn
 from policies.mesh.windows import Windows
 
-MODEL = ModelName("ecg-anomaly")
 _INPUT = "ecg"
-_PATIENCE_S = 60.0
-"""Two households start at once on a machine that may have other work."""
+_PATIENCE_S = 120.0
+"""Stand-ins are tried before they are hosted, on a machine that may have other work."""
+_POLL_S = 0.1
 
 Tell = Callable[[int, int], None]
 """Hears how many questions of how many have been asked."""
@@ -34,14 +37,16 @@ Tell = Callable[[int, int], None]
 class Daemons:
     """A household that plays loads."""
 
-    def __init__(self, household: Household, windows: Windows) -> None:
+    def __init__(self, household: Household, windows: Windows, stand_ins: Iterable[StandIn] = ()) -> None:
         self._household = household
         self._windows = windows
+        self._items = {one.model: one.item for one in stand_ins}
 
-    async def profile(self, name: DeviceClass) -> NodeProfile:
-        """Return what a node announces by now, with times as it has learned them."""
-        document = await self._client(name).plan(PlanQuestion(model=MODEL))
-        return document.hosts[0]
+    async def profile(self, name: DeviceClass, model: ModelName = MODEL) -> NodeProfile:
+        """Return what a node announces by now, of its tiers that of one model, with times as it has learned them."""
+        document = await self._client(name).plan(PlanQuestion(model=model))
+        profile = document.hosts[0]
+        return replace(profile, hosted=tuple(tier for tier in profile.hosted if tier.model == model))
 
     async def manifest(self) -> str:
         """Return what the model says of itself, as TOML."""
@@ -53,12 +58,12 @@ class Daemons:
 
     async def ask(self, question: Question, number: int = 0, *, began_s: float = 0.0) -> Heard:
         """Ask one question now, and wait for its end."""
-        windows = self._windows[question.window : question.window + question.items]
+        inputs = self._inputs(question)
         sent_s = perf_counter()
         try:
             result = await self._client(question.node).infer(
-                MODEL,
-                {_INPUT: windows},
+                question.model,
+                inputs,
                 deadline_s=question.deadline_s,
                 priority=question.priority,
                 privacy=question.privacy,
@@ -80,20 +85,49 @@ class Daemons:
                 tell(number + 1, len(load))
         return [task.result() for task in tasks]
 
+    async def until_hosted(self, stand_ins: Iterable[StandIn]) -> None:
+        """Wait until the watch knows each stand-in on every node that is to host it.
+
+        Raises:
+            SetupError: it did not in time.
+        """
+        wanted = {one.model: len(one.seconds) for one in stand_ins}
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while not await self._knows(wanted):  # noqa: ASYNC110  Another process knows; it can only be asked.
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            told = f"{', '.join(wanted)} were not hosted within {_PATIENCE_S:g} s."
+            raise SetupError(told, hint="Try again when the machine has less to do; with --keep logs stay.") from None
+
+    async def _knows(self, wanted: dict[ModelName, int]) -> bool:
+        document = await self._client(HOUSEHOLD[0]).models()
+        hosts = {model.name: {host.node for tier in model.tiers for host in tier.hosts} for model in document.models}
+        return all(len(hosts.get(model, ())) >= count for model, count in wanted.items())
+
+    def _inputs(self, question: Question) -> dict[str, NDArray[Any]]:
+        if question.model == MODEL:
+            return {_INPUT: self._windows[question.window : question.window + question.items]}
+        return {INPUT: np.repeat(self._items[question.model], question.items, axis=0)}
+
     def _client(self, name: DeviceClass) -> AsyncClient:
         return self._household.client(name)
 
 
 @asynccontextmanager
-async def daemons(form: Form, windows: Windows, folder: Path | None = None) -> AsyncIterator[Daemons]:
-    """Start a household of this form, wait until all see each other, and end it.
+async def daemons(
+    form: Form, windows: Windows, folder: Path | None = None, *, stand_ins: tuple[StandIn, ...] = ()
+) -> AsyncIterator[Daemons]:
+    """Start a household of this form, wait until all see each other and host what they are to, and end it.
 
     Raises:
         SetupError: they did not come together.
     """
     async with Household(folder, places={name: form.place(name) for name in HOUSEHOLD}) as household:
         await household.meet([MODEL], patience_s=_PATIENCE_S)
-        yield Daemons(household, windows)
+        mesh = Daemons(household, windows, stand_ins)
+        await mesh.until_hosted(stand_ins)
+        yield mesh
 
 
 def _heard(result: Result, number: int, sent_s: float, seconds: float) -> Heard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from model_registry.power import PowerModel
 from policies.mesh.question import HOUSEHOLD
 
 _WATCH, _PHONE, _HUB = HOUSEHOLD
+_ROOM_BYTES = 2**30
+"""For models: a daemon counts what this machine takes for stand-ins, which is no device's."""
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -51,6 +54,10 @@ class Form(Struct, frozen=True, kw_only=True):
     """In place of the classes' own figures."""
     policy: str = "least-expected-cost"
     """As ``scheduler.policy`` takes it."""
+    models: Path | None = None
+    """Folder with a directory of bundles for each node; none: what ships with meshd."""
+    hosts: Mapping[DeviceClass, tuple[str, ...]] = {}
+    """As ``models.host`` takes it; a node that is not named hosts all that it finds."""
 
     def place(self, name: DeviceClass) -> Place:
         """Return where a device of this mesh stands."""
@@ -60,9 +67,15 @@ class Form(Struct, frozen=True, kw_only=True):
                 "shaping": {"peers": self._shapes_of(name)},
                 "energy": {**_told(self.powers.get(name)), "simulate_battery": name is not _HUB},
                 "mqtt": {"embedded": False},
-                "models": {"warm": []},
+                "models": self._models_of(name),
             }
         )
+
+    def _models_of(self, name: DeviceClass) -> dict[str, Any]:
+        known = {"warm": [], "host": list(self.hosts.get(name, ()))}
+        if self.models is None:
+            return known
+        return known | {"dir": str(self.models / name.value), "memory_budget_bytes": _ROOM_BYTES}
 
     def _shapes_of(self, name: DeviceClass) -> dict[str, dict[str, float]]:
         return {

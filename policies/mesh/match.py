@@ -7,18 +7,23 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import fmean, median
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshd.documents import ChoiceCounters
 from policies.evaluation.contender import Contender
+from policies.mesh.bundles import write_bundles
 from policies.mesh.calibration import Calibration, calibrated
-from policies.mesh.daemons import MODEL, Daemons, daemons
-from policies.mesh.question import HOUSEHOLD, Heard, Question
+from policies.mesh.daemons import Daemons, daemons
+from policies.mesh.question import HOUSEHOLD, MODEL, Heard, Question
 from policies.mesh.recording import Stage, Wishes, timed
 from policies.mesh.rehearsal import rehearsed
-from policies.mesh.replayed import form_of, load_of
+from policies.mesh.replayed import cast_of, form_of, load_of
 from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
+from policies.mesh.stand_in import stand_ins_of
+from policies.mesh.stand_in_timings import fit_stand_ins, lessons_of
 from policies.mesh.windows import shipped_windows
 from policies.scenario import Scenario
 
@@ -30,10 +35,10 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     policies: tuple[str, str]
     """Ours and theirs, as ``scheduler.policy`` takes them."""
-    speed_up: float = 5.0
-    lasts_s: float = 30.0
+    speed_up: float = 1.0
+    lasts_s: float = 120.0
     """Of one round."""
-    rounds: int = 3
+    rounds: int = 2
     wishes: Wishes = Wishes(repeats=2)
     """Of the calibration load, which also warms both sides up."""
 
@@ -98,7 +103,7 @@ class Book(Struct, frozen=True, kw_only=True):
             settings=self.prices.settings,
             missed_anomaly_joules=self.prices.missed_anomaly_joules,
         )
-        return simulated(self.load, rehearsal, self.calibration, self.prices)
+        return simulated(self.load, rehearsal, self.prices)
 
 
 class _Outcome(Struct, frozen=True, kw_only=True):
@@ -121,24 +126,30 @@ async def play_match(scenario: Scenario, terms: Terms, stage: Stage, folder: Pat
     """
     windows, is_anomaly = shipped_windows()
     windows, is_anomaly = windows[: terms.wishes.n_windows], is_anomaly[: terms.wishes.n_windows]
-    load = load_of(
-        scenario,
-        speed_up=terms.speed_up,
-        lasts_s=terms.lasts_s,
-        n_windows=len(windows),
-        window_bytes=windows[0].nbytes,
-    )
-    forms = [form_of(scenario, policy=policy, lasts_s=terms.lasts_s * terms.speed_up) for policy in terms.policies]
+    load = load_of(scenario, speed_up=terms.speed_up, lasts_s=terms.lasts_s, n_windows=len(windows))
+    stand_ins, scenario_s = stand_ins_of(scenario, cast_of(scenario)), terms.lasts_s * terms.speed_up
     async with AsyncExitStack() as homes:
+        models = Path(homes.enter_context(TemporaryDirectory(prefix="models-")))
+        write_bundles(stand_ins, models)
+        forms = [form_of(scenario, policy=policy, lasts_s=scenario_s, models=models) for policy in terms.policies]
         sides = [
-            await homes.enter_async_context(daemons(form, windows, folder / name if folder else None))
+            await homes.enter_async_context(
+                daemons(form, windows, folder / name if folder else None, stand_ins=stand_ins)
+            )
             for name, form in zip(SIDES, forms, strict=True)
         ]
         timings = [await timed(side, windows, is_anomaly, terms.wishes, stage) for side in sides]
+        fits = [await fit_stand_ins(side, stand_ins, stage("stand-ins, each at its node")) for side in sides]
         before = [await _choices(side) for side in sides]
         heard = await _play_rounds(sides, load, terms.rounds, stage)
         choices = [_since(await _choices(side), earlier) for side, earlier in zip(sides, before, strict=True)]
-    book = Book(scenario=scenario, lessons=timings[1].lessons, load=load, calibration=calibrated(timings[1], MODEL))
+    lessons = timings[1].lessons
+    book = Book(
+        scenario=scenario,
+        lessons=(*lessons, *lessons_of(fits[1], from_s=lessons[-1].at_s)),
+        load=load,
+        calibration=replace(calibrated(timings[1], MODEL), stand_ins=fits[1]),
+    )
     ours, theirs = (
         _Outcome(real=book.real(rounds), simulated=book.simulated(policy), rounds=rounds, choices=chosen)
         for policy, rounds, chosen in zip(terms.policies, heard, choices, strict=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass
 from meshd.core.request import Priority, Privacy
+
+MODEL = ModelName("ecg-anomaly")
+"""Of which each of them hosts a tier, and which is asked for unless a question names another."""
 
 HOUSEHOLD = (DeviceClass.WATCH, DeviceClass.PHONE, DeviceClass.HUB)
 """One device of each class, which bears the class's name and hosts its tier."""
@@ -18,10 +22,11 @@ class Question(Struct, frozen=True, kw_only=True):
     """Seconds since the load began."""
     node: DeviceClass
     """Who is asked."""
-    window: int
-    """Place of the first window."""
+    window: int = 0
+    """Place of the first window; of no meaning to other models, whose items are all alike."""
     items: int = 1
-    """Windows [window, window + items) are asked about together."""
+    """Windows [window, window + items) are asked about together, or so many items of another model."""
+    model: ModelName = MODEL
     deadline_s: float = 10.0
     priority: Priority = Priority.NORMAL
     privacy: Privacy = Privacy.HOUSEHOLD

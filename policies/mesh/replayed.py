@@ -3,68 +3,75 @@
 Rules of this file:
 
 - The first watch, phone and hub of a scenario stand for its mesh; who else asks is left out.
-- Speeds are this machine's. Prices and power models are the scenario's; links have their mean rate and their delay.
-- Every request asks about heart windows, as many as have the bytes of its input, at its place in time.
-- What befalls nodes, lost links, and how full batteries are at first is left out.
+- Every request asks for what it asks for in the scenario: heart windows of the daemons' own model, in this machine's
+  time, or a stand-in (stand_in.py), in the device's. What another model than the three's is asked for is left out.
+- Prices and power models are the scenario's; links have their mean rate and their delay.
+- What befalls nodes, lost links, cold models, and how full batteries are at first is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean
-
-from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from policies.errors import PoliciesError
 from policies.mesh.form import Form, Shape
-from policies.mesh.question import HOUSEHOLD, Question
+from policies.mesh.question import HOUSEHOLD, MODEL, Question
+from policies.mesh.stand_in import hosts_of, stand_ins_of
 from policies.scenario import Arrival, Link, Node, Scenario
 
-_MOST_ITEMS = 16
 _APART = 7919
 """A prime: each request asks about other windows than the one before."""
 
 
-def form_of(scenario: Scenario, *, policy: str, lasts_s: float) -> Form:
-    """Return the mesh that stands for a scenario's within ``[0, lasts_s)``.
+def form_of(scenario: Scenario, *, policy: str, lasts_s: float, models: Path | None = None) -> Form:
+    """Return the mesh that stands for a scenario's within ``[0, lasts_s)``; ``models`` has its stand-ins.
 
     Raises:
         PoliciesError: a class is missing, or two of the three never meet.
     """
-    cast = _cast(scenario)
+    cast = cast_of(scenario)
     return Form(
         shapes=tuple(_shape(scenario, cast, (a, b), lasts_s) for a, b in combinations(HOUSEHOLD, 2)),
         settings=scenario.settings,
         powers={name: node.power for name, node in cast.items()},
         policy=policy,
+        models=models,
+        hosts=hosts_of(stand_ins_of(scenario, cast)) if models else {},
     )
 
 
-def load_of(
-    scenario: Scenario, *, speed_up: float, lasts_s: float, n_windows: int, window_bytes: int
-) -> tuple[Question, ...]:
-    """Return what is asked within ``[0, lasts_s)``, so many times as fast as in the scenario; deadlines stay."""
-    names = {node.node_id: name for name, node in _cast(scenario).items()}
-    questions = []
-    for number, arrival in enumerate(scenario.arrivals):
-        if arrival.node_id in names and arrival.at_s < lasts_s * speed_up:
-            items = min(_MOST_ITEMS, max(1, round(arrival.request.input_bytes / window_bytes)))
-            window = number * _APART % (n_windows - items + 1)
-            asked = _question(arrival, names[arrival.node_id], range(window, window + items))
-            questions.append(replace(asked, at_s=arrival.at_s / speed_up))
-    return tuple(questions)
+def load_of(scenario: Scenario, *, speed_up: float, lasts_s: float, n_windows: int) -> tuple[Question, ...]:
+    """Return what is asked within ``[0, lasts_s)``, so many times as fast as in the scenario; deadlines stay.
+
+    Raises:
+        PoliciesError: nothing is.
+    """
+    cast = cast_of(scenario)
+    names = {node.node_id: name for name, node in cast.items()}
+    known = {MODEL, *(one.model for one in stand_ins_of(scenario, cast))}
+    load = tuple(
+        _question(arrival, number, names[arrival.node_id], n_windows, speed_up)
+        for number, arrival in enumerate(scenario.arrivals)
+        if arrival.node_id in names and arrival.request.model in known and arrival.at_s < lasts_s * speed_up
+    )
+    if not load:
+        raise PoliciesError(f"{scenario.name} asks for nothing within {lasts_s:g} s.", hint="Give more --seconds.")
+    return load
 
 
-def _question(arrival: Arrival, node: DeviceClass, windows: range) -> Question:
+def _question(arrival: Arrival, number: int, node: DeviceClass, n_windows: int, speed_up: float) -> Question:
     request = arrival.request
     return Question(
-        at_s=arrival.at_s,
+        at_s=arrival.at_s / speed_up,
         node=node,
-        window=windows.start,
-        items=len(windows),
+        window=number * _APART % (n_windows - request.batch + 1),
+        items=request.batch,
+        model=request.model,
         deadline_s=request.deadline_s,
         priority=request.priority,
         privacy=request.privacy,
@@ -72,8 +79,12 @@ def _question(arrival: Arrival, node: DeviceClass, windows: range) -> Question:
     )
 
 
-def _cast(scenario: Scenario) -> Mapping[DeviceClass, Node]:
-    """Return who stands for each class."""
+def cast_of(scenario: Scenario) -> Mapping[DeviceClass, Node]:
+    """Return who stands for each class.
+
+    Raises:
+        PoliciesError: one is missing.
+    """
     found: dict[DeviceClass, Node] = {}
     for node in scenario.nodes:
         found.setdefault(node.profile.device_class, node)

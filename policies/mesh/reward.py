@@ -14,7 +14,6 @@ from policies.mesh.calibration import Calibration
 from policies.mesh.question import Heard, Question
 from policies.mesh.rehearsal import Rehearsal
 from policies.mesh.world import truth_of
-from policies.simulator import Use
 
 _SURE = 1.96
 """Standard errors on either side of a mean that hold 95 % of a normal distribution."""
@@ -70,7 +69,7 @@ class Gain(Struct, frozen=True, kw_only=True):
 
 
 def realised(load: Sequence[Question], heard: Sequence[Heard], calibration: Calibration, prices: Prices) -> list[Parts]:
-    """Return what each question of a load has cost in the mesh, in its order, by what daemons estimate.
+    """Return what each question of a load has cost in the mesh, in its order.
 
     What joules a request took that nobody answered is not known, and counts nothing.
     """
@@ -78,36 +77,17 @@ def realised(load: Sequence[Question], heard: Sequence[Heard], calibration: Cali
     return [_parts(question, ended[number], calibration, prices) for number, question in enumerate(load)]
 
 
-def simulated(load: Sequence[Question], rehearsal: Rehearsal, calibration: Calibration, prices: Prices) -> list[Parts]:
-    """Return what each question of a load has cost in the simulator, in its order, as daemons would estimate it.
-
-    Their estimate of a run is by multiply-accumulates, and knows of no item that takes less than the first.
-    """
+def simulated(load: Sequence[Question], rehearsal: Rehearsal, prices: Prices) -> list[Parts]:
+    """Return what each question of a load has cost in the simulator, in its order."""
     ended = {one.request: one for one in rehearsal.ends}
-    from_mains = _simulated_from_mains(load, rehearsal, calibration)
+    joules: dict[int, float] = {}
+    for charge in rehearsal.charges:
+        joules[charge.request] = joules.get(charge.request, 0.0) + charge.cost
     rows = []
     for number, question in enumerate(load):
         seconds = ended[number].seconds * prices.settings.price_watts(question.priority)
-        discount = (1.0 - prices.settings.mains_joule_weight) * from_mains.get(number, 0.0)
-        joules = ended[number].told_joules - discount
-        rows.append(Parts(seconds=seconds, joules=joules, misses=ended[number].cost - seconds))
+        rows.append(Parts(seconds=seconds, joules=joules.get(number, 0.0), misses=ended[number].cost - seconds))
     return rows
-
-
-def _simulated_from_mains(load: Sequence[Question], rehearsal: Rehearsal, calibration: Calibration) -> dict[int, float]:
-    """Return the joules of nodes on the mains, by request: of bytes as charged, of runs as estimated."""
-    fits = [fit for name, fit in calibration.nodes.items() if _is_on_mains(name, calibration)]
-    profiles = {fit.profile.node_id: fit.profile for fit in fits}
-    charges = [charge for charge in rehearsal.charges if charge.node_id in profiles]
-    found: dict[int, float] = {}
-    for charge in charges:
-        if charge.use is Use.RADIO:
-            found[charge.request] = found.get(charge.request, 0.0) + charge.joules
-    for request, node_id in {(one.request, one.node_id) for one in charges if one.use is Use.COMPUTE}:
-        profile = profiles[node_id]
-        ran = profile.power.compute_joules(profile.hosted[0].macs * load[request].items)
-        found[request] = found.get(request, 0.0) + ran
-    return found
 
 
 def _parts(question: Question, heard: Heard, calibration: Calibration, prices: Prices) -> Parts:
@@ -116,27 +96,38 @@ def _parts(question: Question, heard: Heard, calibration: Calibration, prices: P
         hides = truth.is_anomaly and any(truth.called_by(tier, calibration.alarm_at) for tier in DeviceClass)
     else:
         hides = truth.is_missed_by(heard.tier, calibration.alarm_at)
-    discount = (1.0 - settings.mains_joule_weight) * sum(_from_mains(question, heard, calibration))
     return Parts(
         seconds=heard.seconds * settings.price_watts(question.priority),
-        joules=heard.joules - discount,
+        joules=_joules(question, heard, calibration, settings.mains_joule_weight),
         misses=settings.miss_price_joules * heard.is_missed + prices.missed_anomaly_joules * hides,
     )
 
 
-def _from_mains(question: Question, heard: Heard, calibration: Calibration) -> Iterator[float]:
-    """Yield the joules of nodes on the mains: their runs, and the bytes in and out of them."""
-    before = question.node
+def _joules(question: Question, heard: Heard, calibration: Calibration, mains_weight: float) -> float:
+    """Return the joules of all nodes, those from the mains at a discount.
+
+    What bytes and waking took is as daemons estimate it. A run takes its seconds at the node's watts, as in the
+    simulator, and not what daemons make of its multiply-accumulates.
+    """
+    joules = heard.joules - (1.0 - mains_weight) * sum(_sent_from_mains(question, heard, calibration))
     for run in heard.runs:
-        hosted = calibration.nodes[run.node].profile.hosted[0]
-        if _is_on_mains(run.node, calibration):
-            yield calibration.nodes[run.node].profile.power.compute_joules(hosted.macs * question.items)
+        power = calibration.nodes[run.node].profile.power
+        weight = mains_weight if _is_on_mains(run.node, calibration) else 1.0
+        share_s = run.compute_s * question.items / run.items
+        told = power.compute_joules(calibration.tier(run.node, question.model).macs * question.items)
+        joules += weight * share_s * power.active_watts - told
+    return joules
+
+
+def _sent_from_mains(question: Question, heard: Heard, calibration: Calibration) -> Iterator[float]:
+    """Yield the joules of the bytes in and out of nodes on the mains."""
+    before, known = question.node, calibration.of(question.model)
+    for run in heard.runs:
         if run.node is not before:
-            n_bytes = question.items * calibration.input_bytes * calibration.ratios.get(run.codec, 1.0)
+            n_bytes = question.items * (known.input_bytes * known.ratios.get(run.codec, 1.0) + known.result_bytes)
             for end in (before, run.node):
                 if _is_on_mains(end, calibration):
-                    power = calibration.nodes[end].profile.power
-                    yield (n_bytes + question.items * calibration.result_bytes) * power.radio_joules_per_byte
+                    yield n_bytes * calibration.nodes[end].profile.power.radio_joules_per_byte
         before = run.node
 
 

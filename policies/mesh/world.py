@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from msgspec.structs import replace
 
 from meshd.core.cascade import most_doubtful
 from meshd.core.ids import RequestId
-from meshd.core.node import DeviceClass, HostedTier, NodeProfile
+from meshd.core.node import DeviceClass, HostedTier
 from meshd.core.request import Request
 from meshd.core.settings import Settings
-from policies.mesh.calibration import Calibration, LinkFit, NodeFit
+from policies.mesh.calibration import Calibration, LinkFit, NodeFit, RunFit, StandInFit
 from policies.mesh.question import Question
 from policies.scenario import (
     Arrival,
@@ -58,8 +58,8 @@ def scenario_of(
         split=Split.TEST,
         seed=seed,
         horizon_s=arrivals[-1].at_s + SETTLED_S,
-        models=(_model(calibration),),
-        nodes=tuple(_node(fit, calibration) for fit in calibration.nodes.values()),
+        models=(_model(calibration), *map(_stood_in, calibration.stand_ins)),
+        nodes=tuple(_node(name, calibration) for name in calibration.nodes),
         links=tuple(_link(link, calibration) for link in calibration.links),
         arrivals=tuple(arrivals),
         happenings=(),
@@ -71,7 +71,12 @@ def scenario_of(
 
 
 def truth_of(question: Question, calibration: Calibration) -> Truth:
-    """Return what every tier says of the windows of a question; of several, of the one that most wants escalation."""
+    """Return what every tier says of the windows of a question; of several, of the one that most wants escalation.
+
+    Stand-ins say nothing of what they are asked about.
+    """
+    if question.model != calibration.model:
+        return Truth(scores=(None,) * len(DeviceClass))
     windows = range(question.window, question.window + question.items)
     scores: list[float | None] = [None] * len(DeviceClass)
     for name, fit in calibration.nodes.items():
@@ -84,8 +89,8 @@ def truth_of(question: Question, calibration: Calibration) -> Truth:
 def _arrival(number: int, question: Question, calibration: Calibration) -> Arrival:
     request = Request(
         request_id=RequestId(str(number)),
-        model=calibration.model,
-        input_bytes=question.items * calibration.input_bytes,
+        model=question.model,
+        input_bytes=question.items * calibration.of(question.model).input_bytes,
         deadline_s=question.deadline_s,
         batch=question.items,
         priority=question.priority,
@@ -108,27 +113,20 @@ def _model(calibration: Calibration) -> Model:
     )
 
 
-def _node(fit: NodeFit, calibration: Calibration) -> Node:
-    hosted = fit.profile.hosted[0]
-    tier = _with_ratios(hosted, calibration)
-    profile: NodeProfile = replace(fit.profile, hosted=(tier,))
-    power = profile.power
+def _stood_in(fit: StandInFit) -> Model:
+    return Model(name=fit.model, input_bytes=fit.input_bytes, result_bytes=fit.result_bytes)
+
+
+def _node(name: DeviceClass, calibration: Calibration) -> Node:
+    fit, hosted = calibration.nodes[name], tuple(_hostings(name, calibration))
+    power = fit.profile.power
     is_on_mains = power.battery_joules is None
     return Node(
-        profile=profile,
-        hosted=(
-            Hosting(
-                announced=tier,
-                compute_s=fit.compute_s,
-                load_s=fit.load_s,
-                memory_bytes=1,
-                further_item=fit.further_item,
-            ),
-        ),
-        # Joules as a daemon estimates them, which is by multiply-accumulates and not by this machine's seconds.
-        power=replace(power, active_watts=power.compute_joules(tier.macs) / fit.compute_s),
+        profile=replace(fit.profile, hosted=tuple(one.announced for one in hosted)),
+        hosted=hosted,
+        power=power,
         memory_bytes=_ROOM_BYTES,
-        warm=(tier.artifact,),
+        warm=tuple(one.announced.artifact for one in hosted),
         battery=None if is_on_mains else _battery(power.battery_joules or 0.0, power.idle_watts),
         radio=Radio(tail_s=power.radio_tail_s, tail_watts=power.radio_tail_watts),
         speed_spread=fit.spread,
@@ -149,8 +147,27 @@ def _battery(capacity_joules: float, idle_watts: float) -> Battery:
     )
 
 
-def _with_ratios(tier: HostedTier, calibration: Calibration) -> HostedTier:
-    ways = tuple(replace(way, ratio=calibration.ratios.get(way.codec, way.ratio)) for way in tier.ways)
+def _hostings(name: DeviceClass, calibration: Calibration) -> Iterator[Hosting]:
+    """Yield what a node hosts, the model that all of them host first."""
+    fit = calibration.nodes[name]
+    yield _hosting(fit.profile.hosted[0], fit, calibration.ratios)
+    for other in calibration.stand_ins:
+        if name in other.runs:
+            yield _hosting(other.runs[name].hosted, other.runs[name], other.ratios)
+
+
+def _hosting(announced: HostedTier, fit: NodeFit | RunFit, ratios: Mapping[str, float]) -> Hosting:
+    return Hosting(
+        announced=_with_ratios(announced, ratios),
+        compute_s=fit.compute_s,
+        load_s=fit.load_s,
+        memory_bytes=1,
+        further_item=fit.further_item,
+    )
+
+
+def _with_ratios(tier: HostedTier, ratios: Mapping[str, float]) -> HostedTier:
+    ways = tuple(replace(way, ratio=ratios.get(way.codec, way.ratio)) for way in tier.ways)
     return replace(tier, ways=ways)
 
 

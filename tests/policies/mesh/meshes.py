@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from meshd.core.node import DeviceClass, NodeProfile, Way
 from meshd.core.request import Privacy
 from policies.mesh.calibration import Calibration, LinkFit, NodeFit
-from policies.mesh.question import HOUSEHOLD, Heard, Question, Run
+from policies.mesh.question import HOUSEHOLD, MODEL, Heard, Question, Run
 from policies.mesh.timings import LENGTHS, Timed, Timings
 from policies.mesh.windows import Judged
-from tests.core.builders import CALM, ECG, hub, phone, tier, watch
+from tests.core.builders import CALM, hub, phone, tier, watch
 
 WATCH, PHONE, HUB = HOUSEHOLD
 WINDOW_BYTES, RESULT_BYTES = 1_000, 100
@@ -27,7 +27,8 @@ CALM_WINDOWS = Judged(scores=dict.fromkeys(HOUSEHOLD, (CALM,) * 40), is_anomaly=
 def profile(name: DeviceClass) -> NodeProfile:
     """A node of the household as it announces itself."""
     make = {WATCH: watch, PHONE: phone, HUB: hub}[name]
-    return replace(make(tier(name, ways=(FLAC,)), name=name.value), codecs=(FLAC.codec,))
+    hosted = replace(tier(name, ways=(FLAC,)), model=MODEL)
+    return replace(make(hosted, name=name.value), codecs=(FLAC.codec,))
 
 
 def node_fit(name: DeviceClass, **changes: Any) -> NodeFit:
@@ -58,7 +59,7 @@ def link_fit(sender: DeviceClass, receiver: DeviceClass) -> LinkFit:
 def mesh(**changes: Any) -> Calibration:
     """A mesh whose every figure is known."""
     plain = Calibration(
-        model=ECG,
+        model=MODEL,
         input_bytes=WINDOW_BYTES,
         result_bytes=RESULT_BYTES,
         alarm_at=0.5,

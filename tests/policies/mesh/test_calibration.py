@@ -7,14 +7,15 @@ from msgspec.structs import replace
 
 from policies.errors import TimingsUnusable
 from policies.mesh.calibration import Line, calibrated, line
+from policies.mesh.question import MODEL
 from policies.mesh.timings import Timed, bands
-from tests.core.builders import CALM, DOUBT, ECG
+from tests.core.builders import CALM, DOUBT
 from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, PHONE, WATCH, figures, mesh, profile, timed, timings
 
 
 def test_what_timings_were_made_of_is_found_again() -> None:
     truth = mesh()
-    found = calibrated(timings(truth), ECG)
+    found = calibrated(timings(truth), MODEL)
     assert figures(found) == {name: pytest.approx(row, rel=1e-3, abs=1e-9) for name, row in figures(truth).items()}
     assert (found.input_bytes, found.result_bytes, found.ratios) == (1_000, 100, {"flac": 0.25})
 
@@ -23,7 +24,7 @@ def test_one_pause_among_many_requests_moves_nothing() -> None:
     truth = mesh()
     plain = timings(truth)
     paused = replace(plain, alone=(*plain.alone, timed(truth, WATCH, WATCH, 1, late_s=2.0)))
-    assert figures(calibrated(paused, ECG)) == figures(calibrated(plain, ECG))
+    assert figures(calibrated(paused, MODEL)) == figures(calibrated(plain, MODEL))
 
 
 def test_what_went_on_to_another_tier_tells_nothing_of_one() -> None:
@@ -32,7 +33,7 @@ def test_what_went_on_to_another_tier_tells_nothing_of_one() -> None:
     escalated = timed(truth, WATCH, WATCH, 1, late_s=0.1)
     (run,) = escalated.heard.runs
     climbed = replace(escalated, heard=replace(escalated.heard, runs=(run, replace(run, node=HUB))))
-    assert calibrated(replace(plain, alone=plain.alone + (climbed,) * 9), ECG) == calibrated(plain, ECG)
+    assert calibrated(replace(plain, alone=plain.alone + (climbed,) * 9), MODEL) == calibrated(plain, MODEL)
 
 
 def test_a_pair_of_nodes_without_an_answer_is_named_with_what_became_of_its_questions() -> None:
@@ -40,7 +41,7 @@ def test_a_pair_of_nodes_without_an_answer_is_named_with_what_became_of_its_ques
     with pytest.raises(
         TimingsUnusable, match=r"^The watch got no answer that the hub alone had run: deadline_exceeded"
     ):
-        calibrated(replace(plain, alone=tuple(map(_unanswered_by_hub, plain.alone))), ECG)
+        calibrated(replace(plain, alone=tuple(map(_unanswered_by_hub, plain.alone))), MODEL)
 
 
 def _unanswered_by_hub(timed: Timed) -> Timed:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from math import log1p
+
 import pytest
 from msgspec.structs import replace
 
 from meshd.core.node import DeviceClass
+from meshd.policy.layout import CONTEXT, context_column
+from meshd.policy.record import read
+from meshd.policy.served import SHIPPED_PATH
 from policies.errors import PoliciesError
 from policies.mesh.load import mixed_load
 from policies.mesh.question import HOUSEHOLD
 from policies.mesh.replayed import form_of, load_of
-from policies.scenario import draw
+from policies.scenario import Split, draw
 from tests.policies.mesh.meshes import HUB, PHONE, WATCH
 
 
@@ -35,15 +40,31 @@ def test_a_scenario_is_replayed_with_its_prices_links_and_appetites() -> None:
     }
 
 
-def test_arrivals_keep_their_order_priorities_and_bytes_and_come_faster() -> None:
+def test_arrivals_keep_their_order_priorities_models_and_items_and_come_faster() -> None:
     scenario = draw("home", 3)
-    load = load_of(scenario, speed_up=4.0, lasts_s=10.0, n_windows=40, window_bytes=7_200)
+    load = load_of(scenario, speed_up=4.0, lasts_s=10.0, n_windows=40)
     first = [arrival for arrival in scenario.arrivals if arrival.at_s < 40.0]
     assert [one.at_s for one in load] == [arrival.at_s / 4.0 for arrival in first]
     assert [(one.priority, one.deadline_s) for one in load] == [
         (arrival.request.priority, arrival.request.deadline_s) for arrival in first
     ]
-    assert {one.items for one in load} <= set(range(1, 17))
+    assert [(one.model, one.items) for one in load] == [
+        (arrival.request.model, arrival.request.batch) for arrival in first
+    ]
+    assert all(one.window + one.items <= 40 for one in load)
+
+
+@pytest.mark.parametrize("family", ["home", "afternoon", "night", "overloaded_hub"])
+def test_what_a_replay_asks_for_is_of_the_size_that_the_shipped_policy_was_trained_on(family: str) -> None:
+    record, _ = read(SHIPPED_PATH)
+    scenario = draw(family, 3, split=Split.TEST)
+    sizes = {model.name: model.input_bytes for model in scenario.models}
+    for one in load_of(scenario, speed_up=1.0, lasts_s=120.0, n_windows=300):
+        for name, figure in (("batch", one.items), ("input_bytes", one.items * sizes[one.model])):
+            low, high = record.context[name]
+            unit = CONTEXT[context_column(name)].unit
+            assert low <= log1p(figure / unit) + 1e-3
+            assert log1p(figure / unit) <= high + 1e-3
 
 
 def test_a_scenario_without_one_of_the_three_cannot_be_replayed() -> None:

@@ -9,9 +9,10 @@ import pytest
 from meshd.core.policy import LeastExpectedCost
 from policies.calibrate import foretold
 from policies.mesh.calibration import calibrated
-from policies.mesh.daemons import MODEL, Tell
+from policies.mesh.daemons import Tell
 from policies.mesh.form import Form
 from policies.mesh.match import Terms, play_match
+from policies.mesh.question import MODEL
 from policies.mesh.recording import Wishes, read, record, save
 from policies.scenario import draw
 

@@ -13,7 +13,7 @@ from policies.mesh.question import Heard, Question, Run
 from policies.mesh.rehearsal import rehearsed
 from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
 from tests.core.builders import ALARM, CALM
-from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, WATCH, mesh
+from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, WATCH, mesh, run_s
 
 PRICES = Prices(
     settings=Settings(latency_price_watts=2.0, mains_joule_weight=0.1, miss_price_joules=5.0), missed_anomaly_joules=7.0
@@ -26,16 +26,35 @@ def _heard(*nodes: DeviceClass, joules: float) -> Heard:
     return Heard(number=0, sent_s=0.0, seconds=0.5, runs=runs, joules=joules)
 
 
-def test_seconds_and_joules_of_batteries_count_in_full() -> None:
-    assert realised([ASKED], [_heard(WATCH, joules=0.25)], mesh(), PRICES) == [Parts(seconds=2.0 * 0.5, joules=0.25)]
+def _told(name: DeviceClass) -> float:
+    """What a daemon tells of a run of both items."""
+    profile = mesh().nodes[name].profile
+    return profile.power.compute_joules(2 * profile.hosted[0].macs)
+
+
+def _taken(name: DeviceClass) -> float:
+    """What the seconds of that run take."""
+    return 0.001 * mesh().nodes[name].profile.power.active_watts
+
+
+def test_of_batteries_seconds_bytes_and_the_seconds_of_runs_count_in_full() -> None:
+    (found,) = realised([ASKED], [_heard(WATCH, joules=0.25 + _told(WATCH))], mesh(), PRICES)
+    assert (found.seconds, found.joules, found.misses) == pytest.approx((2.0 * 0.5, 0.25 + _taken(WATCH), 0.0))
+
+
+def test_of_a_run_that_others_share_only_the_own_items_count() -> None:
+    heard = _heard(WATCH, joules=_told(WATCH))
+    shared = replace(heard, runs=(replace(heard.runs[0], items=8),))
+    (found,) = realised([ASKED], [shared], mesh(), PRICES)
+    assert found.joules == pytest.approx(_taken(WATCH) / 4.0)
 
 
 def test_seconds_of_the_background_and_joules_from_the_mains_count_a_tenth() -> None:
     background = replace(ASKED, priority=Priority.BACKGROUND)
-    power, macs = mesh().nodes[HUB].profile.power, mesh().nodes[HUB].profile.hosted[0].macs
-    on_mains = power.compute_joules(2 * macs) + 2 * (1_000 + 100) * power.radio_joules_per_byte
-    (found,) = realised([background], [_heard(HUB, joules=1.0)], mesh(), PRICES)
-    assert (found.seconds, found.joules, found.misses) == pytest.approx((0.1 * 2.0 * 0.5, 1.0 - 0.9 * on_mains, 0.0))
+    sent = 2 * (1_000 + 100) * mesh().nodes[HUB].profile.power.radio_joules_per_byte
+    (found,) = realised([background], [_heard(HUB, joules=1.0 + _told(HUB))], mesh(), PRICES)
+    joules = 1.0 - 0.9 * sent + 0.1 * _taken(HUB)
+    assert (found.seconds, found.joules, found.misses) == pytest.approx((0.1 * 2.0 * 0.5, joules, 0.0))
 
 
 def test_a_miss_and_an_anomaly_that_is_not_told_have_their_prices() -> None:
@@ -51,9 +70,8 @@ def test_in_the_simulator_the_same_is_counted() -> None:
     load = [replace(ASKED, at_s=1.0, node=HUB, place="hub"), replace(ASKED, at_s=2.0, place="watch")]
     lessons = [Question(at_s=float(number), node=WATCH, window=0, place="hub") for number in range(3)]
     rehearsal = rehearsed(mesh(), lessons, load, LeastExpectedCost, settings=PRICES.settings)
-    rows = simulated(load, rehearsal, mesh(), PRICES)
-    profiles = [mesh().nodes[name].profile for name in (HUB, WATCH)]
-    joules = [profile.power.compute_joules(2 * profile.hosted[0].macs) for profile in profiles]
+    rows = simulated(load, rehearsal, PRICES)
+    joules = [run_s(mesh(), name, 2) * mesh().nodes[name].profile.power.active_watts for name in (HUB, WATCH)]
     assert [row.joules for row in rows] == pytest.approx([0.1 * joules[0], joules[1]])
     assert [row.seconds for row in rows] == pytest.approx([2.0 * ended.seconds for ended in rehearsal.ends])
     assert [row.misses for row in rows] == pytest.approx([0.0, 0.0])

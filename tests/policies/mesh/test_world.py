@@ -12,7 +12,8 @@ from policies.mesh.question import HOUSEHOLD, Question
 from policies.mesh.world import SETTLED_S, scenario_of, truth_of
 from policies.simulator import Use
 from tests.core.builders import ALARM, CALM, DOUBT
-from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, PHONE, WATCH, mesh, timed
+from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, PHONE, WATCH, mesh, run_s, timed
+from tests.policies.mesh.pictures import PICTURE, PICTURE_BYTES, picture_fit
 
 
 @pytest.mark.parametrize("asked", HOUSEHOLD)
@@ -35,12 +36,25 @@ def test_questions_are_asked_at_their_times_and_come_in_that_order() -> None:
         scenario_of(mesh(), load[::-1])
 
 
-def test_joules_are_those_that_daemons_estimate() -> None:
+def test_a_run_takes_its_seconds_at_the_watts_of_the_device() -> None:
     truth = mesh()
     costs = play(scenario_of(truth, [Question(at_s=1.0, node=WATCH, window=0, place="watch")]), LeastExpectedCost)
     profile = truth.nodes[WATCH].profile
-    estimated = profile.power.compute_joules(profile.hosted[0].macs)
-    assert costs.joules(profile.node_id)[Use.COMPUTE] == pytest.approx(estimated)
+    taken = run_s(truth, WATCH, 1) * profile.power.active_watts
+    assert costs.joules(profile.node_id)[Use.COMPUTE] == pytest.approx(taken)
+
+
+@pytest.mark.parametrize("items", [1, 3])
+def test_a_stand_in_takes_what_it_took_at_the_node_that_hosts_it_and_no_other_is_asked(items: int) -> None:
+    truth = mesh(stand_ins=(picture_fit(),))
+    alone = Question(at_s=1.0, node=PHONE, items=items, model=PICTURE, place="phone")
+    costs = play(scenario_of(truth, [alone, replace(alone, at_s=5.0, place="watch")]), LeastExpectedCost)
+    run, handled_s = truth.stand_ins[0].runs[PHONE], truth.nodes[PHONE].handled_s(items * PICTURE_BYTES)
+    expected_s = run.compute_s * (1.0 + run.further_item * (items - 1)) + handled_s
+    answered, refused = sorted(costs.ends, key=lambda ended: ended.request)
+    assert answered.seconds == pytest.approx(expected_s, rel=1e-3)
+    assert refused.is_missed
+    assert truth_of(alone, truth).scores == (None,) * len(DeviceClass)
 
 
 def test_of_several_windows_each_tier_says_what_most_wants_escalation() -> None:
