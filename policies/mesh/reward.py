@@ -11,7 +11,7 @@ from msgspec import Struct
 from meshd.core.node import DeviceClass
 from meshd.core.settings import Settings
 from policies.mesh.calibration import Calibration
-from policies.mesh.question import Heard, Question
+from policies.mesh.question import Heard, Question, Run
 from policies.mesh.rehearsal import Rehearsal
 from policies.mesh.world import truth_of
 
@@ -113,9 +113,9 @@ def _joules(question: Question, heard: Heard, calibration: Calibration, mains_we
     for run in heard.runs:
         power = calibration.nodes[run.node].profile.power
         weight = mains_weight if _is_on_mains(run.node, calibration) else 1.0
-        share_s = run.compute_s * question.items / run.items
-        told = power.compute_joules(calibration.tier(run.node, question.model).macs * question.items)
-        joules += weight * share_s * power.active_watts - told
+        items = _own_items(question, run)
+        told = power.compute_joules(calibration.tier(run.node, question.model).macs * items)
+        joules += weight * run.compute_s * items / run.items * power.active_watts - told
     return joules
 
 
@@ -124,11 +124,18 @@ def _sent_from_mains(question: Question, heard: Heard, calibration: Calibration)
     before, known = question.node, calibration.of(question.model)
     for run in heard.runs:
         if run.node is not before:
-            n_bytes = question.items * (known.input_bytes * known.ratios.get(run.codec, 1.0) + known.result_bytes)
+            n_bytes = _own_items(question, run) * (
+                known.input_bytes * known.ratios.get(run.codec, 1.0) + known.result_bytes
+            )
             for end in (before, run.node):
                 if _is_on_mains(end, calibration):
                     yield n_bytes * calibration.nodes[end].profile.power.radio_joules_per_byte
         before = run.node
+
+
+def _own_items(question: Question, run: Run) -> int:
+    """Return how many of a run's items were the question's: of several runs each may have had a part of them."""
+    return min(question.items, run.items)
 
 
 def _is_on_mains(name: DeviceClass, calibration: Calibration) -> bool:

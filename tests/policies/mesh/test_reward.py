@@ -13,7 +13,7 @@ from policies.mesh.question import Heard, Question, Run
 from policies.mesh.rehearsal import rehearsed
 from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
 from tests.core.builders import ALARM, CALM
-from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, WATCH, mesh, run_s
+from tests.policies.mesh.meshes import CALM_WINDOWS, HUB, PHONE, WATCH, mesh, run_s
 
 PRICES = Prices(
     settings=Settings(latency_price_watts=2.0, mains_joule_weight=0.1, miss_price_joules=5.0), missed_anomaly_joules=7.0
@@ -47,6 +47,13 @@ def test_of_a_run_that_others_share_only_the_own_items_count() -> None:
     shared = replace(heard, runs=(replace(heard.runs[0], items=8),))
     (found,) = realised([ASKED], [shared], mesh(), PRICES)
     assert found.joules == pytest.approx(_taken(WATCH) / 4.0)
+
+
+def test_of_a_request_in_parts_each_node_counts_for_its_own_items() -> None:
+    heard = _heard(WATCH, PHONE, joules=(_told(WATCH) + _told(PHONE)) / 2.0)
+    parted = replace(heard, runs=tuple(replace(run, items=1) for run in heard.runs))
+    (found,) = realised([ASKED], [parted], mesh(), PRICES)
+    assert found.joules == pytest.approx(_taken(WATCH) + _taken(PHONE))
 
 
 def test_seconds_of_the_background_and_joules_from_the_mains_count_a_tenth() -> None:
