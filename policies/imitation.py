@@ -40,13 +40,13 @@ class Lesson(Struct, frozen=True, kw_only=True):
     temperature_joules: float = 0.1
     """Regret is expected of one who chooses by chance, one of two ways that differ by so much e times as often."""
     regret_weight: float = 3.0
-    """What a joule of expected regret counts beside a joule of error beyond that."""
+    """What a joule of expected regret counts beside a joule of error beyond ``huber_joules``."""
 
 
 def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: Callable[[str], None]) -> None:
     """Have a network learn what ways cost, and minimise the expected regret of what it would choose by that.
 
-    Each member learns by itself.
+    Each member learns by itself, but for the bound on the gradient, which is one for all.
     """
     weights = np.maximum(labels.scales, np.median(labels.scales) / 10.0) ** -lesson.scale_power
     weight = torch.from_numpy(weights / weights.mean())
@@ -72,7 +72,10 @@ def imitate(scorer: Scorer, labels: Labels, lesson: Lesson, *, seed: int, say: C
 
 
 def expected_regret(logits: Tensor, costs: Tensor, tried: Tensor) -> Tensor:
-    """Return the sum over ways, the last dimension, of how likely each is times what it costs too much."""
+    """Return the sum over ways of how likely each is times what it costs too much, joules, ``float32[..., batch]``.
+
+    ``logits`` are ``float32[..., batch, rows]``, ``costs`` and ``tried`` ``float32`` and ``bool[batch, rows]``.
+    """
     return (logits.masked_fill(~tried, _NEVER).softmax(dim=-1) * costs).sum(dim=-1)
 
 
@@ -87,5 +90,6 @@ def _error(found: Tensor, true: Tensor, tried: Tensor, huber_joules: float) -> T
 
 
 def _beside(costs: Tensor, tried: Tensor) -> Tensor:
+    """Return costs less their mean over what was tried."""
     mean = (costs * tried).sum(dim=-1, keepdim=True) / tried.sum(dim=-1, keepdim=True).clamp(min=1)
     return costs - mean

@@ -15,21 +15,18 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from meshd.core.candidate import WAIT, Observation
+from meshd.core.candidate import WAIT
 from meshd.core.policy import LeastExpectedCost, Policy
 from meshd.policy.guard import Guard, is_within
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.learned import LearnedPolicy
 from meshd.policy.record import Limits
 from policies.draft import draft_of
-from policies.env import N_ROWS, Rows, Seen, Terms, seen_of
+from policies.env import N_ROWS, Rows, Terms, seen_of
 from policies.scenario import Scenario
-from policies.simulator import Simulator
+from policies.simulator import Choice, Simulator
 from policies.tries import Reach, Track, Tries
 from policies.worlds import Worlds
-
-_LIMITS = Limits()
-"""Of the guard behind which it will be served."""
 
 
 class Lookout(Reach, frozen=True, kw_only=True):
@@ -39,6 +36,8 @@ class Lookout(Reach, frozen=True, kw_only=True):
     """Of decisions that are labelled, at most."""
     most_decisions: int = 100
     """About so many of one world: a busy one has no more to teach than many others, and takes as long."""
+    limits: Limits = Limits()
+    """Of the guard behind which it will be served: what that refuses is not tried."""
 
 
 class Labels(Struct, frozen=True, kw_only=True):
@@ -108,14 +107,8 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     found: list[tuple[Rows, NDArray[np.float32]]] = []
     while (asked := simulator.next_choice()) is not None:
         own = track.marks[number].choice
-        if chance.random() < share:
-            seen = seen_of(asked)
-            if others := _worth_trying(seen, asked.observation, own):
-                costs = np.full(N_ROWS, inf, np.float32)
-                costs[seen.row_of(own)] = 0.0
-                for way in others:
-                    costs[seen.row_of(way)] = tries.further_cost(simulator, asked, number, way)
-                found.append((seen.rows, costs))
+        if chance.random() < share and (others := _worth_trying(asked, own, lookout.limits)):
+            found.append(_label(tries, simulator, asked, number, (own, *others)))
         simulator.choose(own)
         number += 1
     return Labels(
@@ -125,8 +118,21 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     )
 
 
-def _worth_trying(seen: Seen, observation: Observation, own: int) -> list[int]:
+def _worth_trying(asked: Choice, own: int, limits: Limits) -> list[int]:
     """Return the other ways that a guard lets a policy choose, to wait among them."""
+    seen, observation = seen_of(asked), asked.observation
     rule = LeastExpectedCost().choose(observation)
-    ways = [way for way in seen.shown if is_within(_LIMITS, observation, way, rule)]
+    ways = [way for way in seen.shown if is_within(limits, observation, way, rule)]
     return [way for way in (*ways, *([WAIT] if seen.mask[-1] else [])) if way != own]
+
+
+def _label(
+    tries: Tries, simulator: Simulator, asked: Choice, number: int, ways: Sequence[int]
+) -> tuple[Rows, NDArray[np.float32]]:
+    """Return what is seen of a decision, and what ways cost beyond the first, the track's, ``float32[rows]``."""
+    seen, (own, *others) = seen_of(asked), ways
+    costs = np.full(N_ROWS, inf, np.float32)
+    costs[seen.row_of(own)] = 0.0
+    for way in others:
+        costs[seen.row_of(way)] = tries.further_cost(simulator, asked, number, way)
+    return seen.rows, costs

@@ -9,7 +9,7 @@ Blundell 2017, arXiv 1612.01474).
 
 What comes out is joules: what core predicts a way to cost beyond the heuristic's choice, and what the network adds to
 that, which is next to nothing at first. Logits are these joules by a temperature, so ways that cost about the same are
-about as likely. To correct a prediction takes far fewer labels than to make one.
+about as likely.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class Judge(nn.Module):
     def forward(self, candidates: Tensor, context: Tensor) -> Tensor:
         encoded = self.encoder(candidates, context)
         highest = (encoded - _FAR * (1.0 - candidates[:, :, _IS_ALLOWED].unsqueeze(2))).amax(dim=2)
-        pooled: Tensor = self.pooled(torch.cat((_mean(encoded, candidates), highest), dim=2).squeeze(0))
+        both = torch.cat((_mean(encoded, candidates), highest), dim=2)
+        pooled: Tensor = self.pooled(both.squeeze(0))  # A critic has one member.
         return pooled
 
 
@@ -111,7 +112,7 @@ class _Encoder(nn.Module):
 
     def __init__(self, width: int, n_members: int) -> None:
         super().__init__()
-        self._form = n_members, width
+        self._by_member = n_members, width
         self.of_candidate = nn.Linear(N_CANDIDATE, n_members * width)
         self.of_context = nn.Linear(N_CONTEXT, n_members * width, bias=False)
         self.further = _Members(n_members, width, width)
@@ -119,7 +120,7 @@ class _Encoder(nn.Module):
     @override
     def forward(self, candidates: Tensor, context: Tensor) -> Tensor:
         both = self.of_candidate(candidates) + self.of_context(context).unsqueeze(1)
-        by_member = silu(both).unflatten(2, self._form).permute(2, 0, 1, 3)
+        by_member = silu(both).unflatten(2, self._by_member).permute(2, 0, 1, 3)
         return silu(self.further(by_member))
 
 

@@ -30,7 +30,7 @@ from policies.simulator.terrain import number_of
 class Reach(Struct, frozen=True, kw_only=True):
     """How far a try goes."""
 
-    look_ahead_s: float = 4.0
+    look_ahead_s: float = 3.0
     """Behind the end of the request itself, wherever that is later: who waits is in others' way later, and not less."""
     settled_s: float = 2.0
     settled_decisions: int = 8

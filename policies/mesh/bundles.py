@@ -13,12 +13,11 @@ from pathlib import Path
 from meshd.core.node import DeviceClass
 from model_registry import manifest as manifests
 from model_registry.bundle import MANIFEST
-from model_registry.extra import installing
+from model_registry.extra import needing
 from model_registry.manifest import Manifest
 from model_registry.store.bundled import bundled_models
 from model_registry.tensor import Axis, Tensor
 from model_registry.tier import Tier, Variant
-from policies.errors import PoliciesError
 from policies.mesh.question import HOUSEHOLD, MODEL
 from policies.mesh.stand_in import OUTPUT, StandIn
 
@@ -29,13 +28,10 @@ def write_bundles(stand_ins: Iterable[StandIn], folder: Path) -> None:
     """Write a directory of models for each node, called after its class; they take their seconds on this machine.
 
     Raises:
-        PoliciesError: onnx is not installed.
+        ExtraMissing: onnx is not installed.
     """
-    try:
+    with needing("train", "A stand-in"):
         from policies.mesh.ballast import ballast, seconds_of_a_trip, trips  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        hint = f"Run: {installing('train')}"
-        raise PoliciesError(f"Stand-ins need '{error.name}', which is not installed.", hint=hint) from error
     trip_s = seconds_of_a_trip()
     for name in HOUSEHOLD:
         (folder / name.value).mkdir(parents=True)

@@ -123,6 +123,8 @@ def _sent_from_mains(question: Question, heard: Heard, calibration: Calibration)
     """Yield the joules of the bytes in and out of nodes on the mains."""
     before, known = question.node, calibration.of(question.model)
     for run in heard.runs:
+        if run.items < question.items:
+            before = question.node  # Who asks sends each node its own items; stages follow one another.
         if run.node is not before:
             n_bytes = _own_items(question, run) * (
                 known.input_bytes * known.ratios.get(run.codec, 1.0) + known.result_bytes

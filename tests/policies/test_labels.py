@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("gymnasium", reason="the environment needs the `train` extra")
 
+from msgspec.structs import replace
+
 from meshd.core.candidate import WAIT, Observation
 from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost
@@ -67,10 +69,10 @@ def test_a_way_costs_what_the_world_then_costs_more_and_the_own_nothing() -> Non
         assert (costs[len(ways) :] == inf).all()
 
 
-def test_what_a_guard_would_refuse_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_guard_would_refuse_is_not_tried() -> None:
     world = scenario(arrival(0, 1.0), arrival(1, 1.5, priority=Priority.BACKGROUND, deadline_s=40.0))
-    monkeypatch.setattr("policies.labels._LIMITS", Limits(relative=0.0, absolute_joules=-1.0))  # It refuses all.
-    (tried,) = np.isfinite(label_world(world, RULE, Terms(), ALL, seed=0).costs)
+    refusing = replace(ALL, limits=Limits(relative=0.0, absolute_joules=-1.0))
+    (tried,) = np.isfinite(label_world(world, RULE, Terms(), refusing, seed=0).costs)
     assert tried.sum() == 2, "its own way and to wait; where it may not wait there is nothing to learn"
     assert tried[-1]
 

@@ -72,6 +72,9 @@ def test_each_member_learns_by_itself_and_the_mean_is_served() -> None:
     costs = network.costs(candidates, context)
     torch.testing.assert_close(network(candidates, context), costs.mean(dim=0) / -FORM.temperature_joules)
     costs[0].sum().backward()
+    for shared in (network.encoder.of_candidate, network.encoder.of_context):
+        assert shared.weight.grad[: FORM.width].any()
+        assert not shared.weight.grad[FORM.width :].any()
     for layer in (network.encoder.further, network.joined, network.score):
         mine, others = layer.weight.grad[0], layer.weight.grad[1]
         assert mine.any()

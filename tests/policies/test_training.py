@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,13 @@ from meshd.policy.learned import LearnedPolicy  # noqa: E402
 from policies.errors import TrainingUnusable  # noqa: E402
 from policies.evaluation.play import request_cost  # noqa: E402
 from policies.hyperparameters import Hyperparameters  # noqa: E402
+from policies.imitation import imitate  # noqa: E402
+from policies.labels import Labels  # noqa: E402
+from policies.network import Scorer  # noqa: E402
+from policies.rounds import Rounds  # noqa: E402
 from policies.scenario import Split  # noqa: E402
 from policies.training import Training  # noqa: E402
+from policies.workers import Pool  # noqa: E402
 from policies.worlds import Worlds, training_worlds, validation_worlds  # noqa: E402
 from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
 
@@ -39,6 +45,22 @@ CHOSEN_BY = Worlds(families=("commuting",), split=Split.VALIDATION, n_seeds=1)
 
 def training(folder: Path, recipe: Hyperparameters, said: list[str]) -> Training:
     return Training(folder, recipe, say=said.append, worlds=COMMUTING, chosen_by=CHOSEN_BY)
+
+
+@pytest.mark.slow
+def test_each_rounds_network_begins_anew_and_learns_from_the_labels_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # The exporter's progress bars would leave a thread behind.
+    recipe = replace(TINY, label_share=0.2)
+    torch.manual_seed(1)
+    taught = Scorer(recipe.form)
+    alone, said = deepcopy(taught), list[str]()
+    rounds = Rounds(tmp_path, recipe, COMMUTING, Pool(), said.append)
+    rounds.teach(taught)
+    assert all(len(Labels.load(path)) for path in tmp_path.glob("labels/*.npz")), "each round taught something"
+    imitate(alone, rounds.known, recipe.lesson, seed=recipe.seed, say=said.append)
+    torch.testing.assert_close(taught.state_dict(), alone.state_dict())
 
 
 @pytest.mark.slow

@@ -56,6 +56,15 @@ def test_of_a_request_in_parts_each_node_counts_for_its_own_items() -> None:
     assert found.joules == pytest.approx(_taken(WATCH) + _taken(PHONE))
 
 
+def test_items_of_a_request_in_parts_travel_to_each_node_from_who_was_asked() -> None:
+    asked = replace(ASKED, node=HUB)
+    told = (_told(HUB) + _told(PHONE)) / 2.0
+    runs = tuple(replace(run, items=1) for run in _heard(PHONE, HUB, joules=0.0).runs)
+    (found,) = realised([asked], [replace(_heard(PHONE, HUB, joules=1.0 + told), runs=runs)], mesh(), PRICES)
+    to_phone = (1_000 + 100) * mesh().nodes[HUB].profile.power.radio_joules_per_byte
+    assert found.joules == pytest.approx(1.0 - 0.9 * to_phone + _taken(PHONE) + 0.1 * _taken(HUB))
+
+
 def test_seconds_of_the_background_and_joules_from_the_mains_count_a_tenth() -> None:
     background = replace(ASKED, priority=Priority.BACKGROUND)
     sent = 2 * (1_000 + 100) * mesh().nodes[HUB].profile.power.radio_joules_per_byte
