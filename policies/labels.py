@@ -15,16 +15,16 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from meshd.core.candidate import WAIT
+from meshd.core.candidate import WAIT, Observation
 from meshd.core.policy import LeastExpectedCost, Policy
 from meshd.policy.guard import Guard, is_within
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.learned import LearnedPolicy
 from meshd.policy.record import Limits
 from policies.draft import draft_of
-from policies.env import N_ROWS, Rows, Terms, seen_of
+from policies.env import N_ROWS, Rows, Seen, Terms, seen_of
 from policies.scenario import Scenario
-from policies.simulator import Choice, Simulator
+from policies.simulator import Simulator
 from policies.tries import Reach, Track, Tries
 from policies.worlds import Worlds
 
@@ -107,8 +107,11 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     found: list[tuple[Rows, NDArray[np.float32]]] = []
     while (asked := simulator.next_choice()) is not None:
         own = track.marks[number].choice
-        if chance.random() < share and (others := _worth_trying(asked, own, lookout.limits)):
-            found.append(_label(tries, simulator, asked, number, (own, *others)))
+        if chance.random() < share:
+            seen = seen_of(asked)
+            if others := _worth_trying(seen, asked.observation, own, lookout.limits):
+                further = [tries.further_cost(simulator, asked, number, way) for way in others]
+                found.append((seen.rows, _costs(seen, own, others, further)))
         simulator.choose(own)
         number += 1
     return Labels(
@@ -118,21 +121,17 @@ def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Looko
     )
 
 
-def _worth_trying(asked: Choice, own: int, limits: Limits) -> list[int]:
+def _worth_trying(seen: Seen, observation: Observation, own: int, limits: Limits) -> list[int]:
     """Return the other ways that a guard lets a policy choose, to wait among them."""
-    seen, observation = seen_of(asked), asked.observation
     rule = LeastExpectedCost().choose(observation)
     ways = [way for way in seen.shown if is_within(limits, observation, way, rule)]
     return [way for way in (*ways, *([WAIT] if seen.mask[-1] else [])) if way != own]
 
 
-def _label(
-    tries: Tries, simulator: Simulator, asked: Choice, number: int, ways: Sequence[int]
-) -> tuple[Rows, NDArray[np.float32]]:
-    """Return what is seen of a decision, and what ways cost beyond the first, the track's, ``float32[rows]``."""
-    seen, (own, *others) = seen_of(asked), ways
+def _costs(seen: Seen, own: int, others: Sequence[int], further: Sequence[float]) -> NDArray[np.float32]:
+    """Return what ways cost beyond the policy's own in the rows of what was seen, ``float32[rows]``."""
     costs = np.full(N_ROWS, inf, np.float32)
     costs[seen.row_of(own)] = 0.0
-    for way in others:
-        costs[seen.row_of(way)] = tries.further_cost(simulator, asked, number, way)
-    return seen.rows, costs
+    for way, joules in zip(others, further, strict=True):
+        costs[seen.row_of(way)] = joules
+    return costs
