@@ -84,7 +84,7 @@ async def slow_household(
     with surroundings(rate_bps, links=links) as around:
         places = {name: place if name in hosts else _hosting_nothing(place) for name, place in around.places.items()}
         async with Household(folder, models=models, places=places) as household:
-            await household.meet((), patience_s=_PATIENCE_S)
+            await household.meet({}, patience_s=_PATIENCE_S)
             await _until_cut(household, names, len(hosts))
             around.grant(cores)
             yield Slow(household, around)

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -98,13 +98,13 @@ class Household:
         """
         await self._come_together(partial(self._until_all_tiers_are_known, model), _PATIENCE_S)
 
-    async def meet(self, models: Collection[str], *, patience_s: float = _PATIENCE_S) -> None:
-        """Wait until each device sees the other two, and the watch knows that all three host each of the models.
+    async def meet(self, hosts: Mapping[ModelName, int], *, patience_s: float = _PATIENCE_S) -> None:
+        """Wait until each device sees the other two, and the watch knows of so many hosts of each model.
 
         Raises:
             SetupError: a daemon ended, or they did not come together in time.
         """
-        await self._come_together(partial(self._until_hosted_by_all, models), patience_s)
+        await self._come_together(partial(self._until_hosted, hosts), patience_s)
 
     async def _come_together(self, known: Callable[[], Awaitable[None]], patience_s: float) -> None:
         try:
@@ -137,16 +137,16 @@ class Household:
         while not await self._knows_all_tiers(model):  # noqa: ASYNC110  Another process knows; it can only be asked.
             await asyncio.sleep(_POLL_S)
 
-    async def _until_hosted_by_all(self, models: Collection[str]) -> None:
-        while not await self._knows_all_hosts(models):
+    async def _until_hosted(self, hosts: Mapping[ModelName, int]) -> None:
+        while not await self._knows_hosts(hosts):
             for device in self.devices.values():
                 device.check_running()
             await asyncio.sleep(_POLL_S)
 
-    async def _knows_all_hosts(self, models: Collection[str]) -> bool:
+    async def _knows_hosts(self, hosts: Mapping[ModelName, int]) -> bool:
         document = await self.client(DeviceClass.WATCH).models()
-        hosts = {known.name: {host.node for tier in known.tiers for host in tier.hosts} for known in document.models}
-        return all(len(hosts.get(ModelName(model), ())) == len(self.devices) for model in models)
+        known = {model.name: {host.node for tier in model.tiers for host in tier.hosts} for model in document.models}
+        return all(len(known.get(model, ())) >= n_hosts for model, n_hosts in hosts.items())
 
     async def peers(self, name: DeviceClass) -> PeersDocument | None:
         """Return what one device knows of the others; none while it does not answer."""

@@ -18,7 +18,7 @@ from meshd.core.ids import ModelName
 from meshd.core.node import DeviceClass, NodeProfile
 from meshd.demo.household import Household
 from meshd.documents import StatusDocument
-from meshd.errors import LinkError, RequestError, SetupError
+from meshd.errors import LinkError, RequestError
 from meshd.plan_document import PlanQuestion
 from policies.mesh.form import Form
 from policies.mesh.question import HOUSEHOLD, MODEL, Heard, Question, Run
@@ -28,7 +28,6 @@ from policies.mesh.windows import Windows
 _INPUT = "ecg"
 _PATIENCE_S = 120.0
 """Stand-ins are tried before they are hosted, on a machine that may have other work."""
-_POLL_S = 0.1
 
 Tell = Callable[[int, int], None]
 """Hears how many questions of how many have been asked."""
@@ -85,26 +84,6 @@ class Daemons:
                 tell(number + 1, len(load))
         return [task.result() for task in tasks]
 
-    async def until_hosted(self, stand_ins: Iterable[StandIn]) -> None:
-        """Wait until the watch knows each stand-in on every node that is to host it.
-
-        Raises:
-            SetupError: it did not in time.
-        """
-        wanted = {one.model: len(one.seconds) for one in stand_ins}
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while not await self._knows(wanted):  # noqa: ASYNC110  Another process knows; it can only be asked.
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            told = f"{', '.join(wanted)} were not hosted within {_PATIENCE_S:g} s."
-            raise SetupError(told, hint="Try again when the machine has less to do; with --keep logs stay.") from None
-
-    async def _knows(self, wanted: dict[ModelName, int]) -> bool:
-        document = await self._client(HOUSEHOLD[0]).models()
-        hosts = {model.name: {host.node for tier in model.tiers for host in tier.hosts} for model in document.models}
-        return all(len(hosts.get(model, ())) >= count for model, count in wanted.items())
-
     def _inputs(self, question: Question) -> dict[str, NDArray[Any]]:
         if question.model == MODEL:
             return {_INPUT: self._windows[question.window : question.window + question.items]}
@@ -124,10 +103,9 @@ async def daemons(
         SetupError: they did not come together.
     """
     async with Household(folder, places={name: form.place(name) for name in HOUSEHOLD}) as household:
-        await household.meet([MODEL], patience_s=_PATIENCE_S)
-        mesh = Daemons(household, windows, stand_ins)
-        await mesh.until_hosted(stand_ins)
-        yield mesh
+        hosts = {MODEL: len(HOUSEHOLD), **{one.model: len(one.seconds) for one in stand_ins}}
+        await household.meet(hosts, patience_s=_PATIENCE_S)
+        yield Daemons(household, windows, stand_ins)
 
 
 def _heard(result: Result, number: int, sent_s: float, seconds: float) -> Heard:
