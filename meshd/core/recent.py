@@ -20,4 +20,6 @@ class Recent(Struct, kw_only=True, gc=False):
 
     def at(self, now: float) -> float:
         """Return the count as it is now."""
-        return self.count * exp(min(0.0, self.at_s - now) / self.fades_in_s) if self.count else 0.0
+        if not self.count or now <= self.at_s:
+            return self.count
+        return self.count * exp((self.at_s - now) / self.fades_in_s)
