@@ -52,10 +52,14 @@ class Timings(Struct, frozen=True, kw_only=True, gc=False):
         return max(0.0, self.total_s - self.queue_s - self.compute_s - self.transfer_s)
 
 
+MOST_JOULES = 1e12
+"""A large power station for a quarter of an hour."""
+
+
 class Energy(Struct, frozen=True, kw_only=True, gc=False):
     """Joules that a request took on all nodes of its route."""
 
-    joules: Annotated[float, Meta(ge=0.0, le=1e12)] = 0.0
+    joules: Annotated[float, Meta(ge=0.0, le=MOST_JOULES)] = 0.0
     estimated: bool = True
     """True unless every part was measured by the platform."""
 

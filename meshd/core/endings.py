@@ -52,8 +52,7 @@ class Endings:
             self.fail(life, why, now)
             return
         timings = replace(given.answer.timings, total_s=now - life.arrived_s)
-        energy = replace(given.answer.energy, joules=life.itinerary.joules)
-        answer = replace(given.answer, degraded=True, timings=timings, energy=energy)
+        answer = replace(given.answer, degraded=True, timings=timings, energy=life.itinerary.energy)
         self.answer(life, Given(answer=answer, attempt=given.attempt, child=given.child), now)
 
     def call_back(self, life: Life, now: float) -> None:

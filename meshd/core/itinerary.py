@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from meshd.core.answer import Answer, Energy, Hop, Timings
+from meshd.core.answer import MOST_JOULES, Answer, Energy, Hop, Timings
 from meshd.core.cascade import confidence, most_doubtful
-from meshd.core.node import HostedTier
+from meshd.core.node import MOST_S, HostedTier
 from meshd.core.plan import RAW
 
 MOST_HOPS = 32
@@ -22,6 +22,11 @@ class Itinerary(Struct, kw_only=True):
     compute_s: float = 0.0
     transfer_s: float = 0.0
     joules: float = 0.0
+
+    @property
+    def energy(self) -> Energy:
+        """Return what it took so far. Peers may have said the most that may be said, and a message holds no more."""
+        return Energy(joules=min(self.joules, MOST_JOULES))
 
     def ran_here(self, hop: Hop, *, joules: float) -> None:
         """Add what this node ran."""
@@ -63,7 +68,7 @@ class Itinerary(Struct, kw_only=True):
             escalations=self._escalations(),
             route=self._route(),
             timings=self._timings(total_s),
-            energy=Energy(joules=self.joules),
+            energy=self.energy,
         )
 
     def compose_from(self, answer: Answer, *, total_s: float) -> Answer:
@@ -73,7 +78,7 @@ class Itinerary(Struct, kw_only=True):
             escalations=self._escalations(),
             route=self._route(),
             timings=self._timings(total_s),
-            energy=Energy(joules=self.joules),
+            energy=self.energy,
         )
 
     def _waited(self, timings: Timings) -> None:
@@ -89,7 +94,12 @@ class Itinerary(Struct, kw_only=True):
         return tuple(self.hops[-MOST_HOPS:])
 
     def _timings(self, total_s: float) -> Timings:
-        return Timings(queue_s=self.queue_s, compute_s=self.compute_s, transfer_s=self.transfer_s, total_s=total_s)
+        return Timings(
+            queue_s=min(self.queue_s, MOST_S),
+            compute_s=min(self.compute_s, MOST_S),
+            transfer_s=min(self.transfer_s, MOST_S),
+            total_s=total_s,
+        )
 
 
 def joined(tier: HostedTier, answers: tuple[Answer, ...]) -> Answer:

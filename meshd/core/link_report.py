@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from heapq import nsmallest
 
 from meshd.core.link import Link
-from meshd.core.node import MOST_TOLD_LINKS, PeerLink
+from meshd.core.node import MOST_S, MOST_TOLD_LINKS, PeerLink
 from meshd.core.node_view import NodeView, short
 
 _TOLD_BYTES = 100_000
@@ -24,4 +24,5 @@ def link_report(peers: Iterable[NodeView]) -> tuple[PeerLink, ...]:
 
 
 def _told_byte_s(link: Link) -> float:
-    return max(0.0, link.transfer_s(_TOLD_BYTES) - link.rtt_s.mean) / _TOLD_BYTES
+    """Return a link's seconds per byte; of one that its peer calls endlessly slow no more than a message holds."""
+    return min(MOST_S, max(0.0, link.transfer_s(_TOLD_BYTES) - link.rtt_s.mean) / _TOLD_BYTES)

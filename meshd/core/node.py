@@ -11,7 +11,9 @@ from meshd.core.growth import growth_at
 from meshd.core.ids import ONE_LINE, ArtifactHash, HumanName, NodeId, SaidArtifact, SaidModel, Word
 from model_registry.power import PowerModel
 
-Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
+MOST_S = 1e9
+"""Of any figure that nodes tell each other: more than thirty years."""
+Seconds = Annotated[float, Meta(ge=0.0, le=MOST_S)]
 """Bounds also keep out NaN and infinity: a peer that announces one would spoil every prediction."""
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]

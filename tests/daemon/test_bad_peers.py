@@ -9,8 +9,9 @@ from msgspec.msgpack import encode as pack
 from msgspec.structs import replace
 
 from meshd.client.result import Result as Answered
+from meshd.core.answer import MOST_JOULES, Energy, Timings
 from meshd.core.ids import ModelName
-from meshd.core.node import DeviceClass, Telemetry
+from meshd.core.node import MOST_S, DeviceClass, Telemetry
 from meshd.errors import DuplicateRequest, ExecutionFailed, InvalidInput, MeshError, Overloaded
 from meshd.net.credit import WINDOW_BYTES
 from meshd.net.memory import MemoryTransport
@@ -260,6 +261,20 @@ async def test_the_longest_route_that_a_peer_may_tell_of_fits_into_this_nodes_an
     assert isinstance(outcome, Answered)
     first, *others = outcome.route
     assert (replace(first, transfer_s=hop.transfer_s), *others) == (hop,) * (4 * MAX_HOPS)
+
+
+async def test_the_most_that_a_peer_may_tell_of_fits_into_this_nodes_answer_too(member: MakeMember) -> None:
+    watch, hub = member("watch"), Puppet("hub", "hub")
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(GRAVE), request_id="r1")
+    request = await hub.next_request()
+    most = Timings(queue_s=MOST_S, compute_s=MOST_S, transfer_s=MOST_S, total_s=MOST_S)
+    hub.say(*hub.result(request.request_id, timings=most, energy=Energy(joules=MOST_JOULES)))
+    outcome = await client.outcome("r1")
+    assert isinstance(outcome, Answered)
+    assert outcome.answer.energy == Energy(joules=MOST_JOULES)
+    assert replace(outcome.timings, total_s=MOST_S) == most
 
 
 def infer(request_id: str, mean: float, **changes: Any) -> tuple[Infer, tuple[bytes]]:
