@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    figures = measure(LearnedPolicy.load(arguments.policy), arguments.count)
+    figures = measure(LearnedPolicy(arguments.policy), arguments.count)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode({"policy_us": figures}).decode() + "\n")
         return

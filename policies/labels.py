@@ -94,7 +94,7 @@ class LabelTask(Struct, frozen=True, kw_only=True):
 
 def label_task(task: LabelTask) -> Labels:
     """Label some decisions of one world."""
-    policy = LeastExpectedCost() if task.policy is None else Guard(LearnedPolicy.load(task.policy))
+    policy = LeastExpectedCost() if task.policy is None else Guard(LearnedPolicy(task.policy))
     return label_world(task.worlds.draw(*task.place), policy, task.terms, task.lookout, seed=task.place[1])
 
 

@@ -84,7 +84,7 @@ class Watch(BaseCallback):
         policy: CandidatePolicy = self.model.policy
         candidate = self._folder / "candidate.onnx"
         self._export(policy.scorer, candidate)
-        compared = self._validation.compare(Guard(LearnedPolicy.load(candidate)))  # As it will be served.
+        compared = self._validation.compare(Guard(LearnedPolicy(candidate)))  # As it will be served.
         gain = mean_gain(compared)
         by_family = ", ".join(f"{one.family} {one.gain:+.1%}" for one in compared)
         self._say(f"against the heuristic: {gain:+.2%} ({by_family})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from meshd.core.mesh_view import MeshView
 from meshd.errors import PolicyFailed, PolicyUnusable
 from meshd.policy.features import Features, features
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
-from meshd.policy.record import Record, read
+from meshd.policy.record import read
 from model_registry.errors import ModelUnreadable, RunFailed
 from model_registry.runtime.onnx_session import OnnxSession
 
@@ -30,27 +29,19 @@ class LearnedPolicy:
 
     is_steady = True
 
-    def __init__(self, record: Record, network: bytes) -> None:
-        """Open a network that belongs to its record.
+    def __init__(self, path: Path) -> None:
+        """Open the policy of a file, ``policy.onnx`` with ``policy.toml`` beside it.
 
         Raises:
-            PolicyUnusable: nothing here can run it, or it takes or gives something else than a policy's network.
+            PolicyUnusable: it is missing, corrupt, or for another version; or nothing here can run it, or it takes or
+                gives something else than a policy's network.
         """
-        self.record = record
+        self.record, network = read(path)
         try:
             self._session = OnnxSession(network)
         except ModelUnreadable as error:
-            raise PolicyUnusable(f"policy {record.name}: {error.message}", hint=error.hint) from error
+            raise PolicyUnusable(f"policy {self.name}: {error.message}", hint=error.hint) from error
         self._try()
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Return the policy of a file, ``policy.onnx`` with ``policy.toml`` beside it.
-
-        Raises:
-            PolicyUnusable: it is missing, corrupt, or for another version.
-        """
-        return cls(*read(path))
 
     @property
     def name(self) -> str:

@@ -33,7 +33,7 @@ def served(asked: str, *, shipped: Path = SHIPPED_PATH) -> Served:
         return Served(policy=LeastExpectedCost())
     is_shipped = asked == SHIPPED
     try:
-        return Served(policy=Guard(LearnedPolicy.load(shipped if is_shipped else Path(asked))))
+        return Served(policy=Guard(LearnedPolicy(shipped if is_shipped else Path(asked))))
     except PolicyUnusable as error:
         problem = PolicyUnusable(error.message, hint=_INSTALL_AGAIN) if is_shipped else error
         return Served(policy=LeastExpectedCost(), note=error.message.rstrip("."), problem=problem)

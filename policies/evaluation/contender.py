@@ -57,6 +57,6 @@ def _network(name: str) -> LearnedPolicy:
         hint = f"{first}, train one with 'make train', or take a baseline: {', '.join(BASELINES)}."
         raise NoPolicy(message, hint=hint)
     try:
-        return LearnedPolicy.load(path)
+        return LearnedPolicy(path)
     except PolicyUnusable as error:
         raise NoPolicy(error.message, hint=error.hint or "Export it anew with this version.") from error

@@ -15,7 +15,7 @@ from meshd.core.candidate import WAIT
 from meshd.policy.features import Features
 from meshd.policy.layout import CANDIDATE, CONTEXT, Feature, column
 from meshd.policy.learned import LearnedPolicy
-from meshd.policy.record import Limits, Record, read
+from meshd.policy.record import Limits
 from meshd.policy.served import SHIPPED, SHIPPED_PATH
 
 _COST = column("cost_joules")
@@ -46,8 +46,10 @@ class Alteration(Struct, frozen=True, kw_only=True):
 class Altered(LearnedPolicy):
     """A network behind an alteration; the guard sees every decision as it is."""
 
-    def __init__(self, record: Record, network: bytes, alteration: Alteration) -> None:
-        super().__init__(replace(record, limits=alteration.limits(record.limits)), network)
+    def __init__(self, path: Path, alteration: Alteration) -> None:
+        super().__init__(path)
+        record = self.record
+        self.record = replace(record, limits=alteration.limits(record.limits))
         self._n_ways = alteration.n_ways
         self._candidate_columns = _columns(CANDIDATE, alteration.hides)
         self._context_columns = _columns(CONTEXT, alteration.hides)
@@ -89,7 +91,7 @@ def altered(name: str, alteration: Alteration) -> Altered:
     Raises:
         PolicyUnusable: it cannot be run.
     """
-    return Altered(*read(SHIPPED_PATH if name == SHIPPED else Path(name)), alteration)
+    return Altered(SHIPPED_PATH if name == SHIPPED else Path(name), alteration)
 
 
 def _columns(table: tuple[Feature, ...], names: tuple[str, ...]) -> NDArray[np.intp]:

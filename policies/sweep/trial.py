@@ -96,7 +96,7 @@ class Trial(Struct, frozen=True, kw_only=True):
         return self.folder / "best.onnx"
 
     def _judge(self, policy: Path) -> Judged:
-        compared = Validation(self._judged_by).compare(Guard(LearnedPolicy.load(policy)))  # As it will be served.
+        compared = Validation(self._judged_by).compare(Guard(LearnedPolicy(policy)))  # As it will be served.
         judged = Judged(
             recipe=asdict(self.recipe),
             n_worlds=sum(len(one.policy) for one in compared),

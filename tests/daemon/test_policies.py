@@ -26,7 +26,7 @@ FREE = Limits(relative=1e6, absolute_joules=1e6, tolerance=1e6)
 
 
 def guarded(folder: Path, network: bytes, limits: Limits = FREE) -> Guard:
-    return Guard(LearnedPolicy.load(saved(folder, network, limits=limits)))
+    return Guard(LearnedPolicy(saved(folder, network, limits=limits)))
 
 
 async def test_a_network_decides_where_a_request_runs(tmp_path: Path, member: MakeMember) -> None:

@@ -72,7 +72,7 @@ def test_what_was_trained_plays_and_training_ends_where_the_recipe_does(
     training(tmp_path, TINY, said).run()
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["decisions"] for line in curve] == [0, 32, 64]
-    exported = LearnedPolicy.load(tmp_path / "best.onnx")
+    exported = LearnedPolicy(tmp_path / "best.onnx")
     assert exported.record.training["gain"] == round(max(line["gain"] for line in curve), 4)
     assert request_cost(minute(), lambda: exported) > 0.0
     assert list(tmp_path.glob("events.out.tfevents.*"))

@@ -29,7 +29,7 @@ LOOSE = Limits(relative=1e6, absolute_joules=1e6)
 def guard(
     folder: Path, network: bytes, *, limits: Limits | None = None, seen: tuple[list[float], list[float]] = WIDE
 ) -> Guard:
-    return Guard(LearnedPolicy.load(saved(folder, network, limits=limits, seen=seen)))
+    return Guard(LearnedPolicy(saved(folder, network, limits=limits, seen=seen)))
 
 
 def costs(asked: Asked) -> list[float]:

@@ -27,7 +27,7 @@ FAR = {"priority": Priority.BACKGROUND, "deadline_s": 30.0}
 
 
 def policy(folder: Path, network: bytes) -> LearnedPolicy:
-    return LearnedPolicy.load(saved(folder, network))
+    return LearnedPolicy(saved(folder, network))
 
 
 def test_the_highest_logit_among_what_may_be_chosen_wins(tmp_path: Path, ask: Ask) -> None:
@@ -115,7 +115,7 @@ def test_a_missing_corrupt_or_incompatible_file_is_a_typed_error_that_says_what_
     spoil, message = DAMAGES[damage]
     spoil(path)
     with pytest.raises(PolicyUnusable, match=message) as raised:
-        LearnedPolicy.load(path)
+        LearnedPolicy(path)
     assert raised.value.hint
 
 

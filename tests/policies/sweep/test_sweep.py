@@ -47,7 +47,7 @@ def test_a_trial_is_judged_on_worlds_that_did_not_choose_it_and_never_done_again
     one = trial(tmp_path)
     assert one.judged() is None
     came = one.run()
-    exported = Guard(LearnedPolicy.load(one.folder / "best.onnx"))
+    exported = Guard(LearnedPolicy(one.folder / "best.onnx"))
     assert came.reward == pytest.approx(-request_cost(CHOSEN_BY.draw(0, 1), lambda: exported), rel=1e-4)
     before = {path: path.stat().st_mtime_ns for path in one.folder.iterdir()}
     assert one.run() == came
