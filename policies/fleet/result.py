@@ -14,8 +14,8 @@ class Distribution(Struct, frozen=True, kw_only=True):
     """Of one figure over homes."""
 
     mean: float
-    ci95: tuple[float, float]
-    """Of the mean."""
+    ci95: tuple[float, float] | None
+    """Of the mean; none of a single home: nobody knows how far others would be from it."""
     percentiles: dict[int, float]
     """Below which so many percent of homes are; 0 and 100 are the least and the most."""
 

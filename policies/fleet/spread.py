@@ -64,9 +64,11 @@ class Spread(Struct, kw_only=True):
         return self.total / self.n
 
     @property
-    def ci95(self) -> tuple[float, float]:
-        """Return the interval of the mean, 95 %, from the normal distribution: for many numbers."""
-        variance = max(0.0, self.squares / self.n - self.mean**2) * self.n / max(1, self.n - 1)
+    def ci95(self) -> tuple[float, float] | None:
+        """Return the interval of the mean, 95 %, from the normal distribution: for many numbers; none of one."""
+        if self.n == 1:
+            return None
+        variance = max(0.0, self.squares / self.n - self.mean**2) * self.n / (self.n - 1)
         half = _NORMAL_95 * sqrt(variance / self.n)
         return self.mean - half, self.mean + half
 

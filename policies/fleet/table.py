@@ -36,11 +36,10 @@ def tables(result: FleetResult) -> list[Table]:
 
 def cells(one: Figures) -> list[str]:
     """Return a policy's figures under the heads behind the first."""
-    low, high = one.reward.ci95
-    requests = one.requests
+    requests, interval = one.requests, one.reward.ci95
     return [
         f"{one.reward.mean:.4f}",
-        f"{low:.3f} … {high:.3f}",
+        "" if interval is None else f"{interval[0]:.3f} … {interval[1]:.3f}",
         f"{one.gain.mean:+.1%}",
         f"{one.gain.percentiles[5]:+.1%}",
         f"{one.gain.percentiles[95]:+.1%}",

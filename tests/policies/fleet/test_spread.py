@@ -36,3 +36,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
     numbers = np.random.default_rng(2).normal(3.0, 2.0, 400)
     half = 1.96 * numbers.std(ddof=1) / 20.0
     assert Spread.of(numbers.tolist()).ci95 == pytest.approx((numbers.mean() - half, numbers.mean() + half))
+
+
+def test_of_one_number_there_is_no_interval() -> None:
+    assert Spread.of([3.0]).ci95 is None
