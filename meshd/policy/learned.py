@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from meshd.core.mesh_view import MeshView
 from meshd.errors import PolicyFailed, PolicyUnusable
 from meshd.policy.features import Features, features
 from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
-from meshd.policy.record import read
+from meshd.policy.record import EXPORT_AGAIN, read
 from model_registry.errors import ModelUnreadable, RunFailed
 from model_registry.runtime.onnx_session import OnnxSession
 
@@ -22,6 +24,9 @@ _ROWS = 3
 
 _INPUTS = {"candidates": (3, N_CANDIDATE), "context": (2, N_CONTEXT)}
 """Number of axes and length of the last one."""
+
+_TRIALS, _MOST_S = 5, 0.05
+"""Tries of which the quickest counts, and what it may take: 500 times what a policy should, whatever else is busy."""
 
 
 class LearnedPolicy:
@@ -66,20 +71,38 @@ class LearnedPolicy:
 
     def _logits(self, candidates: NDArray[np.float32], context: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            (logits,) = self._session.run(["logits"], {"candidates": candidates[None], "context": context[None]})
+            outputs: Sequence[object] = self._session.run(
+                ["logits"], {"candidates": candidates[None], "context": context[None]}
+            )
         except RunFailed as error:
             raise PolicyFailed(f"policy {self.name}: {error.message}") from error
-        given: NDArray[np.float32] = logits[0]
-        return given
+        (given,), form = outputs, (1, len(candidates))
+        if not isinstance(given, np.ndarray) or given.dtype != np.float32 or given.shape != form:
+            raise PolicyFailed(f"policy {self.name} gives {_told(given)} for {len(candidates)} rows.")
+        logits: NDArray[np.float32] = given[0]
+        return logits
 
     def _try(self) -> None:
-        """Hold its form against what a policy takes and gives, and run it once: whatever fails, fails at the start."""
+        """Hold its form against what a policy takes and gives, and run it: whatever fails, fails at the start."""
         forms = {tensor.name: (len(tensor.shape), tensor.shape[-1:]) for tensor in self._session.inputs}
         if forms != {name: (n_axes, (width,)) for name, (n_axes, width) in _INPUTS.items()}:
-            raise PolicyUnusable(f"policy {self.name} does not take the features that are computed here.")
+            message = f"policy {self.name} does not take the features that are computed here."
+            raise PolicyUnusable(message, hint=EXPORT_AGAIN)
         try:
-            logits = self._logits(np.zeros((_ROWS, N_CANDIDATE), np.float32), np.zeros(N_CONTEXT, np.float32))
+            took_s = min(self._trial_s() for _ in range(_TRIALS))
         except PolicyFailed as error:
-            raise PolicyUnusable(error.message) from error
-        if logits.shape != (_ROWS,) or logits.dtype != np.float32:
-            raise PolicyUnusable(f"policy {self.name} gives {logits.dtype}{list(logits.shape)} for {_ROWS} rows.")
+            raise PolicyUnusable(error.message, hint=EXPORT_AGAIN) from error
+        if took_s > _MOST_S:
+            message = f"policy {self.name} takes {took_s * 1e3:.0f} ms to choose, in which all else here stands still."
+            raise PolicyUnusable(message, hint=EXPORT_AGAIN)
+
+    def _trial_s(self) -> float:
+        """Return how long the network takes for a decision of zeros."""
+        begun_s = perf_counter()
+        self._logits(np.zeros((_ROWS, N_CANDIDATE), np.float32), np.zeros(N_CONTEXT, np.float32))
+        return perf_counter() - begun_s
+
+
+def _told(given: object) -> str:
+    """Say what a network gave; not all that one may give are arrays."""
+    return f"{given.dtype}{list(given.shape)}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"

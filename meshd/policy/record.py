@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISFIFO
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -17,10 +18,13 @@ from meshd.policy.layout import CANDIDATE, CONTEXT, Feature, layout_hash
 _MOST_BYTES = 4_000_000
 """Twenty times what a policy may have: whatever is larger is something else."""
 
-_EXPORT_AGAIN = "Export the policy again with this version, or configure another."
+EXPORT_AGAIN = "Export the policy again with this version, or configure another."
+_LOOK_AT_IT = "Look at scheduler.policy; least-expected-cost needs no file."
 
-Share = Annotated[float, Meta(ge=0.0)]
-Ranges = dict[str, tuple[float, float]]
+Share = Annotated[float, Meta(ge=0.0, le=1e9)]
+Figure = Annotated[float, Meta(ge=-1e9, le=1e9)]
+"""Bounds keep out NaN and infinity: held against either, everything would pass the guard, or nothing."""
+Ranges = dict[str, tuple[Figure, Figure]]
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +42,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One policy."""
 
     format: Literal[1] = 1
-    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.-]+\Z")]
     layout: str
     """Hash of the table of features that it was trained on."""
     sha256: str
@@ -89,13 +93,13 @@ def read(path: Path) -> tuple[Record, bytes]:
     record = _record(path.with_suffix(".toml"))
     network = _content(path)
     if record.layout != layout_hash():
-        raise PolicyUnusable(f"{path} was trained on other features than this meshd computes.", hint=_EXPORT_AGAIN)
+        raise PolicyUnusable(f"{path} was trained on other features than this meshd computes.", hint=EXPORT_AGAIN)
     if sha256(network).hexdigest() != record.sha256:
         message = f"{path} is not the file that {path.stem}.toml describes: they are of two exports, or one is broken."
         raise PolicyUnusable(message, hint="Copy both files again, or export the policy again.")
     for table, ranges in ((CANDIDATE, record.candidate), (CONTEXT, record.context)):
         if missing := {feature.name for feature in table} ^ ranges.keys():
-            raise PolicyUnusable(f"{path.stem}.toml and this meshd disagree about {min(missing)}.", hint=_EXPORT_AGAIN)
+            raise PolicyUnusable(f"{path.stem}.toml and this meshd disagree about {min(missing)}.", hint=EXPORT_AGAIN)
     return record, network
 
 
@@ -103,18 +107,20 @@ def _record(path: Path) -> Record:
     content = _content(path)
     try:
         return msgspec.toml.decode(content, type=Record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PolicyUnusable(f"{path} is no record of a policy: {error}.", hint=_EXPORT_AGAIN) from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # Of numbers of thousands of digits, and depth.
+        raise PolicyUnusable(f"{path} is no record of a policy: {error}.", hint=EXPORT_AGAIN) from error
 
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise PolicyUnusable(f"{path} is too large to be of a policy.", hint=_EXPORT_AGAIN)
+        status = path.stat()
+        if S_ISFIFO(status.st_mode):  # Nobody may ever write to it, and the start would wait.
+            raise PolicyUnusable(f"{path} is a pipe and no file.", hint=_LOOK_AT_IT)
+        if status.st_size > _MOST_BYTES:
+            raise PolicyUnusable(f"{path} is too large to be of a policy.", hint=EXPORT_AGAIN)
         return path.read_bytes()
     except OSError as error:
-        hint = "Look at scheduler.policy; least-expected-cost needs no file."
-        raise PolicyUnusable(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
+        raise PolicyUnusable(f"{path} cannot be read: {error.strerror}.", hint=_LOOK_AT_IT) from error
 
 
 def _ranges(table: Sequence[Feature], low: Sequence[float], high: Sequence[float]) -> Ranges:

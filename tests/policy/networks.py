@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,7 @@ def liking(**weights: float) -> NDArray[np.float32]:
 
 def linear(weights: NDArray[np.float32], *, n_context: int = N_CONTEXT) -> bytes:
     """A network whose logit of a row is its features times some weights, and the same of the context for all."""
-    inputs = [
-        helper.make_tensor_value_info("candidates", TensorProto.FLOAT, ["batch", "rows", len(weights)]),
-        helper.make_tensor_value_info("context", TensorProto.FLOAT, ["batch", n_context]),
-    ]
+    inputs = _inputs(n_candidate=len(weights), n_context=n_context)
     context = np.random.default_rng(1).normal(size=(n_context, 1)).astype(np.float32)
     return _saved(
         [
@@ -48,10 +45,6 @@ def linear(weights: NDArray[np.float32], *, n_context: int = N_CONTEXT) -> bytes
 def mlp(*, width: int, seed: int = 1) -> bytes:
     """A random network of the size that is shipped: two layers for each row, and the mean of all for each."""
     draw = np.random.default_rng(seed)
-    inputs = [
-        helper.make_tensor_value_info("candidates", TensorProto.FLOAT, ["batch", "rows", N_CANDIDATE]),
-        helper.make_tensor_value_info("context", TensorProto.FLOAT, ["batch", N_CONTEXT]),
-    ]
     shapes = {
         "w1": (N_CANDIDATE, width),
         "wc": (N_CONTEXT, width),
@@ -75,9 +68,14 @@ def mlp(*, width: int, seed: int = 1) -> bytes:
             helper.make_node("MatMul", ["hidden2", "w3"], ["scores"]),
             helper.make_node("Squeeze", ["scores", "two"], ["logits"]),
         ],
-        inputs,
+        _inputs(),
         {**weights, "one": np.array([1], np.int64), "two": np.array([2], np.int64)},
     )
+
+
+def constant(logits: NDArray[np.float32]) -> bytes:
+    """A network that gives the same whatever it is asked."""
+    return _saved([helper.make_node("Identity", ["given"], ["logits"])], _inputs(), {"given": logits}, logits.shape)
 
 
 def saved(
@@ -95,8 +93,20 @@ def saved(
     return path
 
 
-def _saved(nodes: list[Any], inputs: list[Any], constants: Mapping[str, NDArray[Any]]) -> bytes:
-    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "rows"])
+def _inputs(*, n_candidate: int = N_CANDIDATE, n_context: int = N_CONTEXT) -> list[Any]:
+    return [
+        helper.make_tensor_value_info("candidates", TensorProto.FLOAT, ["batch", "rows", n_candidate]),
+        helper.make_tensor_value_info("context", TensorProto.FLOAT, ["batch", n_context]),
+    ]
+
+
+def _saved(
+    nodes: list[Any],
+    inputs: list[Any],
+    constants: Mapping[str, NDArray[Any]],
+    shape: Sequence[str | int] = ("batch", "rows"),
+) -> bytes:
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)
     stored = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, "policy", inputs, [output], stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)

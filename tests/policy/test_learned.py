@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from os import mkfifo
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from tests.policy.conftest import Ask
 
 pytest.importorskip("onnx", reason="needs the convert extra")
 
-from tests.policy.networks import liking, linear, mlp, saved
+from tests.policy.networks import constant, liking, linear, mlp, saved
 
 FAR = {"priority": Priority.BACKGROUND, "deadline_s": 30.0}
 
@@ -86,6 +88,24 @@ def _cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def _made_a_pipe(path: Path) -> None:
+    path.unlink()
+    mkfifo(path)
+
+
+def _record_says(key: str, value: str) -> Callable[[Path], None]:
+    """Have the first line of a key say something that no record of ours would."""
+
+    def change(path: Path) -> None:
+        table = path.with_suffix(".toml")
+        pattern = re.compile(rf"^{key} = (\[.*?\]|.*?)$", re.MULTILINE | re.DOTALL)
+        text, n_changed = pattern.subn(lambda _: f"{key} = {value}", table.read_text(encoding="utf-8"), count=1)
+        assert n_changed == 1
+        table.write_text(text, encoding="utf-8")
+
+    return change
+
+
 def _record_changed(**changes: object) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         record, network = read(path)
@@ -101,6 +121,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "huge": (lambda path: path.write_bytes(b"0" * 4_000_001), "is too large to be of a policy"),
     "no TOML": (lambda path: path.with_suffix(".toml").write_text("=", encoding="utf-8"), "is no record of a policy"),
     "no text": (lambda path: path.with_suffix(".toml").write_bytes(b"\xff"), "is no record of a policy"),
+    "a pipe": (_made_a_pipe, r"policy\.onnx is a pipe and no file"),
+    "brackets in brackets": (_record_says("name", "[" * 100_000), "is no record of a policy"),
+    "thousands of digits": (_record_says("format", "9" * 5_000), "is no record of a policy"),
+    "a margin that is none": (_record_says("relative", "nan"), "is no record of a policy"),
+    "a margin without end": (_record_says("absolute_joules", "inf"), "is no record of a policy"),
+    "a range without end": (_record_says("queue_s", "[-inf, inf]"), "is no record of a policy"),
+    "a name of two lines": (_record_says("name", r'"tiny\n"'), "is no record of a policy"),
     "another layout": (_record_changed(layout="0" * 64), "trained on other features than this meshd computes"),
     "another format": (_record_changed(format=2), "is no record of a policy"),
     "a range too few": (_record_changed(context={}), "and this meshd disagree about above_rank"),
@@ -125,9 +152,29 @@ def test_a_missing_corrupt_or_incompatible_file_is_a_typed_error_that_says_what_
         (b"no graph at all", "policy tiny: onnxruntime cannot load it"),
         (linear(np.zeros(3, np.float32)), "does not take the features that are computed here"),
         (linear(np.zeros(N_CANDIDATE, np.float32), n_context=2), "does not take the features"),
+        (constant(np.zeros((), np.float32)), r"policy tiny gives float32\[\] for 3 rows"),
+        (constant(np.zeros((1, 3, 1), np.float32)), r"float32\[1, 3, 1\] for 3 rows"),
+        (constant(np.zeros((1, 2), np.float32)), r"float32\[1, 2\] for 3 rows"),
     ],
-    ids=["no graph", "other rows", "another context"],
+    ids=["no graph", "other rows", "another context", "no axes", "an axis too many", "a row too few"],
 )
 def test_a_network_of_another_form_is_refused_when_it_is_loaded(tmp_path: Path, network: bytes, message: str) -> None:
-    with pytest.raises(PolicyUnusable, match=message):
+    with pytest.raises(PolicyUnusable, match=message) as raised:
         policy(tmp_path, network)
+    assert raised.value.hint
+
+
+def test_a_network_that_gives_so_many_rows_however_many_there_are_says_nothing_that_makes_sense(
+    tmp_path: Path, ask: Ask
+) -> None:
+    made = policy(tmp_path, constant(np.zeros((1, 3), np.float32)))
+    with pytest.raises(PolicyFailed, match="for 4 rows"):
+        made.choose(*ask(**FAR))
+
+
+def test_a_network_that_takes_long_is_refused_when_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meshd.policy.learned._MOST_S", 0.0)
+    with pytest.raises(PolicyUnusable, match="ms to choose, in which all else here stands still"):
+        policy(tmp_path, linear(liking(is_here=1.0)))
