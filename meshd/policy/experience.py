@@ -46,7 +46,10 @@ _READ_EVERY_S = 5.0
 _MOST_WAYS = 256
 """Kinds of ways that are remembered; of the one that taught last nothing is forgotten."""
 
-Finite = Annotated[float, Meta(ge=-1e6, le=1e6)]
+_MOST_SHARE = 1e5
+"""One request counts for no more, however many joules a node tells of: what is kept has to be read back."""
+
+Finite = Annotated[float, Meta(ge=-_MOST_SHARE, le=_MOST_SHARE)]
 Weight = Annotated[float, Meta(ge=0.0, le=_MOST_LESSONS)]
 
 
@@ -60,7 +63,7 @@ class Kind(StrEnum):
     """Not yet; the way that was best then names node and tier."""
 
 
-class Way(Struct, frozen=True, kw_only=True, gc=False):
+class Way(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Ways that are corrected together."""
 
     node_id: NodeId
@@ -77,7 +80,7 @@ class Way(Struct, frozen=True, kw_only=True, gc=False):
         return cls(node_id=last, tier=candidate.tier.tier, kind=kind)
 
 
-class Tally(Struct, frozen=True, kw_only=True, gc=False):
+class Tally(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What one kind of way has taught: by which share of what was predicted it cost more, or less."""
 
     way: Way
@@ -95,7 +98,8 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
         (1964).
         """
         lessons, most = self.lessons_at(now), _SPREADS * sqrt(self.variance)
-        difference = min(max(share - self.mean, -most), most)
+        believed = min(max(share, -_MOST_SHARE), _MOST_SHARE)
+        difference = min(max(believed - self.mean, -most), most)
         weight = 1.0 / (lessons + 1.0)
         slower = 1.0 / (lessons + 3.0)  # A few samples alike do not make the next ones outliers.
         return Tally(

@@ -57,7 +57,16 @@ def test_another_policy_begins_afresh(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b'{"format": 2, "policy": "p", "tallies": []}', b"[" * 2_000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"format": 2, "policy": "p", "tallies": []}',
+        b"[" * 2_000,
+        b'{"policy": "p", "tallies": [{"other": ' + b"[" * 100_000,
+        b'{"policy": "p", "tallies": [{"way": {"other": ' + b'{"a":' * 100_000,
+    ],
 )
 def test_what_is_no_such_file_is_told_and_begins_afresh(
     content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -68,6 +77,17 @@ def test_what_is_no_such_file_is_told_and_begins_afresh(
     assert experience.kept().tallies == ()
     told = capfd.readouterr()
     assert "experience.refused" in told.out + told.err
+
+
+def test_what_absurd_requests_have_taught_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "experience.json"
+    file, experience = opened(path)
+    for number in range(3_000):
+        experience.learn(KITCHEN, 1e300, 0.0)
+        experience.learn(LAMP, 1e300 * (-1) ** number, 0.0)
+    asyncio.run(file.save())
+    _, again = opened(path)
+    assert [tally.way for tally in again.kept().tallies] == [KITCHEN, LAMP]
 
 
 def test_a_reset_forgets_and_removes_the_file_and_what_is_learned_later_is_saved_again(tmp_path: Path) -> None:
