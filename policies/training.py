@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from meshd.policy.layout import layout_hash
 from policies.errors import TrainingUnusable
+from policies.export import MOST_BYTES, file_bytes
 from policies.hyperparameters import Hyperparameters
 from policies.network import CandidatePolicy
 from policies.rounds import Rounds
@@ -44,6 +45,12 @@ class Training:
         worlds: Worlds | None = None,
         chosen_by: Worlds | None = None,
     ) -> None:
+        """Lay out the folder.
+
+        Raises:
+            TrainingUnusable: it holds a training by another recipe, or this one's network would be too large.
+        """
+        _check_size(recipe)
         self.folder = folder
         self.recipe = recipe
         self._n_processes = n_processes
@@ -103,6 +110,16 @@ class Training:
                 f"{self.folder} holds a training by another recipe.", hint="Name another folder, or remove this one."
             )
         path.write_text(told, encoding="utf-8")
+
+
+def _check_size(recipe: Hyperparameters) -> None:
+    """Refuse, before any world is played for it, a network that could be taught but never shipped."""
+    if (n_bytes := file_bytes(recipe.form)) > MOST_BYTES:
+        raise TrainingUnusable(
+            f"A network of {recipe.n_members} members of width {recipe.width} would be a file of {n_bytes} bytes, more"
+            f" than the {MOST_BYTES} that are shipped at most.",
+            hint="Set a smaller width, or fewer n_members.",
+        )
 
 
 def new_model(recipe: Hyperparameters, env: VectorEnv) -> SemiMarkovPPO:

@@ -17,7 +17,7 @@ from meshd.policy.layout import N_CANDIDATE, N_CONTEXT, column, context_column  
 from meshd.policy.learned import LearnedPolicy  # noqa: E402
 from meshd.policy.record import read  # noqa: E402
 from policies.errors import ExportFailed  # noqa: E402
-from policies.export import Range, export, logits_of, promote, torch_logits_of  # noqa: E402
+from policies.export import Range, export, file_bytes, logits_of, promote, torch_logits_of  # noqa: E402
 from policies.network import Form, Scorer  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
 from tests.policies.simulator.playing import play  # noqa: E402
@@ -25,11 +25,13 @@ from tests.policies.small_worlds import minute  # noqa: E402
 
 SEEN = Range(low=(0.0,) * (N_CANDIDATE + N_CONTEXT), high=(1.0,) * (N_CANDIDATE + N_CONTEXT))
 
+FORM = Form(n_members=2, width=64, temperature_joules=0.05, wait_joules=0.1)
+
 
 def stirred(width: int) -> Scorer:
     """A network whose last layer does something."""
     torch.manual_seed(1)
-    network = Scorer(Form(n_members=2, width=width, temperature_joules=0.05, wait_joules=0.1))
+    network = Scorer(replace(FORM, width=width))
     with torch.no_grad():
         network.score.weight.mul_(1000.0)
     return network
@@ -56,6 +58,10 @@ def test_the_file_says_what_torch_says_of_real_decisions(exported: Path) -> None
         assert found.argmax() == expected.argmax()
 
 
+def test_how_large_a_file_will_be_is_known_before_there_is_any(exported: Path) -> None:
+    assert exported.stat().st_size == pytest.approx(file_bytes(FORM), abs=200)
+
+
 def test_the_file_takes_any_batch_and_any_number_of_candidates(exported: Path) -> None:
     for batch, rows in ((1, 2), (5, 3), (2, 200)):
         shape = (batch, rows, N_CANDIDATE), (batch, N_CONTEXT)
@@ -64,7 +70,7 @@ def test_the_file_takes_any_batch_and_any_number_of_candidates(exported: Path) -
 
 
 def test_a_daemon_takes_the_file_and_chooses_what_torch_chooses(exported: Path) -> None:
-    served, trained = LearnedPolicy.load(exported), torch_logits_of(stirred(64))
+    served, trained = LearnedPolicy(exported), torch_logits_of(stirred(64))
     assert served.record.training == {"seed": 7}
     assert exported.stat().st_size <= 200_000
     for choice in play(Simulator(minute())):
@@ -113,7 +119,7 @@ def test_a_policy_whose_export_was_broken_off_between_its_files_is_told_as_such(
     with pytest.raises(KeyboardInterrupt):
         export(stirred(32), earlier, name="narrow", seen=SEEN, training={})
     with pytest.raises(PolicyUnusable, match=r"not the file that policy\.toml describes: they are of two exports"):
-        LearnedPolicy.load(earlier)
+        LearnedPolicy(earlier)
 
 
 def test_what_is_promoted_is_the_same_network_with_what_was_measured_in_its_record(

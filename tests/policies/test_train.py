@@ -15,6 +15,7 @@ from policies.train import main
     [
         ("widht=32", "There is no hyperparameter widht."),
         ("width=wide", "A hyperparameter is no such number"),
+        ("width=64", "A network of 3 members of width 64 would be a file of"),
     ],
 )
 def test_a_hyperparameter_that_cannot_be_is_told_before_anything_begins(
