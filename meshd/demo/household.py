@@ -21,6 +21,9 @@ from meshd.demo.spending import HOUSEHOLD
 from meshd.documents import PeersDocument
 from meshd.errors import MeshError, SetupError
 
+ToCome = Callable[[], Awaitable[list[str]]]
+"""Tells what the watch does not know of yet; nothing once it knows all."""
+
 _POLL_S = 0.02
 """How finely the time until all see each other is measured."""
 _PATIENCE_S = 20.0
@@ -96,7 +99,7 @@ class Household:
         Raises:
             SetupError: a daemon ended, or they did not find each other in time.
         """
-        await self._come_together(partial(self._until_all_tiers_are_known, model), _PATIENCE_S)
+        await self._come_together(partial(self._tiers_to_come, model), _PATIENCE_S)
 
     async def meet(self, hosts: Mapping[ModelName, int], *, patience_s: float = _PATIENCE_S) -> None:
         """Wait until each device sees the other two, and the watch knows of so many hosts of each model.
@@ -104,20 +107,24 @@ class Household:
         Raises:
             SetupError: a daemon ended, or they did not come together in time.
         """
-        await self._come_together(partial(self._until_hosted, hosts), patience_s)
+        await self._come_together(partial(self._hosts_to_come, hosts), patience_s)
 
-    async def _come_together(self, known: Callable[[], Awaitable[None]], patience_s: float) -> None:
+    async def _come_together(self, to_come: ToCome, patience_s: float) -> None:
+        missing: list[str] = []
         try:
             async with asyncio.timeout(patience_s):
                 await asyncio.gather(*(self._until_it_sees_the_others(device) for device in self.devices.values()))
-                await known()
+                while missing := await to_come():
+                    for device in self.devices.values():
+                        device.check_running()
+                    await asyncio.sleep(_POLL_S)
         except TimeoutError:
+            why, hint = await self._why_not(missing)
             logs = (
                 f"Their logs are in {self.folder}." if self.folder != self._sockets else "--keep DIR keeps their logs."
             )
             raise SetupError(
-                f"the devices did not come together within {patience_s:g} s. {await self._why_not()}",
-                hint=f"Is multicast blocked on loopback? {logs}",
+                f"the devices did not come together within {patience_s:g} s. {why}", hint=f"{hint} {logs}"
             ) from None
 
     async def _until_it_sees_the_others(self, device: Device) -> None:
@@ -133,20 +140,16 @@ class Household:
         alive = {peer.node_id for peer in peers if peer.state == "alive" and peer.link_up}
         return alive >= {other.node_id for other in self.devices.values() if other is not device}
 
-    async def _until_all_tiers_are_known(self, model: str) -> None:
-        while not await self._knows_all_tiers(model):  # noqa: ASYNC110  Another process knows; it can only be asked.
-            await asyncio.sleep(_POLL_S)
+    async def _tiers_to_come(self, model: str) -> list[str]:
+        document = await self.client(DeviceClass.WATCH).models()
+        tiers = {tier.tier for known in document.models if known.name == model for tier in known.tiers if tier.hosts}
+        return [f"no host of {model}'s {name} tier" for name in HOUSEHOLD if name not in tiers]
 
-    async def _until_hosted(self, hosts: Mapping[ModelName, int]) -> None:
-        while not await self._knows_hosts(hosts):
-            for device in self.devices.values():
-                device.check_running()
-            await asyncio.sleep(_POLL_S)
-
-    async def _knows_hosts(self, hosts: Mapping[ModelName, int]) -> bool:
+    async def _hosts_to_come(self, hosts: Mapping[ModelName, int]) -> list[str]:
         document = await self.client(DeviceClass.WATCH).models()
         known = {model.name: {host.node for tier in model.tiers for host in tier.hosts} for model in document.models}
-        return all(len(known.get(model, ())) >= n_hosts for model, n_hosts in hosts.items())
+        found = {model: len(known.get(model, ())) for model in hosts}
+        return [f"{found[model]} of {n} hosts of {model}" for model, n in hosts.items() if found[model] < n]
 
     async def peers(self, name: DeviceClass) -> PeersDocument | None:
         """Return what one device knows of the others; none while it does not answer."""
@@ -157,19 +160,19 @@ class Household:
         except MeshError:
             return None
 
-    async def _knows_all_tiers(self, model: str) -> bool:
-        document = await self.client(DeviceClass.WATCH).models()
-        tiers = {tier.tier for known in document.models if known.name == model for tier in known.tiers if tier.hosts}
-        return tiers >= set(HOUSEHOLD)
+    async def _why_not(self, missing: list[str]) -> tuple[str, str]:
+        """Return what the devices lack, and what may help: sight of each other, or ``missing`` hosts of models."""
+        blind = [name for name in HOUSEHOLD if name not in self.discovered_s]
+        if blind:
+            return " ".join([await self._seen_by(name) for name in blind]), "Is multicast blocked on loopback?"
+        known = f"knows of {', '.join(missing)}" if missing else "did not say which models it knows of"
+        hint = "Has this machine much else to do? A daemon's log says `model.refused` of what it would not host."
+        return f"The watch {known}.", hint
 
-    async def _why_not(self) -> str:
-        missing = [name for name in HOUSEHOLD if name not in self.discovered_s]
-        told = []
-        for name in missing:
-            document = await self.peers(name)
-            errors = [peer.last_error for peer in document.peers if peer.last_error] if document else ["no answer"]
-            told.append(f"{name}: {'; '.join(errors) or 'it sees nobody'}.")
-        return " ".join(told) or "The watch does not know every tier of the model."
+    async def _seen_by(self, name: DeviceClass) -> str:
+        document = await self.peers(name)
+        errors = [peer.last_error for peer in document.peers if peer.last_error] if document else ["no answer"]
+        return f"{name}: {'; '.join(errors) or 'it sees nobody'}."
 
 
 def _free_port() -> int:

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from meshd.bench.tiny import MODELS, NAME
+from meshd.core.ids import ModelName
 from meshd.demo.household import Household
 from meshd.demo.spending import HOUSEHOLD
 from meshd.errors import SetupError
@@ -22,6 +23,14 @@ async def test_a_household_gathers_and_leaves_nothing_behind(tmp_path: Path) -> 
         assert all(device.running for device in household.devices.values())
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert not [path for path in sockets if path.parent.exists()]
+
+
+async def test_a_model_without_so_many_hosts_is_told_as_such_where_all_devices_see_each_other(tmp_path: Path) -> None:
+    async with Household(tmp_path, models=MODELS) as household:
+        await household.gather(NAME)
+        with pytest.raises(SetupError, match=r"The watch knows of 3 of 4 hosts of") as caught:
+            await household.meet({ModelName(NAME): 4}, patience_s=2.0)
+    assert "multicast" not in caught.value.hint
 
 
 async def test_a_daemon_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
