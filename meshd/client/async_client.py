@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from asyncio import Future
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,7 +18,6 @@ from meshd.client.conversation import (
     Options,
     Question,
     checked_options,
-    hello,
     infer_message,
     install_message,
     new_request_id,
@@ -27,11 +25,10 @@ from meshd.client.conversation import (
     overdue,
     query_message,
     read_document,
-    understand,
     unreachable,
 )
-from meshd.client.credit import afforded
 from meshd.client.endpoint import Endpoint
+from meshd.client.line import Line
 from meshd.client.result import Result
 from meshd.core.ids import RequestId
 from meshd.core.node import DeviceClass
@@ -45,32 +42,15 @@ from meshd.documents import (
     Taken,
     VerifyDocument,
 )
-from meshd.errors import (
-    Cancelled,
-    DaemonUnreachable,
-    DuplicateRequest,
-    LinkError,
-    MeshError,
-    PeerLeft,
-    PeerLost,
-    RequestError,
-)
+from meshd.errors import RequestError
 from meshd.explain_document import ExplainDocument
-from meshd.net.session import Session, State
-from meshd.net.session_limits import SessionLimits
 from meshd.plan_document import PlanDocument, PlanQuestion
-from meshd.wire.messages import EVERY_MODEL, Cancel, Fetch, Hello, Infer, Message
+from meshd.wire.messages import EVERY_MODEL
 
 if TYPE_CHECKING:
-    from meshd.client.brought_bundle import BroughtBundle, Progress
+    from meshd.client.brought_bundle import Progress
 
-_RETRY_S = 0.1
-"""Between two tries to reach a daemon that went away while a request of ours was there: it may be restarting."""
 _QUERY_PATIENCE_S = 10.0
-
-_LIMITS = SessionLimits(max_outgoing_bytes=2**62)
-"""What waits to be sent are views of the callers' arrays, which are there anyway; cutting the connection for having a
-lot to send would have all of it sent again, for ever. A daemon that reads nothing is given up all the same."""
 
 
 class AsyncClient:
@@ -86,16 +66,10 @@ class AsyncClient:
         self, endpoint: Endpoint | str | None = None, *, name: str = "", connect_timeout_s: float = 5.0
     ) -> None:
         self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint or Endpoint.default()
-        self._name = name
-        self._connect_timeout_s = connect_timeout_s
-        self._session: Session | None = None
-        self._connecting = asyncio.Lock()
-        self._is_closed = False
-        self._bringing: list[BroughtBundle] = []
-        self._pending: dict[str, tuple[Session, Future[Result | memoryview]]] = {}
+        self._line = Line(self.endpoint, name=name, connect_timeout_s=connect_timeout_s)
 
     async def __aenter__(self) -> Self:
-        await self._connected()
+        await self._line.connected()
         return self
 
     async def __aexit__(
@@ -105,11 +79,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """End the connection for good; requests in flight fail with Cancelled."""
-        self._is_closed = True
-        async with self._connecting:
-            if self._session is not None:
-                self._session.close()
-                await self._session.closed()
+        await self._line.close()
 
     async def infer(
         self,
@@ -228,11 +198,8 @@ class AsyncClient:
         from meshd.client.brought_bundle import BroughtBundle  # noqa: PLC0415 - most clients bring no models
 
         bundle = await asyncio.to_thread(BroughtBundle, path, progress)
-        self._bringing.append(bundle)
-        try:
+        with self._line.bringing(bundle):
             return read_document(await self._told(install_message(), (bundle.text,), patience_s), Taken)
-        finally:
-            self._bringing.remove(bundle)
 
     async def fetch_model(self, model: str, *, patience_s: float = ORDER_PATIENCE_S) -> Taken:
         """Have the daemon take over the newest version of a model that its peers lend.
@@ -278,7 +245,7 @@ class AsyncClient:
         message, parts = infer_message(name, model, inputs, options)
         try:
             async with asyncio.timeout(options.deadline_s + GRACE_S):
-                answer = await self._ask(message, parts)
+                answer = await self._line.ask(message, parts)
         except TimeoutError:
             raise overdue(name, options) from None
         assert isinstance(answer, Result), "an Infer is answered by a Result"
@@ -291,110 +258,8 @@ class AsyncClient:
         """Ask for a document."""
         try:
             async with asyncio.timeout(patience_s):
-                content = await self._ask(message, parts)
+                content = await self._line.ask(message, parts)
         except TimeoutError:
             raise unreachable(self.endpoint, f"it did not answer within {patience_s:g} s") from None
         assert isinstance(content, memoryview), "only an Infer is answered by something else than a Document"
         return content
-
-    async def _ask(self, message: Question, parts: Sequence[Buffer]) -> Result | memoryview:
-        """Send and wait; on a lost connection again under the same id, until the caller's time is over."""
-        session = await self._connected()
-        while True:
-            try:
-                return await self._exchange(session, message, parts)
-            except LinkError as error:
-                if not error.retryable:
-                    raise
-            session = await self._reconnected()
-
-    async def _exchange(self, session: Session, message: Question, parts: Sequence[Buffer]) -> Result | memoryview:
-        """Send on one connection and wait for what comes back on it."""
-        if message.request_id in self._pending:
-            raise DuplicateRequest(f"this client waits for {message.request_id!r} already.", hint="Share its result.")
-        answer: Future[Result | memoryview] = asyncio.get_running_loop().create_future()
-        self._pending[message.request_id] = session, answer
-        try:
-            if isinstance(message, Infer):
-                message = await afforded(session, message, sum(memoryview(part).nbytes for part in parts))
-            if not session.send(message, parts):
-                raise PeerLost("the connection was closed.")
-            return await answer
-        except asyncio.CancelledError:
-            session.send(Cancel(request_id=message.request_id))
-            raise
-        finally:
-            del self._pending[message.request_id]
-
-    async def _reconnected(self) -> Session:
-        """Try until it works: only the caller's deadline ends a request that the daemon has accepted."""
-        while True:
-            try:
-                return await self._connected()
-            except DaemonUnreachable:
-                await asyncio.sleep(_RETRY_S)
-
-    async def _connected(self) -> Session:
-        if self._session is not None and self._session.state is State.OPEN and not self._is_closed:
-            return self._session
-        async with self._connecting:
-            if self._is_closed:
-                raise Cancelled("this client was closed.")
-            if self._session is None or self._session.state is not State.OPEN:
-                self._session = await self._open()
-            return self._session
-
-    async def _open(self) -> Session:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                if self.endpoint.socket:
-                    _, session = await loop.create_unix_connection(self._new_session, str(self.endpoint.socket))
-                else:
-                    _, session = await loop.create_connection(self._new_session, self.endpoint.host, self.endpoint.port)
-                await _greeted(session)
-        except (OSError, TimeoutError, PeerLeft, PeerLost) as error:
-            raise unreachable(self.endpoint, str(error) or "it did not answer in time") from error
-        return session
-
-    def _new_session(self) -> Session:
-        session = Session(self._hello, dialled=True, limits=_LIMITS)
-        session.on_message = self._received
-        session.on_closed = self._lost
-        return session
-
-    def _hello(self) -> Hello:
-        return hello(self._name, self.endpoint)
-
-    def _received(self, session: Session, message: Message, payload: memoryview) -> None:
-        if isinstance(message, Fetch):
-            self._serve(session, message)
-            return
-        ended = understand(message, payload)
-        if ended is None:
-            return
-        request_id, outcome = ended
-        _, answer = self._pending.get(request_id, (None, None))
-        if answer is not None and not answer.done():
-            answer.set_exception(outcome) if isinstance(outcome, MeshError) else answer.set_result(outcome)
-
-    def _serve(self, session: Session, fetch: Fetch) -> None:
-        bundle = next((bundle for bundle in self._bringing if bundle.has(fetch.sha256)), None)
-        if bundle is not None:
-            session.send(*bundle.answer(fetch))
-
-    def _lost(self, session: Session, error: LinkError | None) -> None:
-        lost = error if error is not None else PeerLost("the connection was closed while the request was out.")
-        for asked, answer in self._pending.values():
-            if asked is session and not answer.done():
-                answer.set_exception(lost)
-
-
-async def _greeted(session: Session) -> None:
-    """Exchange hellos; a connection that is given up before that is closed, for nobody would ever use it."""
-    session.greet()
-    try:
-        await session.opened()
-    except BaseException:
-        session.abort()
-        raise
