@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from asyncio import BaseTransport
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -29,6 +30,17 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def address_of(transport: BaseTransport) -> str:
+    """Return where the other side of a transport is, for people."""
+    match transport.get_extra_info("peername"):
+        case (str() as host, int() as port, *_):
+            return str(Address(host.removeprefix("::ffff:"), port))
+        case str() as path if path:
+            return path
+        case _:
+            return "a local process"
 
 
 def listening_socket(address: Address) -> socket.socket:

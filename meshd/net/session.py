@@ -26,15 +26,16 @@ from meshd.errors import (
     ProtocolError,
     SlowReader,
     UntrustedPeer,
-    from_code,
 )
 from meshd.net.accounts import Accounts
+from meshd.net.address import address_of
 from meshd.net.arriving import Arrival
 from meshd.net.local_user import local_user
+from meshd.net.loss import loss_by, loss_without_goodbye
 from meshd.net.outgoing import Outgoing
 from meshd.net.postponed import Postponed
 from meshd.net.session_limits import SessionLimits
-from meshd.net.tls import explained, peer_fingerprint
+from meshd.net.tls import peer_fingerprint
 from meshd.wire.frame import HEADER, MAX_METADATA_BYTES, FrameReader, decode, encode
 from meshd.wire.messages import MAX_TEXT_LENGTH, Cancel, Goodbye, Heartbeat, Hello, Infer, Message, Refusal, Result
 
@@ -203,7 +204,7 @@ class Session(asyncio.BufferedProtocol):
             on_slowest=self._give_up_slow_reader,
             among=self._limits.unread,
         )
-        self.address = _address_of(transport)
+        self.address = address_of(transport)
         self._set_timer(self._limits.hello_s, self._give_up_greeting)
         if self.fingerprint is not None and not self._trusts(self.fingerprint):
             why = "not the one that was dialled" if self.dialled else "not pinned here"
@@ -255,7 +256,7 @@ class Session(asyncio.BufferedProtocol):
     def _take(self, message: Message, payload: memoryview) -> None:
         if type(message) is Goodbye:
             self.goodbye = message
-            self.abort(_reason_of(message, self.address))
+            self.abort(loss_by(message, self.address))
         elif self.state is State.OPEN:
             if type(message) is Heartbeat and message.echo and message.sequence == self._beat[0]:
                 self.rtt_s = monotonic() - self._beat[1]
@@ -368,33 +369,10 @@ class Session(asyncio.BufferedProtocol):
         self.abort(error)
 
     def _why_lost(self, exc: Exception | None, was: State) -> LinkError:
-        if isinstance(exc, OSError) and not isinstance(exc, ConnectionError):
-            return explained(exc, self.address)
-        if was is State.GREETING and self.dialled and self.fingerprint:
-            # In TLS 1.3 the dialling side finishes first; a refusal of its certificate often shows as a reset.
-            return PeerLost(
-                f"{self.address} closed the connection right after the TLS handshake.",
-                hint="Most likely this node is not trusted there: `meshd id` here, `meshd trust add` there.",
-            )
-        return PeerLost(f"the connection with {self.address} ended{f': {exc}' if exc else ''}.")
+        is_handshake_behind = was is State.GREETING and self.dialled and self.fingerprint is not None
+        return loss_without_goodbye(exc, self.address, is_handshake_behind=is_handshake_behind)
 
 
 def _unread(result: Result) -> Refusal:
     why = Overloaded("this session leaves its answers unread.", hint="Read them, then ask again with the same id.")
     return Refusal(request_id=result.request_id, code=why.code, message=str(why))
-
-
-def _reason_of(goodbye: Goodbye, address: str) -> LinkError:
-    reason = from_code(goodbye.code, goodbye.message or f"{address} said goodbye.")
-    return reason if isinstance(reason, LinkError) else PeerLost(f"{address} said goodbye: {reason}")
-
-
-def _address_of(transport: asyncio.BaseTransport) -> str:
-    match transport.get_extra_info("peername"):
-        case (str() as host, int() as port, *_):
-            plain = host.removeprefix("::ffff:")
-            return f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"
-        case str() as path if path:
-            return path
-        case _:
-            return "a local process"
