@@ -110,7 +110,8 @@ class Calibration(Struct, frozen=True, kw_only=True):
 
     def of(self, model: ModelName) -> Calibration | StandInFit:
         """Return what knows the bytes and ratios of a model."""
-        return self if model == self.model else {one.model: one for one in self.stand_ins}[model]
+        known: tuple[Calibration | StandInFit, ...] = (self, *self.stand_ins)
+        return next(one for one in known if one.model == model)
 
     def tier(self, name: DeviceClass, model: ModelName) -> HostedTier:
         """Return what a node announces of a model that it hosts."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,16 +16,17 @@ from msgspec.structs import replace
 from meshd.documents import ChoiceCounters
 from policies.evaluation.contender import Contender
 from policies.mesh.bundles import write_bundles
-from policies.mesh.calibration import Calibration, calibrated
+from policies.mesh.calibration import Calibration, StandInFit, calibrated
 from policies.mesh.daemons import Daemons, daemons
 from policies.mesh.question import HOUSEHOLD, MODEL, Heard, Question
 from policies.mesh.recording import Stage, Wishes, timed
 from policies.mesh.rehearsal import rehearsed
 from policies.mesh.replayed import cast_of, form_of, load_of
 from policies.mesh.reward import Gain, Parts, Prices, mean_of_rounds, realised, simulated
-from policies.mesh.stand_in import stand_ins_of
+from policies.mesh.stand_in import StandIn, stand_ins_of
 from policies.mesh.stand_in_timings import fit_stand_ins, lessons_of
-from policies.mesh.windows import shipped_windows
+from policies.mesh.timings import Timings
+from policies.mesh.windows import Windows, shipped_windows
 from policies.scenario import Scenario
 
 SIDES = ("ours", "theirs")
@@ -83,6 +85,19 @@ class Book(Struct, frozen=True, kw_only=True):
     load: tuple[Question, ...]
     calibration: Calibration
 
+    @classmethod
+    def of(
+        cls, scenario: Scenario, load: tuple[Question, ...], timings: Timings, stand_ins: tuple[StandInFit, ...]
+    ) -> Self:
+        """Return the book by what one household took: it and the other are alike but for who chooses."""
+        lessons = timings.lessons
+        return cls(
+            scenario=scenario,
+            lessons=(*lessons, *lessons_of(stand_ins, from_s=lessons[-1].at_s)),
+            load=load,
+            calibration=replace(calibrated(timings, MODEL), stand_ins=stand_ins),
+        )
+
     @property
     def prices(self) -> Prices:
         """Return what seconds, joules and misses cost."""
@@ -124,35 +139,17 @@ async def play_match(scenario: Scenario, terms: Terms, stage: Stage, folder: Pat
         SetupError: the daemons did not come together.
         PoliciesError: the scenario cannot stand for a household of three.
     """
-    windows, is_anomaly = shipped_windows()
-    windows, is_anomaly = windows[: terms.wishes.n_windows], is_anomaly[: terms.wishes.n_windows]
+    windows, is_anomaly = shipped_windows(terms.wishes.n_windows)
     load = load_of(scenario, speed_up=terms.speed_up, lasts_s=terms.lasts_s, n_windows=len(windows))
-    stand_ins, scenario_s = stand_ins_of(scenario, cast_of(scenario)), terms.lasts_s * terms.speed_up
-    async with AsyncExitStack() as homes:
-        models = Path(homes.enter_context(TemporaryDirectory(prefix="models-")))
-        write_bundles(stand_ins, models)
-        forms = [form_of(scenario, policy=policy, lasts_s=scenario_s, models=models) for policy in terms.policies]
-        sides = [
-            await homes.enter_async_context(
-                daemons(form, windows, folder / name if folder else None, stand_ins=stand_ins)
-            )
-            for name, form in zip(SIDES, forms, strict=True)
-        ]
+    stand_ins = stand_ins_of(scenario, cast_of(scenario))
+    async with _households(scenario, terms, windows, stand_ins, folder) as sides:
         timings = [await timed(side, windows, is_anomaly, terms.wishes, stage) for side in sides]
         fits = [await fit_stand_ins(side, stand_ins, stage("stand-ins, each at its node")) for side in sides]
-        before = [await _choices(side) for side in sides]
-        heard = await _play_rounds(sides, load, terms.rounds, stage)
-        choices = [_since(await _choices(side), earlier) for side, earlier in zip(sides, before, strict=True)]
-    lessons = timings[1].lessons
-    book = Book(
-        scenario=scenario,
-        lessons=(*lessons, *lessons_of(fits[1], from_s=lessons[-1].at_s)),
-        load=load,
-        calibration=replace(calibrated(timings[1], MODEL), stand_ins=fits[1]),
-    )
+        played = await _played(sides, load, terms.rounds, stage)
+    book = Book.of(scenario, load, timings[1], fits[1])
     ours, theirs = (
-        _Outcome(real=book.real(rounds), simulated=book.simulated(policy), rounds=rounds, choices=chosen)
-        for policy, rounds, chosen in zip(terms.policies, heard, choices, strict=True)
+        _Outcome(real=book.real(rounds), simulated=book.simulated(policy), rounds=rounds, choices=choices)
+        for policy, (rounds, choices) in zip(terms.policies, played, strict=True)
     )
     return Match(
         world=scenario.name,
@@ -164,6 +161,33 @@ async def play_match(scenario: Scenario, terms: Terms, stage: Stage, folder: Pat
         gain=Gain.of(ours.real, theirs.real),
         simulated_gain=Gain.of(ours.simulated, theirs.simulated),
     )
+
+
+@asynccontextmanager
+async def _households(
+    scenario: Scenario, terms: Terms, windows: Windows, stand_ins: tuple[StandIn, ...], folder: Path | None
+) -> AsyncIterator[list[Daemons]]:
+    """Start a household for each policy, ours before theirs, and end both."""
+    scenario_s = terms.lasts_s * terms.speed_up
+    async with AsyncExitStack() as homes:
+        models = Path(homes.enter_context(TemporaryDirectory(prefix="models-")))
+        write_bundles(stand_ins, models)
+        forms = [form_of(scenario, policy=policy, lasts_s=scenario_s, models=models) for policy in terms.policies]
+        folders = [folder / name if folder else None for name in SIDES]
+        yield [
+            await homes.enter_async_context(daemons(form, windows, kept, stand_ins=stand_ins))
+            for form, kept in zip(forms, folders, strict=True)
+        ]
+
+
+async def _played(
+    sides: Sequence[Daemons], load: Sequence[Question], n_rounds: int, stage: Stage
+) -> list[tuple[list[list[Heard]], ChoiceCounters]]:
+    """Return what each side gave in each round, and what its policies were asked meanwhile."""
+    before = [await _choices(side) for side in sides]
+    heard = await _play_rounds(sides, load, n_rounds, stage)
+    choices = [_since(await _choices(side), earlier) for side, earlier in zip(sides, before, strict=True)]
+    return list(zip(heard, choices, strict=True))
 
 
 async def _play_rounds(

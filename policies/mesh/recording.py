@@ -47,8 +47,7 @@ async def record(form: Form, wishes: Wishes, stage: Stage, folder: Path | None =
     Raises:
         SetupError: the daemons did not come together.
     """
-    windows, is_anomaly = shipped_windows()
-    windows, is_anomaly = windows[: wishes.n_windows], is_anomaly[: wishes.n_windows]
+    windows, is_anomaly = shipped_windows(wishes.n_windows)
     load = mixed_load(seed=wishes.seed, lasts_s=wishes.lasts_s, n_windows=len(windows))
     async with daemons(form, windows, folder) as mesh:
         timings = await timed(mesh, windows, is_anomaly, wishes, stage)

@@ -5,6 +5,7 @@ Rules of this file:
 - A stand-in takes as many bytes as its model and answers with as many, bears the same codec, takes as many items at
   once, and is told to be as accurate and to multiply as much: that is what schedulers and policies see of a model.
 - On each of the three nodes that hosts the model in the scenario it takes the seconds that the model truly takes there.
+- It has one tier, as every model of the catalogue (scenario/models.toml) that is stood in for.
 - It is never cut, and what it takes from cold is this machine's.
 - Heart windows need none: every daemon has their model, in this machine's time.
 """

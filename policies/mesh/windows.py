@@ -33,11 +33,11 @@ class Judged(Struct, frozen=True, kw_only=True):
         ]
 
 
-def shipped_windows() -> tuple[Windows, tuple[bool, ...]]:
-    """Return the windows of the stream that ships, and which of them hold an anomaly."""
+def shipped_windows(most: int) -> tuple[Windows, tuple[bool, ...]]:
+    """Return the first windows of the stream that ships, so many at most, and which of them hold an anomaly."""
     stream = Stream.shipped()
     assert stream.anomalous is not None, "the shipped stream is annotated"
-    return stream.windows, tuple(bool(one) for one in stream.anomalous)
+    return stream.windows[:most], tuple(bool(one) for one in stream.anomalous[:most])
 
 
 def ratios(windows: Windows, manifest: Manifest) -> dict[str, float]:

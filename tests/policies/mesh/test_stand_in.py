@@ -10,6 +10,7 @@ from policies.mesh.question import HOUSEHOLD, MODEL
 from policies.mesh.replayed import cast_of
 from policies.mesh.stand_in import StandIn, hosts_of, stand_ins_of
 from policies.scenario import draw
+from policies.scenario.model_catalogue import catalogue
 from tests.policies.mesh.meshes import HUB, PHONE, WATCH
 from tests.policies.mesh.pictures import PICTURE_BYTES, picture
 
@@ -28,6 +29,10 @@ def test_a_stand_in_is_to_a_policy_what_its_model_is_in_the_scenario() -> None:
                 assert one.seconds[name] == hosting.compute_s
                 assert (one.tier, one.macs, one.accuracy) == (said.tier, said.macs, said.accuracy)
                 assert (one.input_bytes, one.max_items) == (said.input_bytes, said.max_items)
+
+
+def test_every_model_that_is_stood_in_for_has_one_tier() -> None:
+    assert {name for name, model in catalogue().items() if len(model.tiers) > 1} == {MODEL}
 
 
 def test_each_node_hosts_what_it_hosts_in_the_scenario() -> None:
