@@ -19,7 +19,7 @@ from model_registry.device_class import device_class
 from model_registry.power import PowerModel
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(ge=1e-9)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Name = Annotated[
     str,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from meshd.config.places import path_in
 from meshd.config.policy_name import PolicyName
 
 Decoder = Callable[[type, Any], Any]
@@ -22,7 +23,7 @@ def decoder(folder: Path) -> Decoder:
         if form is PolicyName:
             return PolicyName.parse(value, folder)
         assert form is Path, "every other type is one that msgspec knows"
-        return folder / Path(value).expanduser()
+        return path_in(folder, value)
 
     return decode
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -13,6 +14,12 @@ from meshd.config.config import Config
 from meshd.config.conversion import Decoder
 from meshd.config.peer_address import PeerAddress
 from model_registry.flaw import Flaw, closest
+
+_MOST = 1e18
+"""Beyond it no node believes a figure of another's, and clients cannot read one."""
+
+_LONGEST = 60
+"""Of a value as it is quoted."""
 
 
 def flaws_of_types(tables: Mapping[str, Any], form: type[Struct], decode: Decoder) -> Iterator[Flaw]:
@@ -74,6 +81,10 @@ def _flaws_of_value(key: str, value: Any, form: Any, decode: Decoder) -> Iterato
 
 
 def _flaw_of(place: str | int, key: str, value: Any, form: Any, decode: Decoder) -> Iterator[Flaw]:
+    if isinstance(value, int | float) and not abs(value) <= _MOST:
+        problem = f"{key} cannot be {_spelled(value)}: numbers go from -{_MOST:g} to {_MOST:g}."
+        yield Flaw((place,), problem, f"It takes {allowed(form)}.")
+        return
     try:
         msgspec.convert(value, form, dec_hook=decode)
     except msgspec.ValidationError:
@@ -85,4 +96,6 @@ def _flaw_of(place: str | int, key: str, value: Any, form: Any, decode: Decoder)
 
 
 def _spelled(value: Any) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    is_endless = isinstance(value, float) and not isfinite(value)
+    spelled = str(value) if is_endless else msgspec.json.encode(value, enc_hook=str).decode()
+    return spelled if len(spelled) <= _LONGEST else f"{spelled[:_LONGEST]}…"

@@ -84,6 +84,9 @@ def _tables(text: str, path: Path | None) -> Tables:
     except tomllib.TOMLDecodeError as error:
         hint = "Mend that line; texts stand in quotes, tables as [name]."
         raise ConfigInvalid(f"{path} is not TOML: {error}.", hint=hint) from error
+    except (ValueError, RecursionError) as error:  # Whole numbers of thousands of digits; brackets in brackets.
+        hint = "No key takes such a value; `meshd config schema` describes every key."
+        raise ConfigInvalid(f"{path} cannot be read: {error}.", hint=hint) from error
 
 
 def _convert(tables: Tables, decode: Decoder) -> Config:

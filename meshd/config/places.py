@@ -46,3 +46,13 @@ def default_socket(environment: Mapping[str, str] = os.environ) -> Path:
 def _home(environment: Mapping[str, str], variable: str, below_home: str) -> Path:
     given = environment.get(variable)
     return Path(given) if given else Path.home() / below_home
+
+
+def path_in(folder: Path, text: str) -> Path:
+    """Return the path that a text names, a relative one below ``folder``; ValueError where no file can be called so."""
+    if "\0" in text:
+        raise ValueError(text)
+    try:
+        return folder / Path(text).expanduser()
+    except RuntimeError as error:  # Of a user whom this machine does not know.
+        raise ValueError(text) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+from meshd.config.places import path_in
+
 WORDS = ("shipped", "least-expected-cost")
 _ENDING = ".onnx"
 
@@ -21,4 +23,4 @@ class PolicyName(str):
             return cls(text)
         if not text.endswith(_ENDING):
             raise ValueError(text)
-        return cls(folder / Path(text).expanduser())
+        return cls(path_in(folder, text))

@@ -27,7 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Finished requests that ``explain`` still knows."""
     probe_links: bool = True
     """Measure links by a few heartbeats of 2 to 64 KiB before anything large has to pass them; slow ones by less."""
-    heartbeat_interval_s: Seconds = 1.0
+    heartbeat_interval_s: Annotated[float, Meta(ge=0.01)] = 1.0
     """Seconds between two life signs to each peer."""
     suspect_after_s: Seconds = 3.0
     """Silence after which a peer gets no new work: three lost heartbeats."""
