@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from math import sqrt
+from typing import Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -30,6 +31,9 @@ _PACKET_BYTES = 1_500
 
 _WEIGHT = 0.3
 """Share of a new sample once a class has a few: five replace five sixths."""
+
+_FIRST_RTT_S = 0.02
+"""Round trip believed of a link before the first answer: a home's Wi-Fi, at the slow end."""
 
 _SURPRISE = 2.0
 """An exchange that takes more than so many times as long as predicted, or as many times less, is a surprise: two in a
@@ -118,6 +122,11 @@ class Link(Struct, kw_only=True):
     """Mean square of the relative errors of the predictions."""
     doubt: Doubt | None = None
     """Why it looks slow, if it does; :meth:`weigh` says whether predictions are to heed it."""
+
+    @classmethod
+    def unused(cls, radio_bps: float, now: float) -> Self:
+        """Return a link that nothing has crossed yet, over radios of which the slower gives so many bits a second."""
+        return cls(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / radio_bps)
 
     @property
     def is_measured(self) -> bool:

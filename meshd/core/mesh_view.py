@@ -14,7 +14,6 @@ from meshd.core.doubts import Doubts
 from meshd.core.drifts import Drifts
 from meshd.core.encodings import Encodings, Passage
 from meshd.core.escalations import Escalations
-from meshd.core.estimate import Estimate
 from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.handling import LEAST_S as HANDLING_S
 from meshd.core.handling import Taken
@@ -30,9 +29,6 @@ from meshd.core.plan import RAW
 from meshd.core.radio import Radio
 from meshd.core.settings import Settings
 from meshd.core.spans import MOST_OF_A_RUN
-
-_FIRST_RTT_S = 0.02
-"""Round trip believed of a link before the first answer: a home's Wi-Fi, at the slow end."""
 
 _MOST_INPUTS = 64
 """Ways of inputs kept for one peer: one for each variant and size."""
@@ -131,7 +127,7 @@ class MeshView:
         if profile.node_id not in self.membership or profile.incarnation < self.membership[profile.node_id].incarnation:
             return []
         known = self._peers.get(profile.node_id)
-        link = known.link if known is not None and known.link is not None else self._new_link(profile, now)
+        link = known.link if known is not None and known.link is not None else self._link_with(profile, now)
         if self.is_reborn(profile):
             link.reborn(now)
             self._peers[profile.node_id].begin_anew()
@@ -362,22 +358,12 @@ class MeshView:
         hosted = peer.profile.hosted if peer is not None else ()
         return next((h for h in hosted if (h.model, h.tier, h.variant) == (model, hop.tier, hop.variant)), None)
 
-    def _new_link(self, profile: NodeProfile, now: float) -> Link:
-        slower_bps = min(self.own.profile.power.radio_bps, profile.power.radio_bps)
-        return Link(rtt_s=Estimate.prior(_FIRST_RTT_S, now), byte_s=8.0 / slower_bps)
+    def _link_with(self, profile: NodeProfile, now: float) -> Link:
+        return Link.unused(min(self.own.profile.power.radio_bps, profile.power.radio_bps), now)
 
     def _take_in(self, peer: NodeView, telemetry: Telemetry, now: float) -> None:
-        peer.heard_s = now
-        if telemetry.backlog_s:  # Said again it is as long as before, and had been taken to become shorter.
+        if peer.told(telemetry, now):
             self._noticed.changed()
-        if telemetry == peer.telemetry and telemetry.links is None:
-            return
-        if telemetry.links is not None or telemetry.of_moment != peer.telemetry.of_moment:
-            self._noticed.changed()
-        peer.telemetry = telemetry
-        if telemetry.links is not None:
-            peer.links = {told.node: told for told in telemetry.links}
-        peer.tell_warm(telemetry.warm_stages)
 
     def _hosts_changed(self) -> None:
         self.hosting.changed()

@@ -131,6 +131,18 @@ class NodeView(Struct, kw_only=True):
             return self.load_s(hosted, 0, len(hosted.stages))
         return 0.0 if self.warm_ranges.get(hosted.artifact) else hosted.load_s
 
+    def told(self, telemetry: Telemetry, now: float) -> bool:
+        """Take in what it says of itself; return whether plans may come out differently now."""
+        former, self.heard_s = self.telemetry, now
+        is_busy = telemetry.backlog_s > 0.0  # Said again it is as long as before, and had been taken to become shorter.
+        if telemetry == former and telemetry.links is None:
+            return is_busy
+        self.telemetry = telemetry
+        if telemetry.links is not None:
+            self.links = {told.node: told for told in telemetry.links}
+        self.tell_warm(telemetry.warm_stages)
+        return is_busy or telemetry.links is not None or telemetry.of_moment != former.of_moment
+
     def tell_warm(self, told: tuple[WarmStages, ...] | None) -> None:
         """Take in which ranges of stages are in memory there, where it says so."""
         if told is not None:
