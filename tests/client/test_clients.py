@@ -60,7 +60,8 @@ async def test_a_result_holds_outputs_and_their_story(daemon: FakeDaemon, infer:
     assert (result.request_id, result.answer) == ("r1", ANSWER)
     asked = daemon.asked(Infer)[0]
     assert isinstance(asked, Infer)
-    assert (asked.request_id, asked.model, asked.deadline_s, asked.privacy) == ("r1", "toy", 2.0, Privacy.PUBLIC)
+    assert (asked.request_id, asked.model, asked.privacy) == ("r1", "toy", Privacy.PUBLIC)
+    assert 1.0 < asked.deadline_s <= 2.0  # What connecting took is gone from it.
 
 
 @pytest.mark.parametrize(
