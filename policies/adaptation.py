@@ -27,7 +27,7 @@ from policies.evaluation.contender import Contender
 from policies.evaluation.minds import Minds
 from policies.evaluation.summary import Floats, bootstrap, interval
 from policies.evaluation.table import span
-from policies.scenario import Luck, Scenario, Split, draw, family_names
+from policies.scenario import Luck, Scenario, draw, families_asked
 from policies.scenario.unlike import Unlike, made_unlike
 from policies.simulator import Simulator
 from policies.workers import Pool, in_order
@@ -87,7 +87,7 @@ def measure(  # noqa: PLR0917 - typer's parameters are options, never positional
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Play, and print what the correction gains."""
-    names = family_names(Split(families)) if families in set(Split) else families.split(",")
+    names = families_asked(families)
     contender = Contender(name=policy)
     worlds = [
         World(unlike=kind, family=name, seed=seed, policy=contender)

@@ -5,7 +5,7 @@ form of a test family is. That is more than a learned policy gets to see, and on
 tuned down makes everything else look good. Learners first play worlds of the training families, then each family's
 worlds decide how curious they are to be.
 
-A small space of parameters is tried in full, a larger one by coordinate descent from what the rule began with.
+A small space of parameters is tried in full, a larger one parameter by parameter from what the rule began with.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from policies.baselines import BASELINES
 from policies.baselines.catalogue import Space
 from policies.baselines.learner import Learner
 from policies.baselines.tuned import ANY_FAMILY, FOUND_BY, TUNED_FILE, memory_file
+from policies.command import run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.play import play, request_cost
 from policies.scenario import Scenario, Split, draw, family_names
@@ -33,7 +34,6 @@ from policies.workers import OnRay, RayAddress, in_order, workers_of
 
 _FULL = 32
 """Points of a space that is tried in full."""
-_ROUNDS = 1
 _LEARNING: Mapping[str, Mapping[str, object]] = {"linucb": {"curiosity": 0.3}, "autoscale": {"curiosity": 0.3}}
 """More is tried while learning than later."""
 
@@ -120,7 +120,7 @@ def best_of(name: str, scenarios: Sequence[Scenario]) -> Parameters:
     if prod(len(values) for values in space.values()) <= _FULL:
         return min(_points(space), key=cost)
     best: Parameters = {}
-    for parameter, values in [*space.items()] * _ROUNDS:
+    for parameter, values in space.items():
         best = min([best, *({**best, parameter: value} for value in values)], key=cost)
     return best
 
@@ -140,4 +140,4 @@ def _points(space: Space) -> Iterator[Parameters]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main), Console(stderr=True))

@@ -28,11 +28,6 @@ class Contender(Struct, frozen=True, kw_only=True):
     is_guarded: bool = True
     """Whether a learned policy stands behind the daemon's guard."""
 
-    @property
-    def label(self) -> str:
-        """Return what it is called in results."""
-        return self.name
-
     def policy(self, family: str) -> Policy:
         """Return a policy for one node of a world of a family.
 

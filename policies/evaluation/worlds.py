@@ -75,7 +75,7 @@ def _contended(world: World, contender: Contender, scenario: Scenario) -> Outcom
     single = Minds(lambda: Contender(name=SINGLE).policy(world.family))
     counterfactual = Counterfactual(single, _sample(scenario, share))
     costs = play(scenario, lambda: contender.policy(world.family), beside=counterfactual)
-    return outcome(contender.label, scenario, costs, counterfactual.pairs(costs))
+    return outcome(contender.name, scenario, costs, counterfactual.pairs(costs))
 
 
 def _sample(scenario: Scenario, share: float) -> list[int]:

@@ -62,7 +62,7 @@ def live(home: Home) -> list[Life]:
     """Return a home's life under each of its contenders, in their order."""
     scenario = home.draw()
     return [
-        _life(outcome(one.label, scenario, play(scenario, lambda: one.policy(home.family))))  # noqa: B023 - called at once
+        _life(outcome(one.name, scenario, play(scenario, lambda: one.policy(home.family))))  # noqa: B023 - called at once
         for one in home.contenders
     ]
 

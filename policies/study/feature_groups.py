@@ -42,7 +42,4 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "failures": ("node_failed_lately", "missed_lately"),
     "prices": ("latency_price_watts", "miss_price_joules", "mains_joule_weight"),
 }
-"""By what a person calls them."""
-
-STRUCTURE = ("is_allowed", "is_wait")
-"""What says which rows there are; never hidden."""
+"""By what a person calls them. Which rows there are is never hidden: ``is_allowed`` and ``is_wait``."""
