@@ -62,9 +62,14 @@ class Identity:
         """
         try:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = _take_lock(state_dir / LOCK_FILE)
+            return cls._opened(state_dir, clock)
         except OSError as error:
-            raise SetupError(f"the state directory {state_dir} cannot be used: {error}.") from error
+            message = f"the state directory {state_dir} cannot be used: {error}."
+            raise SetupError(message, hint="Look at its disk and its permissions.") from error
+
+    @classmethod
+    def _opened(cls, state_dir: Path, clock: Callable[[], float]) -> Self:
+        lock = _take_lock(state_dir / LOCK_FILE)
         try:
             certificate = _load_or_create_certificate(state_dir)
             incarnation = _next_incarnation(state_dir / INCARNATION_FILE, clock())

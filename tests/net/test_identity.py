@@ -95,6 +95,13 @@ def test_a_directory_that_cannot_be_made_is_a_setup_error(tmp_path: Path) -> Non
         Identity.load_or_create(tmp_path / "file" / "state")
 
 
+def test_a_directory_that_takes_no_files_ends_the_start_with_a_reason_and_is_free_again(tmp_path: Path) -> None:
+    (tmp_path / CERTIFICATE_FILE).mkdir()
+    for _ in range(2):
+        with pytest.raises(SetupError, match=r"cannot be used: .*identity\.crt.* Look at its disk"):
+            Identity.load_or_create(tmp_path)
+
+
 def test_cryptography_is_loaded_by_no_node_even_on_its_first_start(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from meshd.net.identity import Identity; "
