@@ -69,8 +69,9 @@ class ExperienceFile:
         async with self._disk:
             if self._is_there and await asyncio.to_thread(self._is_deleted):
                 self._forget()
-            elif (lessons := self._experience.lessons) != self._saved_lessons:
-                await asyncio.to_thread(self._write, msgspec.json.encode(self._experience.kept()))
+                return
+            lessons, kept = self._experience.lessons, self._experience.kept()
+            if lessons != self._saved_lessons and await asyncio.to_thread(self._write, msgspec.json.encode(kept)):
                 self._saved_lessons = lessons
 
     async def reset(self, _model: ModelName) -> Done:
@@ -105,12 +106,15 @@ class ExperienceFile:
             self._refuse(str(error))
         return False
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes) -> bool:
+        """Tell whether it is on disk; where not, the next save tries again."""
         try:
             write_atomically(self._path, content, mode=0o600)
-            self._is_there = True
         except OSError as error:
             self._refuse(str(error))
+            return False
+        self._is_there = True
+        return True
 
     def _remove(self) -> None:
         try:

@@ -175,11 +175,16 @@ def test_deleting_the_file_forgets_what_a_running_daemon_knows(tmp_path: Path) -
     assert (experience.kept().tallies, path.exists()) == ((), False)
 
 
-def test_a_disk_that_takes_nothing_costs_no_daemon(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    file, _ = taught(tmp_path / "away" / "experience.json")
-    asyncio.run(file.save())
+def test_a_disk_that_takes_nothing_costs_no_daemon_and_what_it_left_out_once_it_takes_something(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "away" / "experience.json"
+    file, _ = taught(path)
     told = capfd.readouterr()
     assert "experience.refused" in told.out + told.err
+    path.parent.mkdir()
+    asyncio.run(file.save())
+    assert ways(path) == [KITCHEN]
 
 
 def test_a_disk_that_does_not_answer_forgets_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
