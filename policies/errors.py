@@ -29,6 +29,10 @@ class FileUnusable(PoliciesError):
         self.line = line
 
 
+class OutputUnusable(PoliciesError):
+    """What is asked for cannot be written where it was asked for."""
+
+
 class UnknownFamily(PoliciesError):
     """There is no such family of worlds."""
 

@@ -19,7 +19,7 @@ from rich.progress import track
 
 from policies.baselines import BASELINES
 from policies.bounds import Foresight
-from policies.command import print_result, run_command
+from policies.command import check_writable, print_result, run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import result_of
@@ -48,9 +48,9 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
     arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,
     planner_seeds: Annotated[
-        int, typer.Option(help="Worlds of each family that are planned; each takes as long as 250 that are played.")
+        int, typer.Option(min=0, help="Worlds of each family that are planned; each takes as long as 250 played ones.")
     ] = 2,
-    planner_horizon_s: Annotated[float, typer.Option(help="How far the planner tries.")] = 60.0,
+    planner_horizon_s: Annotated[float, typer.Option(min=1.0, help="How far the planner tries.")] = 60.0,
     single_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of requests that are held against the single node's way.")
     ] = 0.08,
@@ -65,7 +65,9 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     """Play, print the figures, and write the page."""
     contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
     names, report = families_asked(families), page_module("policies.report")
-    contenders[0].policy(names[0])  # What cannot be run is told before anything is played.
+    contenders[0].policy(names[0])  # What cannot be run, or written, is told before anything is played.
+    check_writable(page, ".html")
+    check_writable(picture, ".svg")
     worlds = [
         World(
             family=name,

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from policies.baselines import DEFAULT
-from policies.command import print_result, run_command
+from policies.command import check_writable, print_result, run_command
 from policies.evaluation.contender import Contender
 from policies.fleet.census import Census
 from policies.fleet.fleet import Fleet, lived
@@ -56,6 +56,7 @@ def simulate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 ) -> None:
     """Live in every home, and print how the policies do."""
     pages = None if page is None else page_module("policies.fleet")
+    check_writable(page, ".html")
     names = dict.fromkeys([*(policy or ["shipped"]), DEFAULT])
     fleet = Fleet(
         n_homes=homes,

@@ -19,7 +19,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import track
 
-from policies.command import print_result, run_command
+from policies.command import check_writable, print_result, run_command
 from policies.evaluation.contender import Contender
 from policies.evaluation.worlds import World
 from policies.page import page_module
@@ -83,6 +83,7 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     """Play every arm on every world, and print what comes of it."""
     chosen, names = STUDIES[name], families_asked(families)
     pages = None if page is None else page_module("policies.study")
+    check_writable(page, ".html")
     Contender(name=policy).policy(names[0])  # What cannot be run is told before anything is played.
     arms = tuple(chosen.arms(policy))
     trials = [
