@@ -31,5 +31,5 @@ def page_module(package: str) -> ModuleType:
     Raises:
         ExtraMissing: matplotlib or jinja2 is missing.
     """
-    with needing("train", "The page"):
+    with needing("convert", "The page"):
         return import_module(f"{package}.page")

@@ -11,9 +11,12 @@ import msgspec
 import typer
 from rich.console import Console
 
+from model_registry.extra import program_needing
 from policies.command import run_command
 from policies.errors import TrainingUnusable
-from policies.hyperparameters import Hyperparameters
+
+with program_needing("train", "Training"):
+    from policies.hyperparameters import Hyperparameters
 
 console = Console(soft_wrap=True, highlight=False)
 

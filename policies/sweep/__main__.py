@@ -18,12 +18,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from model_registry.extra import program_needing
 from policies.command import run_command
-from policies.sweep.picture import draw_picture
-from policies.sweep.point import Point, Varied, drawn, grid
-from policies.sweep.result import SweepResult, result_of
-from policies.sweep.trial import Judged, Trial, run
 from policies.workers import OnRay, RayAddress, Workers, workers_of
+
+with program_needing("train", "A sweep"):
+    from policies.sweep.picture import draw_picture
+    from policies.sweep.point import Point, Varied, drawn, grid
+    from policies.sweep.result import SweepResult, result_of
+    from policies.sweep.trial import Judged, Trial, run
 
 app = typer.Typer(add_completion=False, help="Train by many recipes, and see which of their numbers matter.")
 told = Console(stderr=True, soft_wrap=True, highlight=False)
