@@ -45,8 +45,8 @@ class Contender(Struct, frozen=True, kw_only=True):
 def _network(name: str) -> LearnedPolicy:
     """Return a network, opened once for all nodes of a process: it has no memory."""
     path = SHIPPED_PATH if name == SHIPPED else Path(name)
-    if not path.is_file():
-        message, first = f"There is no policy {name}.", "Name the path of one"
+    if not path.is_file() or path.suffix != ".onnx":
+        message, first = f"There is no policy {name}.", "Name the path of one, an .onnx file"
         if name == SHIPPED:
             message, first = "The shipped policy is missing.", "Install meshd again"
         hint = f"{first}, train one with 'make train', or take a baseline: {', '.join(BASELINES)}."

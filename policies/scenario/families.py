@@ -31,7 +31,7 @@ def families_asked(asked: str) -> list[str]:
         FileUnusable: one is the path of a file that is not of the form.
 
     """
-    names = family_names(Split(asked)) if asked in set(Split) else asked.split(",")
+    names = family_names(Split(asked)) if asked in set(Split) else [name.strip() for name in asked.split(",")]
     for name in names:
         family(name)
     return names

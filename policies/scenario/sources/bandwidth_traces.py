@@ -42,9 +42,12 @@ def variations(folder: Path, split: Split, kind: BandwidthKind) -> tuple[Variati
     """Return the traces below a folder that belong to a split and vary as a kind does; all of the split if none does.
 
     Raises:
-        FileUnusable: a file is not of the form, or the folder holds no trace of the split.
+        FileUnusable: there is no such folder, it holds no trace of the split, or a file is not of the form.
 
     """
+    if not folder.is_dir():
+        hint = "Name a folder with files of recorded bandwidths, also in folders of their own."
+        raise FileUnusable(folder, None, "is no folder.", hint=hint)
     mine = [(float(np.std(trace.shares)), trace) for file, trace in all_traces(folder) if split_of(file) is split]
     if not mine:
         hint = f"Give a folder with more files, or one with folders named {', '.join(_SPLIT_OF_FOLDER)}."

@@ -75,6 +75,13 @@ def test_a_folder_without_a_trace_for_a_split_is_told(tmp_path: Path) -> None:
         variations(tmp_path, Split.TRAIN, "steady")
 
 
+def test_a_file_or_nothing_in_the_place_of_the_folder_of_traces_is_told(tmp_path: Path) -> None:
+    wave(tmp_path / "puffer" / "wave")
+    for folder in (tmp_path / "puffer" / "wave", tmp_path / "nowhere"):
+        with pytest.raises(FileUnusable, match=f"{folder.name}: is no folder.*Name a folder"):
+            variations(folder, Split.TEST, "steady")
+
+
 def test_links_of_a_world_follow_the_traces_that_were_given(tmp_path: Path) -> None:
     wave(tmp_path / "hsdpa_norway" / "wave", low=1.0, high=3.0)
     world = draw("home", 0, traces=tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from policies.errors import FileUnusable, UnknownFamily
-from policies.scenario import Split, family, family_names
+from policies.scenario import Split, families_asked, family, family_names
 
 HOME = Path(__file__).parents[3] / "policies" / "scenario" / "families" / "home.toml"
 
@@ -85,3 +85,8 @@ def test_a_file_that_is_not_there_and_a_name_that_nobody_bears_are_told() -> Non
         family("nowhere.toml")
     with pytest.raises(UnknownFamily, match="Did you mean 'night'"):
         family("nigth")
+
+
+def test_a_command_line_names_a_split_or_families_with_commas_and_blanks_between() -> None:
+    assert families_asked("validation") == ["errand", "weekend"]
+    assert families_asked("doorbell, night") == ["doorbell", "night"]
