@@ -24,6 +24,8 @@ Space = Mapping[str, tuple[object, ...]]
 class Baseline(Struct, frozen=True, kw_only=True):
     """One rule that a policy is held against."""
 
+    about: str
+    """What it does, for who reads results."""
     make: Callable[..., Policy]
     """Of parameters, if there are any, and of what was learned before, if it learns."""
     parameters: type[Any] | None = None
@@ -39,31 +41,48 @@ class Baseline(Struct, frozen=True, kw_only=True):
 
 
 BASELINES: Mapping[str, Baseline] = {
-    "random": Baseline(make=Chance),
+    "random": Baseline(
+        about="Any of what is allowed, by chance.",
+        make=Chance,
+    ),
     "best-single-node": Baseline(
+        about="Always one and the same node, the best one for the family.",
         make=SingleNode,
         parameters=SingleNodeParameters,
         space={"where": ("here", "phone", "hub", "upstream")},
     ),
-    "least-expected-latency": Baseline(make=LeastExpectedLatency),
-    "heft": Baseline(make=EarliestFinish),
+    "least-expected-latency": Baseline(
+        about="The soonest by the predictions; joules do not count.", make=LeastExpectedLatency
+    ),
+    "heft": Baseline(
+        about="To whom is done first by a book of what was given to whom (after HEFT, Topcuoglu et al. 2002).",
+        make=EarliestFinish,
+    ),
     "neurosurgeon": Baseline(
-        make=Neurosurgeon, parameters=NeurosurgeonParameters, space={"best_for": ("latency", "energy")}
+        about="The best place to cut a model between two devices, by time or by joules (Kang et al. 2017).",
+        make=Neurosurgeon,
+        parameters=NeurosurgeonParameters,
+        space={"best_for": ("latency", "energy")},
     ),
     "linucb": Baseline(
+        about="A linear bandit that learns costs while it serves (Autodidactic Neurosurgeon, Zhang et al. 2021).",
         make=LinUcb,
         parameters=LinUcbParameters,
         memory=LinUcbMemory,
         space={"curiosity": (0.0, 0.03, 0.1, 0.3), "forced_every": (0, 25)},
     ),
     "autoscale": Baseline(
+        about="A table of Q-values over the states of device and network (AutoScale, Kim and Wu 2020).",
         make=AutoScale,
         parameters=AutoScaleParameters,
         memory=AutoScaleMemory,
         space={"curiosity": (0.0, 0.02, 0.1), "learning_rate": (0.03, 0.1, 0.3, 0.9)},
     ),
-    "least-expected-cost": Baseline(make=LeastExpectedCost),
+    "least-expected-cost": Baseline(
+        about="The rule of the daemon: the cheapest by the predictions, one tier at a time.", make=LeastExpectedCost
+    ),
     "provident": Baseline(
+        about="The same with patience, soft risks of a miss, and a price on charge: the strongest rule known here.",
         make=Provident,
         parameters=ProvidentParameters,
         space={

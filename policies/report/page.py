@@ -8,11 +8,13 @@ from msgspec import Struct
 
 from model_registry.convert.rendering import rendered
 from model_registry.convert.report.drawing import standalone
-from policies.baselines import DEFAULT
+from policies.baselines import BASELINES, DEFAULT
 from policies.evaluation.result import Result, Scores
+from policies.evaluation.summary import Difference
 from policies.evaluation.table import HEADS, cells, span
 from policies.page import Card, Plot
 from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
+from policies.scenario import Split, family_names
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -43,6 +45,8 @@ def page(result: Result) -> str:
         heads=HEADS,
         looked_at=result.overall.policies[result.policy].n_beside_single,
         drift=_drift(result),
+        rules={name: baseline.about for name, baseline in BASELINES.items()},
+        known=[name for name in result.families if name not in family_names(Split.TEST)],
         families=[
             Section(name="all families", rows=_rows(result.overall)),
             *(_section(name, scores, result.policy) for name, scores in result.families.items()),
@@ -65,8 +69,9 @@ def _cards(result: Result) -> list[Card]:
     return [
         Card(
             title=f"against {result.best_baseline}, the best baseline",
-            figure=f"{share:+.1%}",
-            text=f"{paired.difference:+.4f} J a request, 95 %: {span(paired.low, paired.high, '+.4f')}",
+            figure=f"{abs(share):.1%} {'cheaper' if share >= 0.0 else 'dearer'}",
+            text=f"{paired.difference:+.4f} J gained a request, 95 %: {span(paired.low, paired.high, '+.4f')}; "
+            f"{_beyond_chance(paired)}",
         ),
         Card(
             title="of the gap to the planner closed",
@@ -93,6 +98,12 @@ def _cards(result: Result) -> list[Card]:
     ]
 
 
+def _beyond_chance(gain: Difference) -> str:
+    if gain.low is None or gain.high is None:
+        return "one world of a family tells nothing of others"
+    return "beyond chance" if gain.low > 0.0 or gain.high < 0.0 else "not beyond chance"
+
+
 def _percent(share: float | None) -> str:
     return "not tried" if share is None else f"{share:.1%}"
 
@@ -101,12 +112,15 @@ def _overall(result: Result) -> list[Plot]:
     return [
         Plot(
             svg=families_svg(result, "families"),
-            caption="Each family: the policy, the best baseline there, and where it planned every world the planner.",
+            caption="Each family: the policy, the best baseline there, and where it planned every world the planner. "
+            "Left of the line is cheaper than the rule; the axis does not begin at 0.",
         ),
         Plot(svg=gains_svg(result, "gains"), caption=f"What {result.policy} gains; right of the line it is better."),
         Plot(
             svg=rewards_svg(result.overall, result.policy, "rewards"),
-            caption="Cost of a request, the mean over worlds and families. Hollow: the planner, where it planned all.",
+            caption="Cost of a request, the mean over worlds and families. Intervals overlap where worlds differ more than "
+            "policies do; differences on the same worlds stand in the picture before. Hollow: the planner, where it "
+            "planned all.",
         ),
         Plot(
             svg=misses_svg(result.overall, result.policy, "misses"),

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from policies.baselines import BASELINES
+from policies.baselines import BASELINES, DEFAULT, SINGLE
 from policies.errors import NoPolicy
 from policies.evaluate import app
 from policies.evaluation.contender import Contender
 from policies.evaluation.play import play
-from policies.evaluation.result import Result
+from policies.evaluation.result import Result, result_of
+from policies.evaluation.table import LEGEND, tables
+from policies.evaluation.worlds import World, play_world
 from policies.scenario import draw
 from policies.tuning import best_of
 from tests.policies.simulator.worlds import first_minute
@@ -29,7 +31,7 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.skipif(find_spec("matplotlib") is None or find_spec("jinja2") is None, reason="the page needs `train`")
+@pytest.mark.skipif(find_spec("matplotlib") is None or find_spec("jinja2") is None, reason="the page needs `convert`")
 def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
     page, picture = tmp_path / "report.html", tmp_path / "families.svg"
     alone = ("--families", "garden", "--seeds", "1", "--planner-seeds", "0", "--processes", "1")
@@ -46,7 +48,9 @@ def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_need
     assert {one["low"] for one in printed["paired"].values()} == {None}, "one world tells nothing of others"
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") >= 5
-    assert "95 %: n/a" in html
+    assert "95 %: n/a; one world of a family tells nothing of others" in html
+    assert "which does not hold garden" in html, "a family of training is no test"
+    assert all(baseline.about in html for baseline in BASELINES.values())
     assert not any(outside in html for outside in ("<script", 'src="http', "<link"))
     assert ET.parse(picture).getroot().tag.endswith("svg")
 
@@ -55,6 +59,28 @@ def test_a_shipped_policy_that_is_not_there_is_told_with_what_to_do(monkeypatch:
     monkeypatch.setattr("policies.evaluation.contender.SHIPPED_PATH", Path("nowhere/policy.onnx"))
     with pytest.raises(NoPolicy, match=r"shipped policy is missing.*make train"):
         Contender(name="shipped").policy("home")
+
+
+def test_a_file_that_is_no_network_is_told_as_no_policy(tmp_path: Path) -> None:
+    (tmp_path / "README.md").touch()
+    with pytest.raises(NoPolicy, match=r"no policy .*README\.md\..*\.onnx file"):
+        Contender(name=str(tmp_path / "README.md")).policy("home")
+
+
+def test_the_last_table_of_scores_says_what_its_heads_mean_and_a_single_family_is_told_once() -> None:
+    outcomes = [
+        outcome
+        for family in ("garden", "home")
+        for outcome in play_world(
+            World(family=family, seed=0, contenders=tuple(Contender(name=name) for name in ("random", DEFAULT, SINGLE)))
+        )
+    ]
+    one = tables(result_of(outcomes[: len(outcomes) // 2], "random", ""))
+    two = tables(result_of(outcomes, "random", ""))
+    assert [table.title for table in one[:-1]] == ["garden"]
+    assert [table.title for table in two[:-1]] == ["garden", "home", "all families"]
+    assert one[0].caption == two[2].caption == LEGEND
+    assert two[0].caption is None
 
 
 def test_a_path_without_a_policy_is_told(tmp_path: Path) -> None:
