@@ -35,7 +35,6 @@ class Attempts:
         life.attempt = Attempt(number=number, candidate=candidate, since_s=now, until_s=deadline_s, legs=candidate.legs)
         life.look_s = inf
         life.advance(Step.PLAN_HERE)
-        self._view.history.with_node(candidate.node_id).sent.happened(now)
         token = (request.request_id, number)
         then_to = candidate.legs[1].node_id if len(candidate.legs) > 1 else None
         if self._queue.start_at_once(token, expected_s, then_to=then_to):
@@ -203,7 +202,6 @@ class Attempts:
         self.out += 1
         link.outstanding += 1
         link.traffic.sent(attempt.crossing_s, now)
-        self._view.history.with_node(attempt.there).sent.happened(now)
         self.use_radio(life, attempt.link_bytes, now)
         tier, legs, request = attempt.candidate.tier, attempt.legs, life.request
         self._commands.append(

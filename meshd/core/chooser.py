@@ -15,7 +15,6 @@ from meshd.core.endings import Endings
 from meshd.core.events import PlanChosen
 from meshd.core.explanation import Choice
 from meshd.core.forks import Forks
-from meshd.core.ids import NodeId
 from meshd.core.life import Attempt, Given, Life, State, Step
 from meshd.core.offer import Offer
 from meshd.core.offers import Offers, question_of
@@ -52,8 +51,6 @@ class Chooser:
         self._explanations = books.explanations
         self._commands = books.commands
         self._numbers = books.numbers
-        self._history = books.view.history
-        self._own_id = books.view.own.profile.node_id
         self._attempts = attempts
         self._endings = endings
         self._forks = Forks(books)
@@ -157,9 +154,8 @@ class Chooser:
         self._attempts.hand_on(life, ended, now)
         self.watch(life)
 
-    def lose(self, life: Life, why: Failure, now: float, *, node_id: NodeId, is_whole: bool = True) -> None:
-        """Choose again after an attempt came to nothing on a node, and may have taken its executor with it."""
-        self._history.with_node(node_id).failed.happened(now)
+    def lose(self, life: Life, why: Failure, now: float, *, is_whole: bool = True) -> None:
+        """Choose again after an attempt came to nothing, and may have taken its executor with it."""
         life.deaths += why.code in _DEADLY
         self.look_again(life, why, now, is_whole=is_whole)
 
@@ -223,7 +219,6 @@ class Chooser:
     def _push_out(self, victim: Life, now: float) -> None:
         """Look elsewhere for a place for a request that more urgent ones pushed out of the queue."""
         victim.attempt = None
-        self._history.with_node(self._own_id).failed.happened(now)
         if victim.has_one_try:
             self._endings.fail(
                 victim, failure(errors.Overloaded, "more urgent requests took its place in the queue"), now

@@ -12,8 +12,6 @@ Rules of this file and of those that it is made of (chooser, attempts, forks, re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from meshd import errors
 from meshd.core import events
 from meshd.core.admission import room_for, why_not_admit
@@ -27,7 +25,7 @@ from meshd.core.endings import Endings
 from meshd.core.handover import predicted_here, tier_of, why_not_continue
 from meshd.core.ids import NodeId, RequestId
 from meshd.core.itinerary import Itinerary
-from meshd.core.life import Attempt, Life, Reached, State, Step
+from meshd.core.life import Life, Reached, State, Step
 from meshd.core.mesh_view import MeshView
 from meshd.core.patience import end_s
 from meshd.core.plan import Partial
@@ -85,7 +83,7 @@ class Conductor:
             self._endings.fail(life, refusal, now)
             return
         life.advance(Step.ADMIT)
-        self._view.history.arrived(request.model, now)
+        self._view.arrivals.happened(now)
         if request.delegated:
             self._attempts.use_radio(life, request.link_bytes or request.input_bytes, now)
         if request.partial is None:
@@ -193,7 +191,6 @@ class Conductor:
     def _look_at(self, life: Life, now: float) -> None:
         """See whether a request has waited too long: for its deadline, its policy or its peers."""
         if now >= end_s(life):
-            self._note_failed([attempt.there for attempt in self._under_way(life)], now)
             self._endings.settle(life, too_late(life), now)
         elif now >= life.look_s and life.state is State.CHOOSING:
             self._chooser.follow_heuristic(life, "the policy did not answer in time", now)
@@ -216,12 +213,10 @@ class Conductor:
         shunned, why = life.shunned, f"no answer within {waited_s * 1e3:.0f} ms"
         life.shunned = shunned | dict.fromkeys(peers, why)
         if peers and self._chooser.observe(life, now).offers_any:
-            self._note_failed(peers, now)
             self._endings.call_back(life, now)
             life.advance(Step.LOSE)
             self._chooser.choose(life, now)
         elif peers and life.request.delegated and life.given is not None:
-            self._note_failed(peers, now)
             self._endings.settle(life, failure(errors.PeerLost, why), now)
         else:
             life.shunned = shunned
@@ -229,17 +224,10 @@ class Conductor:
 
     def _keep_waiting(self, life: Life) -> set[NodeId]:
         """Return the peers that let a request wait; none of them while something runs here for it."""
-        peers = [attempt.there for attempt in self._under_way(life)]
-        return {peer for peer in peers if peer is not None} if all(peers) else set()
-
-    def _under_way(self, life: Life) -> list[Attempt]:
-        """Return what is under way for a request: where it is forked, for its children."""
-        lives = [life]
+        assert life.attempt is not None, "what is waited for is an attempt"
+        out = [life.attempt]
         if life.fork is not None and life.state is State.FORKED:
-            lives = [self._lives[name] for name in life.fork.children if name in self._lives]
-        return [one.attempt for one in lives if one.attempt is not None]
-
-    def _note_failed(self, places: Iterable[NodeId | None], now: float) -> None:
-        """Count what is given up, by the peer that it was at; none: it was here."""
-        for place in places:
-            self._view.history.with_node(place or self._view.own.profile.node_id).failed.happened(now)
+            alive = [self._lives[name] for name in life.fork.children if name in self._lives]
+            out = [child.attempt for child in alive if child.attempt is not None]
+        peers = [attempt.there for attempt in out]
+        return {peer for peer in peers if peer is not None} if all(peers) else set()

@@ -26,7 +26,6 @@ class Endings:
         self._waiting = books.waiting
         self._attempts = attempts
         self._commands = books.commands
-        self._history = books.view.history
 
     def answer(self, life: Life, given: Given, now: float) -> None:
         """End a request with an answer; what a smaller tier says in place of a flawed larger one is degraded."""
@@ -47,8 +46,6 @@ class Endings:
         """End a request that can get no further: with its smaller answer, marked degraded, or with the failure."""
         given = life.given
         if given is None:
-            if life.parent is None:  # A part that is not answered may still be: its parent looks for another way.
-                self._history.missed.happened(now)
             self.fail(life, why, now)
             return
         timings = replace(given.answer.timings, total_s=now - life.arrived_s)

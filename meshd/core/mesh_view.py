@@ -17,7 +17,6 @@ from meshd.core.escalations import Escalations
 from meshd.core.events import HostChanged, PeerAnswered
 from meshd.core.handling import LEAST_S as HANDLING_S
 from meshd.core.handling import Taken
-from meshd.core.history import History
 from meshd.core.hosting import Hosting
 from meshd.core.ids import ArtifactHash, ModelName, NodeId
 from meshd.core.link import NOTICED, Link
@@ -27,11 +26,15 @@ from meshd.core.node_view import NodeView
 from meshd.core.noticed import LEAST_S, Noticed
 from meshd.core.plan import RAW
 from meshd.core.radio import Radio
+from meshd.core.recent import Recent
 from meshd.core.settings import Settings
 from meshd.core.spans import MOST_OF_A_RUN
 
 _MOST_INPUTS = 64
 """Ways of inputs kept for one peer: one for each variant and size."""
+
+_ARRIVALS_FADE_S = 10.0
+"""A burst lasts for seconds; a tenth of it counts after half a minute."""
 
 
 class MeshView:
@@ -49,7 +52,8 @@ class MeshView:
         self.drifts = Drifts()
         self.escalations = Escalations(self._noticed, self.drifts)
         self.radio = Radio(tail_s=own.power.radio_tail_s)
-        self.history = History()
+        self.arrivals = Recent(fades_in_s=_ARRIVALS_FADE_S)
+        """Of requests, here."""
         self.chargings = 0
         """How often this node began to charge."""
         self._doubts = Doubts()

@@ -20,6 +20,4 @@ class Recent(Struct, kw_only=True, gc=False):
 
     def at(self, now: float) -> float:
         """Return the count as it is now."""
-        if not self.count or now <= self.at_s:
-            return self.count
-        return self.count * exp((self.at_s - now) / self.fades_in_s)
+        return self.count * exp(min(0.0, self.at_s - now) / self.fades_in_s) if self.count else 0.0

@@ -46,7 +46,6 @@ class Regret:
             return  # Most often: all of them are warm.
         if _is_cold(chosen):
             self._view.made_up(chosen.node_id, chosen.tier.artifact)
-            self._view.history.with_node(chosen.node_id).loads.happened(now)
         loss = self._loss(observation, chosen)
         if loss is None:
             return
@@ -58,7 +57,6 @@ class Regret:
         if rather.here and lost >= self._loading_cost(rather):
             self._view.made_up(rather.node_id, artifact)
             loading.ask(artifact, rather.prediction.load_s, now)
-            self._view.history.with_node(rather.node_id).loads.happened(now)
             self._commands.append(WarmUp(tier=rather.tier))
 
     def _loss(self, observation: Observation, chosen: Candidate) -> Loss | None:

@@ -95,7 +95,7 @@ class Reports:
         self._attempts.ended_there(life)
         life.shunned[refused.node_id] = refused.message
         why = Failure(code=refused.code, message=refused.message)
-        self._chooser.lose(life, why, now, node_id=refused.node_id, is_whole=is_whole)
+        self._chooser.lose(life, why, now, is_whole=is_whole)
 
     def peer_lost(self, node_id: NodeId, why: Failure, now: float) -> None:
         """Look for another way for every request that is out at a peer that is gone."""
@@ -104,7 +104,7 @@ class Reports:
             self._books.at = life.request.request_id
             self._attempts.call_back(life, now)
             life.shunned[node_id] = why.message
-            self._chooser.lose(life, why, now, node_id=node_id)
+            self._chooser.lose(life, why, now)
         self._books.at = None
 
     def tell_parents(self, now: float) -> None:
@@ -246,8 +246,7 @@ class Reports:
         """Run a model that failed a request here no more for it; where stages of it failed, no stages of it."""
         broken = life.broken_stages if attempt.legs else life.broken
         broken[attempt.candidate.tier.artifact] = why.message
-        own_id = self._view.own.profile.node_id
-        self._chooser.lose(life, why, now, node_id=own_id, is_whole=not attempt.legs)
+        self._chooser.lose(life, why, now, is_whole=not attempt.legs)
 
     def _child_ended(self, parent: Life, child: Life, outcome: Outcome, now: float) -> None:
         fork = parent.fork

@@ -133,9 +133,7 @@ class _Rows:
         own, awake = self._view.own, not self._view.radio.wakes(self._now)
         alive = self._observation.alive / own.profile.slots
         power = own.profile.power
-        lately = self._view.history.of_node(own.profile.node_id, self._now)
-        wake_joules = power.radio_use_joules(is_asleep=not awake)
-        logs = 0.0, 0.0, alive, 0.0, 0.0, 0.0, _joules_left(own), wake_joules, *lately
+        logs = 0.0, 0.0, alive, 0.0, 0.0, 0.0, _joules_left(own), power.radio_use_joules(is_asleep=not awake)
         return own, logs, _linears(own, awake=awake)
 
     def _peer_place(self, peer: NodeView) -> _Place:
@@ -152,7 +150,6 @@ class _Rows:
             measured_ago_s if measured_ago_s < _LONG_S else _LONG_S,  # noqa: FURB136 - a call takes three times as long
             _joules_left(peer),
             profile.power.radio_use_joules(is_asleep=not awake),
-            *self._view.history.of_node(profile.node_id, self._now),
         )
         return peer, logs, _linears(peer, awake=awake)
 
@@ -183,7 +180,7 @@ def _linears(node: NodeView, *, awake: bool) -> tuple[float, ...]:
 
 
 def _context(observation: Observation, view: MeshView, now: float, *, rule_cost: float) -> tuple[float, ...]:
-    own, settings, history, wait_s = view.own, view.settings, view.history, observation.wait_s
+    own, settings, wait_s = view.own, view.settings, observation.wait_s
     power, telemetry, slots = own.profile.power, own.telemetry, own.profile.slots
     fraction = 1.0 if telemetry.battery_fraction is None else telemetry.battery_fraction
     joules = power.battery_joules
@@ -196,9 +193,7 @@ def _context(observation: Observation, view: MeshView, now: float, *, rule_cost:
         observation.input_bytes,
         observation.alive / slots,
         observation.waiting,
-        history.arrivals.at(now),
-        history.of_model(observation.candidates[0].tier.model, now),
-        history.missed.at(now),
+        view.arrivals.at(now),
         view.radio.recent.at(now),
         min(_LONG_S, now - view.radio.used_s),
         0.0 if joules is None else joules * fraction,

@@ -77,9 +77,6 @@ CANDIDATE = (
     _log("node_measured_ago_s", 1.0),  # the link to it
     _log("node_battery_joules", 100.0),  # left; 0 on mains
     _log("node_wake_joules", _MJ),  # of its radio: of waking it, if it has to be, and of its tail
-    _log("node_sent_lately", 1.0),  # what we began there
-    _log("node_loads_lately", 1.0),  # of cold models, for us
-    _log("node_failed_lately", 1.0),  # what we began there and came to nothing
     _signed("slack_s", 1e-2),  # to the deadline
     _signed("cost_above_rule_joules", _MJ),  # beyond the heuristic's choice
     _linear("is_allowed"),
@@ -114,8 +111,6 @@ CONTEXT = (
     _log("alive", 1.0),  # here, for each slot
     _log("waiting", 1.0),  # others, for a cheaper moment
     _log("arrivals_lately", 1.0),
-    _log("model_lately", 1.0),  # of these, for this model
-    _log("missed_lately", 1.0),  # of these, unanswered
     _log("wakings_lately", 1.0),  # of this node's radio
     _log("radio_idle_s", 0.1),
     _log("own_battery_joules", 100.0),

@@ -11,8 +11,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "cost": ("cost_joules", "cost_above_rule_joules", "rule_cost_joules"),
     "the rule's choice": ("is_rule",),
     "seconds": ("compute_s", "transfer_s", "handling_s", "total_s"),
-    "queues": ("queue_s", "delay_s", "node_backlog_s", "node_alive", "node_outstanding", "node_sent_lately", "alive"),
-    "warm models": ("load_s", "forgone_joules", "is_warm", "node_loads_lately"),
+    "queues": ("queue_s", "delay_s", "node_backlog_s", "node_alive", "node_outstanding", "alive"),
+    "warm models": ("load_s", "forgone_joules", "is_warm"),
     "joules": ("joules", "weighted_joules", "own_joules"),
     "radios": ("node_wake_joules", "node_radio_awake", "wakings_lately", "radio_idle_s", "own_radio_awake"),
     "batteries": (
@@ -38,8 +38,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "place": ("is_here", "node_rank", "own_rank", "node_rtt_s", "n_legs", "n_shares", "is_encoded"),
     "request": ("batch", "input_bytes", "is_emergency", "is_background"),
-    "demand": ("may_wait", "wait_s", "waiting", "arrivals_lately", "model_lately"),
-    "failures": ("node_failed_lately", "missed_lately"),
+    "demand": ("may_wait", "wait_s", "waiting", "arrivals_lately"),
     "prices": ("latency_price_watts", "miss_price_joules", "mains_joule_weight"),
 }
 """By what a person calls them. Which rows there are is never hidden: ``is_allowed`` and ``is_wait``."""

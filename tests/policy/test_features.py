@@ -12,7 +12,6 @@ from msgspec.structs import astuple, replace
 from meshd.core import events
 from meshd.core.candidate import WAIT, Observation
 from meshd.core.commands import ChoosePlan, RunStage
-from meshd.core.ids import ModelName
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from meshd.core.scheduler import Scheduler
@@ -154,32 +153,6 @@ def test_what_was_learned_of_a_time_and_of_a_rate_is_seen() -> None:
     assert told(after, 0, "escalation_rate") > told(before, 0, "escalation_rate")
 
 
-def test_a_row_tells_what_this_node_lately_had_to_do_with_the_one_that_ends_it() -> None:
-    made = scheduler(watch(), phone(), hub())
-    for node_id, (sent, loads, failed) in {watch().node_id: (3, 2, 1), hub().node_id: (1, 0, 2)}.items():
-        dealings = made.view.history.with_node(node_id)
-        for count, times in ((dealings.sent, sent), (dealings.loads, loads), (dealings.failed, failed)):
-            for _ in range(times):
-                count.happened(NOW)
-    seen = features(asked(made), made.view, NOW)
-    names = ("node_sent_lately", "node_loads_lately", "node_failed_lately")
-    assert [[told(seen, row, name) for name in names] for row in range(3)] == [
-        [about(of(name), raw) for name, raw in zip(names, counts, strict=True)]
-        for counts in ((3.0, 2.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 2.0))
-    ]
-
-
-def test_the_context_tells_of_this_model_alone_and_of_what_was_missed() -> None:
-    made = scheduler(watch(), hub())
-    for name in ("one", "two"):
-        step(made, arrived(name, model=ModelName("unknown")), NOW)
-    seen = features(asked(made), made.view, NOW)
-    expected = {"arrivals_lately": 3.0, "model_lately": 1.0, "missed_lately": 2.0}
-    assert {name: context(seen, name) for name in expected} == {
-        name: about(CONTEXT[context_column(name)], raw) for name, raw in expected.items()
-    }
-
-
 def test_the_context_tells_of_the_request_and_of_this_node() -> None:
     made = scheduler(watch(), hub())
     made.handle(
@@ -192,8 +165,6 @@ def test_the_context_tells_of_the_request_and_of_this_node() -> None:
         "remaining_s": 30.0,
         "input_bytes": 5_000.0,
         "arrivals_lately": 1.0,
-        "model_lately": 1.0,
-        "missed_lately": 0.0,
         "radio_idle_s": 0.5,
         "own_battery_joules": 1_200.0,
         "is_background": 1.0,
