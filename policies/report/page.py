@@ -118,9 +118,9 @@ def _overall(result: Result) -> list[Plot]:
         Plot(svg=gains_svg(result, "gains"), caption=f"What {result.policy} gains; right of the line it is better."),
         Plot(
             svg=rewards_svg(result.overall, result.policy, "rewards"),
-            caption="Cost of a request, the mean over worlds and families. Intervals overlap where worlds differ more than "
-            "policies do; differences on the same worlds stand in the picture before. Hollow: the planner, where it "
-            "planned all.",
+            caption="Cost of a request, the mean over worlds and families. Intervals overlap where worlds differ more "
+            "than policies do; differences on the same worlds stand in the picture before. Hollow: the planner, where "
+            "it planned all.",
         ),
         Plot(
             svg=misses_svg(result.overall, result.policy, "misses"),
