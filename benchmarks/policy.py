@@ -24,6 +24,7 @@ from meshd.core.events import RequestArrived
 from meshd.core.ids import ModelName, RequestId
 from meshd.core.mesh_view import MeshView
 from meshd.core.request import Priority, Request
+from meshd.errors import PolicyUnusable
 from meshd.policy.features import features
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
@@ -83,7 +84,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    figures = measure(LearnedPolicy(arguments.policy), arguments.count)
+    try:
+        network = LearnedPolicy(arguments.policy)
+    except PolicyUnusable as error:
+        sys.exit(str(error))
+    figures = measure(network, arguments.count)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode({"policy_us": figures}).decode() + "\n")
         return

@@ -39,6 +39,8 @@ def check_writable(path: Path | None, ending: str) -> None:
     """
     if path is None:
         return
+    if path.is_dir():
+        raise OutputUnusable(f"{path} is a folder.", hint=f"Name a file in it, such as {path / ('report' + ending)}.")
     if path.suffix != ending:
         raise OutputUnusable(f"{path} is written in a form whose files end in {ending}.", hint="Name it so.")
     is_new = not path.exists()

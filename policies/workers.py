@@ -156,7 +156,11 @@ class _Process:
 
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
-        self._pid = self._pool.submit(getpid)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for who asked; that ends this.
+        try:
+            self._pid = self._pool.submit(getpid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         self._task: Future[Any] = self._pid
 
     def begin(self, attempt: Callable[[], Any]) -> Future[Any]:

@@ -31,7 +31,7 @@ def tables(result: FleetResult) -> list[Table]:
     """Return one table over all homes, one for each family, and the homes where the rule does better than a policy."""
     found = [_table(f"{result.homes} homes", result.overall)]
     found += [_table(f"{family}: {_n_homes(figures)} homes", figures) for family, figures in result.families.items()]
-    return [*found, *(_worst(name, one) for name, one in result.overall.items() if name != result.rule)]
+    return [*found, *(_worst(name, one) for name, one in result.overall.items() if one.worst)]
 
 
 def cells(one: Figures) -> list[str]:

@@ -21,9 +21,8 @@ def test_a_file_that_can_be_written_is_left_as_it_was_and_its_folder_is_made(tmp
 
 
 def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_played(tmp_path: Path) -> None:
-    (tmp_path / "report.html").mkdir()
-    with pytest.raises(OutputUnusable, match=r"report\.html cannot be written: Is a directory.*Name another file"):
-        check_writable(tmp_path / "report.html", ".html")
+    with pytest.raises(OutputUnusable, match=r"is a folder\. Name a file in it, such as .*/report\.html"):
+        check_writable(tmp_path, ".html")
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:

@@ -129,6 +129,27 @@ def test_processes_end_with_the_one_that_began_them_also_where_that_is_killed() 
         assert begun.stdout.read() == "", "it ends when nobody is left who could write"
 
 
+BROKEN_OFF = f"""
+try:
+    {POOL_OF_TWO.strip().replace(chr(10), chr(10) + "    ")}
+except KeyboardInterrupt:
+    print("broken off")
+"""
+
+
+def test_ctrl_c_is_heard_by_the_command_alone_and_its_processes_end_without_a_word() -> None:
+    piped = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", BROKEN_OFF], stdout=piped, stderr=piped, text=True, start_new_session=True
+    ) as begun:
+        assert begun.stdout is not None
+        assert begun.stderr is not None
+        assert begun.stdout.readline() == "4\n"
+        os.killpg(begun.pid, signal.SIGINT)
+        assert begun.stdout.read() == "broken off\n"
+        assert not begun.stderr.read()
+
+
 def test_a_command_line_gets_a_pool_unless_it_asks_for_ray() -> None:
     assert workers_of(3) == Pool(3)
     assert workers_of(3, ray=True) == Ray(3)
