@@ -96,7 +96,8 @@ def _item_s(life: Life, tier: HostedTier, first: int) -> float:
 def last_call_s(observation: Observation, chosen: Candidate, *, tried: Collection[NodeId] = ()) -> float:
     """Return after how long there would be just enough time for another way; infinity if that is no limit.
 
-    It is none where there is no other way, nor where waiting for the chosen one at all leaves no time for another.
+    It is none where there is no other way, nor where waiting for the chosen one at all leaves no time for another, unless
+    that one is expected too late anyway.
     """
     way_out_s = elsewhere_s(observation, tried or (chosen.node_id,))
     return last_moment_s(observation.remaining_s, way_out_s, chosen.prediction.total_s)
@@ -105,7 +106,8 @@ def last_call_s(observation: Observation, chosen: Candidate, *, tried: Collectio
 def last_moment_s(remaining_s: float, way_out_s: float, total_s: float) -> float:
     """Return the same where the other way takes so long, and the chosen one is predicted to take ``total_s``."""
     limit_s = remaining_s - margin_s(remaining_s) - way_out_s
-    return limit_s if limit_s >= total_s else inf
+    is_expected_late = total_s > remaining_s and limit_s > 0.0
+    return limit_s if limit_s >= total_s or is_expected_late else inf
 
 
 def elsewhere_s(observation: Observation, tried: Collection[NodeId]) -> float:

@@ -9,6 +9,7 @@ from meshd.core.ids import NodeId
 from meshd.core.life import Life, Reached
 from meshd.core.patience import (
     last_call_s,
+    last_moment_s,
     margin_s,
     patience_s,
     seconds_there,
@@ -67,8 +68,14 @@ def test_there_is_no_last_call_without_another_way() -> None:
 
 
 def test_there_is_no_last_call_when_it_would_leave_the_chosen_one_no_time() -> None:
-    seen = observation(deadline_s=0.03)
+    seen = observation(deadline_s=0.04)
     assert last_call_s(seen, seen.candidates[1]) == inf
+
+
+def test_the_last_call_counts_where_the_chosen_one_is_expected_too_late() -> None:
+    assert last_moment_s(remaining_s=1.0, way_out_s=0.4, total_s=0.9) == inf
+    assert last_moment_s(remaining_s=1.0, way_out_s=0.4, total_s=1.1) == pytest.approx(1.0 - 0.02 - 0.4)
+    assert last_moment_s(remaining_s=1.0, way_out_s=1.2, total_s=1.1) == inf
 
 
 # -- the rest of a plan ----------------------------------------------------------------------------------------------

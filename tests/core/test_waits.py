@@ -13,6 +13,7 @@ from meshd.core.candidate import WAIT, Observation
 from meshd.core.commands import ChoosePlan, Command, Dispatch, Finish, RunStage
 from meshd.core.explanation import Choice, Wait
 from meshd.core.ids import ArtifactHash, RequestId
+from meshd.core.patience import margin_s
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from meshd.core.scheduler import Scheduler
@@ -111,7 +112,17 @@ def test_a_deadline_leaves_time_for_the_soonest_way_cold_and_three_deviations_la
     observation = asks(made).observation
     soonest = min(observation.candidates, key=lambda candidate: candidate.prediction.total_s)
     needed_s = soonest.prediction.total_s + 3.0 * soonest.prediction.deviation_s + soonest.tier.load_s
-    assert observation.wait_s == pytest.approx(30.0 - needed_s)
+    assert observation.wait_s == pytest.approx(30.0 - needed_s - margin_s(30.0))
+
+
+def test_of_those_that_wait_for_one_deadline_each_leaves_time_for_all_that_wait_already() -> None:
+    made = quiet()
+    first, second, third = (waits(made, name).observation.wait_s for name in ("a", "b", "c"))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    needed_s = PATIENT["deadline_s"] - margin_s(PATIENT["deadline_s"]) - first
+    assert [first - second, second - third] == pytest.approx([needed_s, needed_s])
 
 
 def test_to_wait_counts_as_a_choice_beside_the_only_way() -> None:
