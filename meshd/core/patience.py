@@ -96,8 +96,8 @@ def _item_s(life: Life, tier: HostedTier, first: int) -> float:
 def last_call_s(observation: Observation, chosen: Candidate, *, tried: Collection[NodeId] = ()) -> float:
     """Return after how long there would be just enough time for another way; infinity if that is no limit.
 
-    It is none where there is no other way, nor where waiting for the chosen one at all leaves no time for another, unless
-    that one is expected too late anyway.
+    It is none where there is no other way, nor where waiting for the chosen one at all leaves no time for another,
+    unless that one is expected too late anyway.
     """
     way_out_s = elsewhere_s(observation, tried or (chosen.node_id,))
     return last_moment_s(observation.remaining_s, way_out_s, chosen.prediction.total_s)
