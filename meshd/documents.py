@@ -151,6 +151,8 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     policy: str
     policy_note: str = ""
     """Why it is not the policy that is configured; empty where it is."""
+    policy_sha256: str = ""
+    """Of a learned policy's network; empty where a rule serves."""
     choices: ChoiceCounters = ChoiceCounters()
     corrected: tuple[Corrected, ...] | None = None
     """By what requests have taught; none where ``scheduler.adapt`` is off."""

@@ -18,7 +18,7 @@ import meshd
 from meshd import log
 from meshd.config import Config
 from meshd.config.config import Models
-from meshd.core.ids import NodeId
+from meshd.core.ids import ModelName, NodeId
 from meshd.core.node import NodeProfile
 from meshd.core.policy import Policy
 from meshd.core.scheduler import Scheduler
@@ -30,7 +30,7 @@ from meshd.daemon.reception import Reception
 from meshd.daemon.recorder import Recorder
 from meshd.daemon.reporter import Reporter
 from meshd.daemon.vitals import Vitals
-from meshd.documents import Problem
+from meshd.documents import Done, Problem
 from meshd.errors import SetupError, Superseded
 from meshd.executor.admissions import Admissions
 from meshd.executor.executor import Executor
@@ -185,9 +185,10 @@ class Daemon:
         """Return a policy with what requests have taught here, where that is asked for."""
         experience = Experience(policy.sha256 if isinstance(policy, Guard) else policy.name)
         kept = ExperienceFile(self._config.experience_path, experience)
-        keeper.orders.acts["reset"] = kept.reset
         if not self._config.scheduler.adapt:
+            keeper.orders.acts["reset"] = partial(_reset_for_later, kept)
             return policy
+        keeper.orders.acts["reset"] = kept.reset
         kept.read()
         kept.start()
         stack.push_async_callback(kept.aclose)
@@ -321,6 +322,12 @@ class Daemon:
     def _give_way(self, error: Superseded) -> None:
         self._superseded = error
         self.stop()
+
+
+async def _reset_for_later(kept: ExperienceFile, model: ModelName) -> Done:
+    """Forget what was learned while this device still adapted, and say that it does not by now."""
+    done = await kept.reset(model)
+    return Done(sentence=f"{done.sentence} scheduler.adapt is off: nothing is learned, and nothing was corrected.")
 
 
 def _limits(models: Models) -> Limits:

@@ -40,6 +40,7 @@ from meshd.explain_document import ExplainDocument
 from meshd.net.link import LinkState, PeerLink
 from meshd.net.unread import ALL_UNREAD
 from meshd.policy.adaptation import Adapted
+from meshd.policy.guard import Guard
 from model_registry import manifest as manifests
 from model_registry.tier import Variant
 
@@ -128,6 +129,7 @@ class Reporter:
             listening=self._listening,
             policy=self._policy.name,
             policy_note=self._policy_note,
+            policy_sha256=self._policy.sha256 if isinstance(self._policy, Guard | Adapted) else "",
             choices=self._chronicle.choices,
             corrected=self._corrected(),
             mqtt=self._mqtt(),

@@ -91,6 +91,11 @@ class Adapted:
         """Return the name of what it corrects."""
         return self._policy.name
 
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the network that it corrects; empty for a rule, which has none."""
+        return self._policy.sha256 if isinstance(self._policy, Guard) else ""
+
     def choose(self, observation: Observation, view: MeshView, now: float) -> int:
         """Return the policy's choice among candidates as they are corrected, where that passes the guard's margins."""
         corrected, self.moved = self._corrected(observation, now), ""

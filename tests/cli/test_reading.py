@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
-from meshd.documents import ChoiceCounters, Done, DriftCounters, Excess, ModelsDocument, Problem, Unserved
+from meshd.documents import ChoiceCounters, Corrected, Done, DriftCounters, Excess, ModelsDocument, Problem, Unserved
 from meshd.explain_document import ExplainedWait
 from meshd.wire.messages import Order
 from tests.cli import samples
@@ -54,13 +54,26 @@ def test_status_tells_why_the_policy_is_another_and_how_often_the_rule_decided_f
     meshd: Command, daemon: FakeDaemon
 ) -> None:
     choices = ChoiceCounters(asked=40, waits=3, guarded={"unlike_training": 2, "cost": 1})
-    status = msgspec.structs.replace(samples.STATUS, policy="shipped-1", choices=choices)
+    status = msgspec.structs.replace(
+        samples.STATUS, policy="shipped-1", policy_sha256="0123456789abcdef", choices=choices
+    )
     daemon.documents["status"] = status
     told = " ".join(meshd("status").out.split())
     counted = "asked 40 times · 3 to wait · 1 left to the rule: cost · 2 left to the rule: unlike training"
-    assert f"policy shipped-1 · {counted}" in told
+    assert f"policy shipped-1 0123456789ab · {counted}" in told
     daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, policy_note="own.toml cannot be read")
     assert "policy least-expected-cost, for own.toml cannot be read mqtt" in " ".join(meshd("status").out.split())
+
+
+@pytest.mark.parametrize(
+    ("n_corrected", "said"), [(0, "no kinds of ways corrected"), (1, "1 kind of ways"), (2, "2 kinds of ways")]
+)
+def test_status_tells_that_the_policy_adapts_before_anything_is_corrected(
+    n_corrected: int, said: str, meshd: Command, daemon: FakeDaemon
+) -> None:
+    one = Corrected(node_id=samples.HUB, tier=DeviceClass.HUB, kind="whole", share=0.3)
+    daemon.documents["status"] = msgspec.structs.replace(samples.STATUS, corrected=(one,) * n_corrected)
+    assert f"policy least-expected-cost · adapts, {said}" in " ".join(meshd("status").out.split())
 
 
 def test_status_tells_what_was_too_much_where_anything_was(meshd: Command, daemon: FakeDaemon) -> None:

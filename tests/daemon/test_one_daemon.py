@@ -143,6 +143,15 @@ def test_a_misspelt_manifest_costs_that_model_and_no_other(home: Household) -> N
         assert client.infer(MODEL, window(CALM)).tier == "watch"
 
 
+def test_to_forget_what_requests_taught_where_nothing_is_learned_says_so(home: Household) -> None:
+    device = home.add("watch")
+    device.configure()
+    device.start()
+    assert device.status().corrected is None
+    with device.client() as client:
+        assert "scheduler.adapt is off" in client.reset_policy().sentence
+
+
 def test_a_corrupt_policy_costs_no_answer_and_status_tells_that_the_rule_serves_and_why(home: Household) -> None:
     (home.folder / "own.onnx").write_bytes(b"not a network")
     (home.folder / "own.toml").write_text("format = 1\n", encoding="utf-8")

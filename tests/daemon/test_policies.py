@@ -30,8 +30,8 @@ def guarded(folder: Path, network: bytes, limits: Limits = FREE) -> Guard:
 
 
 async def test_a_network_decides_where_a_request_runs(tmp_path: Path, member: MakeMember) -> None:
-    away = linear(liking(is_here=-9.0))
-    watch, hub = member("watch", policy=guarded(tmp_path, away)), member("hub")
+    policy = guarded(tmp_path, linear(liking(is_here=-9.0)))
+    watch, hub = member("watch", policy=policy), member("hub")
     join(watch, hub)
     await introduced(watch, hub)
     client = watch.client()
@@ -40,7 +40,9 @@ async def test_a_network_decides_where_a_request_runs(tmp_path: Path, member: Ma
     (decision,) = (await client.query("explain"))["decisions"]
     assert (decision["policy"], decision["note"]) == ("tiny", "")
     status = await client.query("status")
-    assert (status["policy"], status["choices"]) == ("tiny", {"asked": 1, "waits": 0, "guarded": {}, "moved": 0})
+    assert (status["policy"], status["policy_sha256"]) == ("tiny", policy.sha256)
+    assert status["choices"] == {"asked": 1, "waits": 0, "guarded": {}, "moved": 0}
+    assert (await hub.client().query("status"))["policy_sha256"] == ""
 
 
 async def test_where_the_guard_steps_in_it_is_counted_and_explained(tmp_path: Path, member: MakeMember) -> None:
@@ -107,5 +109,6 @@ async def test_a_policy_that_adapts_learns_of_own_requests_and_what_it_corrects_
     await client.infer(window(CALM))
     assert (experience.lessons, [tally.way for tally in experience.kept().tallies]) == (61, [way])
     told = {"node_id": way.node_id, "tier": "hub", "kind": "whole", "share": MOST}
-    assert (await client.query("status"))["corrected"] == [told]
+    status = await client.query("status")
+    assert (status["corrected"], status["policy_sha256"]) == ([told], policy.sha256)
     assert (await hub.client().query("status"))["corrected"] is None

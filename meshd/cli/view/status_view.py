@@ -50,12 +50,20 @@ def _figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
 
 def _policy(status: StatusDocument) -> str:
     choices = status.choices
+    digits = f" {short(status.policy_sha256)}" if status.policy_sha256 else ""
     why = f", for {status.policy_note}" if status.policy_note else ""
     waits = f" · {choices.waits} to wait" if choices.waits else ""
     guarded = "".join(f" · {count} left to the rule: {why}" for why, count in sorted(choices.guarded.items()))
     moved = f" · {choices.moved} by experience" if choices.moved else ""
     asked = f" · asked {choices.asked} times" if choices.asked else ""
-    return f"{status.policy}{why}{asked}{waits}{moved}{guarded.replace('_', ' ')}"
+    return f"{status.policy}{digits}{why}{_adapts(status)}{asked}{waits}{moved}{guarded.replace('_', ' ')}"
+
+
+def _adapts(status: StatusDocument) -> str:
+    if status.corrected is None:
+        return ""
+    n_ways = len(status.corrected)
+    return f" · adapts, {n_ways or 'no'} kind{'' if n_ways == 1 else 's'} of ways corrected"
 
 
 def _drifts(drifts: DriftCounters) -> str:
