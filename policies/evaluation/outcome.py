@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from meshd.core.request import Priority
 from policies.evaluation.counterfactual import Pair
 from policies.scenario import Node, Scenario
 from policies.simulator import Costs, Use
@@ -23,6 +24,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Realised, of all requests together."""
     seconds: tuple[float, ...]
     """That each client waited who was answered, in no order."""
+    foreground_seconds: tuple[float, ...] = ()
+    """The same of requests that were not made in the background."""
     n_ended: int
     n_missed: int
     n_hidden: int
@@ -44,14 +47,17 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 def outcome(policy: str, scenario: Scenario, costs: Costs, beside_single: tuple[Pair, ...] = ()) -> Outcome:
     """Return what a ledger says."""
-    ends = list(costs.ends)
+    ends, arrivals = list(costs.ends), scenario.arrivals
+    answered = [ended for ended in ends if not ended.is_missed]
+    foreground = [ended for ended in answered if arrivals[ended.request].request.priority is not Priority.BACKGROUND]
     return Outcome(
         policy=policy,
         family=scenario.family,
         seed=scenario.seed,
-        n_arrivals=len(scenario.arrivals),
+        n_arrivals=len(arrivals),
         cost=costs.cost,
-        seconds=tuple(ended.seconds for ended in ends if not ended.is_missed),
+        seconds=tuple(ended.seconds for ended in answered),
+        foreground_seconds=tuple(ended.seconds for ended in foreground),
         n_ended=len(ends),
         n_missed=sum(ended.is_missed for ended in ends),
         n_hidden=sum(ended.hides_anomaly for ended in ends),

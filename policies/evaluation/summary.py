@@ -36,6 +36,8 @@ class Figures(Struct, frozen=True, kw_only=True):
     """Of requests that were answered, those that waited for a cheaper moment included; none where none was."""
     p95_ms: float | None
     p99_ms: float | None
+    p99_foreground_ms: float | None = None
+    """Of those in the foreground alone, which no policy can have wait for a cheaper moment."""
     deadline_miss: float
     """Share of requests without an answer by their deadlines."""
     joules: dict[str, float]
@@ -71,8 +73,8 @@ class Difference(Struct, frozen=True, kw_only=True):
 def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
     """Return the figures of a policy: one row a family, one of them filled; ``singles`` are the best single node's."""
     worlds = [world for row in rows for world in row.values()]
-    seconds = np.concatenate([np.array(world.seconds) for world in worlds])
-    p50, p95, p99 = (np.percentile(seconds, [50, 95, 99]) * 1e3).tolist() if len(seconds) else (None,) * 3
+    p50, p95, p99 = _percentiles_ms([world.seconds for world in worlds], 50, 95, 99)
+    (p99_foreground,) = _percentiles_ms([world.foreground_seconds for world in worlds], 99)
     n_ended = max(1, sum(world.n_ended for world in worlds))
     rewards = [_rewards(row) for row in rows if row]
     return Figures(
@@ -81,6 +83,7 @@ def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
+        p99_foreground_ms=p99_foreground,
         deadline_miss=sum(world.n_missed for world in worlds) / n_ended,
         joules=_means([world.joules for world in worlds]),
         worse_than_single=_worse_than_single(rows),
@@ -90,6 +93,12 @@ def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
         missed_anomalies=sum(world.n_hidden for world in worlds) / n_ended,
         n_worlds=len(worlds),
     )
+
+
+def _percentiles_ms(seconds: Sequence[Sequence[float]], *shares: float) -> list[float | None]:
+    """Return percentiles of what worlds have together; none where that is nothing."""
+    waited = np.concatenate([np.array(one) for one in seconds])
+    return (np.percentile(waited, shares) * 1e3).tolist() if len(waited) else [None] * len(shares)
 
 
 def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:

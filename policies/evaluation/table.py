@@ -7,14 +7,28 @@ from rich.table import Table
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Figures
 
-HEADS = ("policy", "reward", "95 %", "p50 ms", "p95 ms", "p99 ms", "missed", "joules", "hours", "hidden", "worse")
+HEADS = (
+    "policy",
+    "reward",
+    "95 %",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "fg p99",
+    "missed",
+    "joules",
+    "hours",
+    "hidden",
+    "worse",
+)
 UNKNOWN = "n/a"
 
 LEGEND = (
     "reward: minus what a request cost, in joules, with seconds, misses and hidden anomalies at the owner's prices; "
     "higher is better. 95 %: by a bootstrap over worlds; n/a where a family has a single one, and too narrow with a "
-    "few. missed: deadlines. joules: of a world's requests, and hours: of a full battery, by class: w(atch), p(hone), "
-    "h(ub), u(pstream). hidden: anomalies that a larger tier would have told. worse: requests that cost more than had "
+    "few. fg p99: of requests in the foreground alone, for those in the background may be made to wait. missed: "
+    "deadlines. joules: of a world's requests, and hours: of a full battery, by class: w(atch), p(hone), h(ub), "
+    "u(pstream). hidden: anomalies that a larger tier would have told. worse: requests that cost more than had "
     "they gone the best single node's way. relaxation: a bound that nobody can reach."
 )
 """What stands under the heads, for who has read nothing else."""
@@ -62,7 +76,7 @@ def cells(one: Figures) -> list[str]:
     return [
         f"{one.reward:.4f}",
         interval,
-        *("" if ms is None else f"{ms:.0f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms)),
+        *("" if ms is None else f"{ms:.0f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.p99_foreground_ms)),
         f"{one.deadline_miss:.1%}",
         _by_class(one.joules),
         _by_class(one.battery_hours),

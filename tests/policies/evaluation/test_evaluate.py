@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from meshd.core.request import Priority
 from policies.baselines import BASELINES, DEFAULT, SINGLE
 from policies.errors import NoPolicy
 from policies.evaluate import app
@@ -22,7 +24,17 @@ from policies.scenario import draw
 from policies.tuning import best_of
 from tests.policies.simulator.worlds import first_minute
 
-KEYS = {"reward", "ci95", "p50_ms", "p95_ms", "p99_ms", "deadline_miss", "joules", "worse_than_single"}
+KEYS = {
+    "reward",
+    "ci95",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "p99_foreground_ms",
+    "deadline_miss",
+    "joules",
+    "worse_than_single",
+}
 
 
 def run(*arguments: str) -> str:
@@ -81,6 +93,16 @@ def test_the_last_table_of_scores_says_what_its_heads_mean_and_a_single_family_i
     assert [table.title for table in two[:-1]] == ["garden", "home", "all families"]
     assert one[0].caption == two[2].caption == LEGEND
     assert two[0].caption is None
+
+
+def test_what_is_told_of_the_foreground_leaves_out_what_was_asked_in_the_background() -> None:
+    scenario = draw("night", 0)
+    (one, _) = play_world(World(family="night", seed=0, contenders=(Contender(name=DEFAULT),)))
+    asked = [arrival.request.priority for arrival in scenario.arrivals]
+    n_background = asked.count(Priority.BACKGROUND)
+    assert n_background > 0
+    assert 0 < len(one.foreground_seconds) <= len(asked) - n_background
+    assert not Counter(one.foreground_seconds) - Counter(one.seconds)
 
 
 def test_a_path_without_a_policy_is_told(tmp_path: Path) -> None:

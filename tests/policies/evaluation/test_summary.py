@@ -47,7 +47,17 @@ def test_nobody_knows_how_certain_a_figure_is_of_which_a_family_has_a_single_wor
 def test_what_is_not_certain_is_not_told_as_if_it_were() -> None:
     result = result_of([outcome("provident", 0, 10.0), outcome("mine", 0, 9.0)], "mine", "a command")
     assert cells(result.overall.policies["mine"])[:2] == ["-0.9000", "n/a"]
-    assert [list(column.cells) for column in paired_table(result).columns] == [["provident"], ["+0.1000"], ["n/a"]]
+    row = [cell for column in paired_table(result).columns for cell in column.cells]
+    assert row == ["provident", "+0.1000", "n/a", "+10.0%"]
+
+
+def test_the_slowest_in_the_foreground_are_told_apart_from_those_that_may_wait() -> None:
+    played = replace(outcome("a", 0, 10.0), seconds=(0.1, 0.1, 9.0), foreground_seconds=(0.1, 0.1))
+    one = figures([{0: played}], None)
+    assert (one.p99_ms, one.p99_foreground_ms) == (pytest.approx(8822.0), pytest.approx(100.0))
+    assert cells(one)[4:6] == ["8822", "100"]
+    nobody = figures([{0: replace(played, foreground_seconds=())}], None)
+    assert (nobody.p99_foreground_ms, cells(nobody)[5]) == (None, "")
 
 
 def test_families_weigh_alike_however_many_worlds_they_have() -> None:
