@@ -34,9 +34,6 @@ _NO_POLICY = "the only way"
 _DEATHS_TOO_MANY = 2
 """A request that took two executors with it gets no third: it may be what kills them."""
 
-_FINAL = frozenset({errors.InvalidInput.code, errors.DuplicateRequest.code})
-"""Refusals of a whole request that any other node would repeat."""
-
 _DEADLY = frozenset({errors.ExecutionFailed.code, errors.PeerLost.code})
 """Failures that may mean that the request took its executor with it."""
 
@@ -154,16 +151,19 @@ class Chooser:
         self._attempts.hand_on(life, ended, now)
         self.watch(life)
 
-    def lose(self, life: Life, why: Failure, now: float, *, is_whole: bool = True) -> None:
+    def lose(self, life: Life, why: Failure, now: float) -> None:
         """Choose again after an attempt came to nothing, and may have taken its executor with it."""
         life.deaths += why.code in _DEADLY
-        self.look_again(life, why, now, is_whole=is_whole)
+        self.look_again(life, why, now)
 
-    def look_again(self, life: Life, why: Failure, now: float, *, is_whole: bool = True) -> None:
-        """Choose again unless that is pointless: what any node would refuse whole, another plan may still do."""
+    def look_again(self, life: Life, why: Failure, now: float) -> None:
+        """Choose again, unless this request takes executors with it or its rival goes on.
+
+        No refusal is final, also not of its input or of its id: both were checked where it arrived, and what a peer
+        says of them is that peer's word. Who refuses is not asked again, so that there is an end to it.
+        """
         life.last_failure = why
-        is_final = (is_whole and why.code in _FINAL) or life.deaths >= _DEATHS_TOO_MANY
-        if is_final or life.has_one_try:
+        if life.deaths >= _DEATHS_TOO_MANY or life.has_one_try:
             self._endings.settle(life, why, now)
             return
         life.advance(Step.LOSE)

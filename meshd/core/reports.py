@@ -91,11 +91,10 @@ class Reports:
         life = self._under_way(refused.request_id, refused.attempt, State.AWAITING)
         if life is None or life.attempt is None or life.attempt.there != refused.node_id:
             return
-        is_whole = not life.attempt.legs
         self._attempts.ended_there(life)
         life.shunned[refused.node_id] = refused.message
         why = Failure(code=refused.code, message=refused.message)
-        self._chooser.lose(life, why, now, is_whole=is_whole)
+        self._chooser.lose(life, why, now)
 
     def peer_lost(self, node_id: NodeId, why: Failure, now: float) -> None:
         """Look for another way for every request that is out at a peer that is gone."""
@@ -246,7 +245,7 @@ class Reports:
         """Run a model that failed a request here no more for it; where stages of it failed, no stages of it."""
         broken = life.broken_stages if attempt.legs else life.broken
         broken[attempt.candidate.tier.artifact] = why.message
-        self._chooser.lose(life, why, now, is_whole=not attempt.legs)
+        self._chooser.lose(life, why, now)
 
     def _child_ended(self, parent: Life, child: Life, outcome: Outcome, now: float) -> None:
         fork = parent.fork

@@ -315,9 +315,20 @@ def test_a_refusal_is_tried_elsewhere_and_told_when_there_is_no_elsewhere() -> N
 
 
 @pytest.mark.parametrize("code", ["invalid_input", "duplicate_request"])
-def test_what_every_node_would_refuse_is_not_tried_elsewhere(code: str) -> None:
+def test_what_a_peer_says_of_an_input_or_an_id_is_its_word_alone_and_told_when_nobody_says_otherwise(code: str) -> None:
     made = started(phone(), hub(), min_tier=PHONE_TIER)
-    assert step(made, refused(1, hub(), code)) == [fails(code, "it will not")]
+    assert step(made, refused(1, hub(), code)) == [out(phone(), 2, 1.0 - 0.02 - 0.028)]
+    assert step(made, refused(2, phone(), code)) == [fails(code, "it will not")]
+
+
+@pytest.mark.parametrize("code", ["invalid_input", "duplicate_request"])
+def test_who_refuses_the_input_or_the_id_of_a_larger_look_leaves_the_smaller_answer(code: str) -> None:
+    made = started(hub())
+    step(made, finished(1, DOUBT))
+    (finish,) = step(made, refused(2, hub(), code))
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.outcome, Answer)
+    assert (finish.outcome.tier, finish.outcome.degraded, finish.attempt) == (WATCH_TIER, True, 1)
 
 
 def test_a_request_that_took_two_executors_with_it_gets_no_third() -> None:

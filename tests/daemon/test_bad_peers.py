@@ -162,6 +162,38 @@ async def test_what_nobody_asked_for_is_ignored(member: MakeMember, message: Any
     assert (await watch.client().infer(window(CALM))).tier is DeviceClass.WATCH
 
 
+@pytest.mark.parametrize("code", [InvalidInput.code, DuplicateRequest.code])
+async def test_no_peer_ends_a_request_by_saying_that_its_input_or_its_id_is_wrong(
+    member: MakeMember, code: str
+) -> None:
+    watch, liar, good = member("watch"), Puppet("liar", "hub"), Puppet("good", "hub")
+    await liar.meet(watch)
+    client = watch.client()
+    await client.send(window(CALM), request_id="r1", min_tier="hub")
+    request = await liar.next_request()
+    await good.meet(watch)
+    liar.say(Refusal(request_id=request.request_id, code=code, message="so I say"))
+    good.say(*good.result((await good.next_request()).request_id))
+    outcome = await client.outcome("r1")
+    assert not isinstance(outcome, MeshError | memoryview)
+    assert [hop.node for hop in outcome.route] == ["good"]
+    assert len(liar.asked) == 1
+
+
+async def test_an_input_that_every_peer_refuses_is_told_as_that_and_nobody_is_asked_twice(member: MakeMember) -> None:
+    watch, phone, hub = member("watch", bare=True), Puppet("phone", "phone"), Puppet("hub", "hub")
+    await phone.meet(watch)
+    await hub.meet(watch)
+    client = watch.client()
+    await client.send(window(GRAVE), request_id="r1")
+    await until(lambda: phone.asked or hub.asked)
+    for peer in (phone, hub) if phone.asked else (hub, phone):
+        request = await peer.next_request()
+        peer.say(Refusal(request_id=request.request_id, code=InvalidInput.code, message="it holds 16 NaN"))
+    assert isinstance(await client.outcome("r1"), InvalidInput)
+    assert (len(phone.asked), len(hub.asked)) == (1, 1)
+
+
 OBEYED = "\x1b]0;mine\x07\x1b[2J"
 """What a terminal takes for orders: another title, an empty screen."""
 
