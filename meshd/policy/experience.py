@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import accumulate
 from math import exp, inf, sqrt
+from operator import itemgetter
 from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct
@@ -117,7 +120,7 @@ class Tally(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
     def correction(self, now: float, usual: float = 0.0) -> float:
         """Return the share of its predicted cost by which a way looks dearer: 0 where that is not beyond doubt.
 
-        ``usual`` is by how much other ways cost more than predicted: what all have in common decides nothing.
+        ``usual`` is by how much other ways cost more than predicted: what they have in common decides nothing.
         """
         lessons = self.lessons_at(now)
         if lessons < _FEWEST:
@@ -168,15 +171,14 @@ class Experience:
         self._corrections.clear()
 
     def _read(self, now: float) -> dict[Way, float]:
-        lessons = {way: tally.lessons_at(now) for way, tally in self._tallies.items()}
-        weight = sum(lessons.values())
-        beyond = sum(tally.mean * lessons[way] for way, tally in self._tallies.items())
-        found = {}
-        for way, tally in self._tallies.items():
-            others = weight - lessons[way]
-            usual = (beyond - tally.mean * lessons[way]) / others if others >= _FEWEST else 0.0
-            if correction := tally.correction(now, usual):
-                found[way] = correction
+        taught = [(tally.mean, tally.lessons_at(now), tally) for tally in self._tallies.values()]
+        ranked, found = sorted(taught, key=itemgetter(0)), {}
+        for _, _, tally in taught:
+            if not tally.correction(now):
+                continue  # What others cost can only take from it, and finding that takes long.
+            others = [(mean, lessons) for mean, lessons, other in ranked if other is not tally]
+            if correction := tally.correction(now, _usual(others)):
+                found[tally.way] = correction
         return found
 
     def kept(self) -> Kept:
@@ -193,3 +195,15 @@ class Experience:
         self._read_s = -inf
         self._tallies = {tally.way: replace(tally, at_s=now) for tally in kept.tallies[-_MOST_WAYS:]}
         return True
+
+
+def _usual(ranked: Sequence[tuple[float, float]]) -> float:
+    """Return the median lesson of ways, of which mean and lessons are given, the cheapest first; 0 of too few lessons.
+
+    Of their mean a single way that is off by a factor makes so much that no other looks dear beside it.
+    """
+    half = sum(lessons for _, lessons in ranked) / 2.0
+    if 2.0 * half < _FEWEST:
+        return 0.0
+    so_far = accumulate(lessons for _, lessons in ranked)
+    return next(mean for (mean, _), lessons in zip(ranked, so_far, strict=True) if lessons >= half)

@@ -83,6 +83,23 @@ def test_what_all_ways_cost_beyond_their_predictions_corrects_none() -> None:
     assert made.corrections(5.0) == {}
 
 
+@pytest.mark.parametrize("share", [10.0, 1e5])
+def test_one_way_that_is_off_by_any_factor_hides_no_other_that_costs_more_than_usual(share: float) -> None:
+    made, off = experienced(), Way(node_id=node_id("shed"), tier=DeviceClass.PHONE, kind=Kind.STAGES)
+    for _ in range(40):
+        made.learn(off, share, 5.0)
+    assert made.corrections(5.0) == {KITCHEN: MOST, off: MOST}
+
+
+def test_of_two_ways_the_one_that_was_gone_most_is_held_against_the_other() -> None:
+    made = Experience("p")
+    for number in range(40):
+        made.learn(KITCHEN, 1.0, 5.0)
+        if number % 4 == 0:
+            made.learn(BAND, 0.0, 5.0)
+    assert made.corrections(5.0) == {KITCHEN: MOST}
+
+
 def test_corrections_that_have_faded_are_left_out() -> None:
     assert experienced().corrections(5.0 + 4 * 3_600.0) == {}
 
