@@ -32,9 +32,8 @@ demo: $(VENV)/.demo
 bench: $(VENV)/.bench
 	exec $(BIN)/meshd bench $(ARGS)
 
-# Without the planner, which takes hours: ARGS='--planner-seeds 2' has it.
 evaluate: $(VENV)/.convert
-	exec $(BIN)/python -m policies.evaluate --planner-seeds 0 $(ARGS)
+	exec $(BIN)/python -m policies.evaluate $(ARGS)
 
 test: $(VENV)/.dev
 	exec $(BIN)/python -m pytest $(ARGS)

@@ -49,7 +49,11 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,
     planner_seeds: Annotated[
         int, typer.Option(min=0, help="Worlds of each family that are planned; each takes as long as 250 played ones.")
-    ] = 2,
+    ] = 4,
+    planner_nodes: Annotated[
+        int,
+        typer.Option(min=2, help="Larger meshes are not planned, for that takes hours."),
+    ] = 8,
     planner_horizon_s: Annotated[float, typer.Option(min=1.0, help="How far the planner tries.")] = 60.0,
     single_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of requests that are held against the single node's way.")
@@ -74,6 +78,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
             seed=seed,
             contenders=contenders,
             foresight=Foresight(look_ahead_s=planner_horizon_s) if seed - first_seed < planner_seeds else None,
+            most_planned=planner_nodes,
             single_share=single_share,
             split=split,
             traces=traces,
@@ -83,7 +88,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
         for name in names
     ]
     workers = workers_of(processes, ray=ray, address=ray_address)
-    result = result_of(_played(worlds, workers), policy, _command())
+    result = result_of(_played(worlds, workers), policy, _command(), contenders[0].record)
     report.write_page(result, page)
     if picture is not None:
         report.write_picture(result, picture)

@@ -12,6 +12,7 @@ from meshd.core.policy import Policy
 from meshd.errors import PolicyUnusable
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
+from meshd.policy.record import Record
 from meshd.policy.served import SHIPPED, SHIPPED_PATH
 from policies.baselines import BASELINES
 from policies.baselines.tuned import learned, tuned
@@ -39,6 +40,15 @@ class Contender(Struct, frozen=True, kw_only=True):
             return BASELINES[self.name].policy(given, learned(self.name))
         network = _network(self.name)
         return Guard(network) if self.is_guarded else network
+
+    @property
+    def record(self) -> Record | None:
+        """Return what is known of a learned policy's network; none for a baseline, which has none.
+
+        Raises:
+            NoPolicy: as :meth:`policy`.
+        """
+        return None if self.name in BASELINES else _network(self.name).record
 
 
 @cache

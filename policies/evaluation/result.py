@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 from msgspec import Struct
 
+from meshd.policy.record import Record
 from policies.baselines import BASELINES, SINGLE
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.summary import Difference, Figures, Row, difference, figures, gap_closed
@@ -13,6 +15,8 @@ from policies.evaluation.worlds import PLANNER, RELAXATION
 
 Rows = Mapping[str, Mapping[str, Row]]
 """By policy, by family, by seed."""
+
+_N_DIGITS = 12
 
 
 class Scores(Struct, frozen=True, kw_only=True):
@@ -40,6 +44,26 @@ class Scores(Struct, frozen=True, kw_only=True):
         return [entry for entry in by_reward if entry[0] in whole] + part
 
 
+class Network(Struct, frozen=True, kw_only=True):
+    """The very network that was judged: many may bear one name."""
+
+    name: str
+    sha256: str
+    training: dict[str, str | int | float]
+    """How it came about: its seed, and how much it learned from."""
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Return what a network's record says of it."""
+        return cls(name=record.name, sha256=record.sha256, training=record.training)
+
+    @property
+    def told(self) -> str:
+        """Return what a person tells it by: the digits that ``meshd status`` shows as well."""
+        seed = self.training.get("seed", "nobody knows which")
+        return f"{self.name} {self.sha256[:_N_DIGITS]}, of the training with seed {seed}"
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """All figures of one evaluation."""
 
@@ -57,9 +81,13 @@ class Result(Struct, frozen=True, kw_only=True):
     gap_closed: float | None
     """Of the way from the best baseline to the planner, on the planner's worlds; none without the planner."""
     planned_worlds: int
+    unplanned_families: list[str] = []
+    """Without a world that was planned, be it for its number of nodes or because none was to be."""
+    network: Network | None = None
+    """None where what is evaluated is a rule."""
 
 
-def result_of(outcomes: Iterable[Outcome], policy: str, command: str) -> Result:
+def result_of(outcomes: Iterable[Outcome], policy: str, command: str, record: Record | None = None) -> Result:
     """Return the result of what was played."""
     rows = _rows(outcomes)
     names = sorted({family for by_family in rows.values() for family in by_family})
@@ -77,6 +105,8 @@ def result_of(outcomes: Iterable[Outcome], policy: str, command: str) -> Result:
         paired_by_family={family: _paired(rows, policy, others, [family]) for family in names},
         gap_closed=_gap(rows, policy, best, names),
         planned_worlds=sum(len(row) for row in rows.get(PLANNER, {}).values()),
+        unplanned_families=[family for family in names if family not in rows.get(PLANNER, {})],
+        network=None if record is None else Network.of(record),
     )
 
 

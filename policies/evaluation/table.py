@@ -62,9 +62,30 @@ def paired_table(result: Result) -> Table:
     for name, one in sorted(result.paired.items(), key=lambda entry: entry[1].difference):
         share = one.difference / abs(result.overall.policies[name].reward)
         table.add_row(name, f"{one.difference:+.4f}", span(one.low, one.high, "+.4f"), f"{share:+.1%}")
-    gap = "not planned" if result.gap_closed is None else f"{result.gap_closed:.0%} on {result.planned_worlds} worlds"
-    table.caption = f"best baseline: {result.best_baseline}\ngap to the planner closed: {gap}"
+    table.caption = "\n".join((*judged(result), f"best baseline: {result.best_baseline}", gap_told(result)))
     return table
+
+
+def judged(result: Result) -> list[str]:
+    """Return which network was judged; nothing of a rule."""
+    return [] if result.network is None else [f"{result.policy} is {result.network.told}"]
+
+
+def gap_told(result: Result) -> str:
+    """Return how much of the gap to the planner is closed, and what it leaves out."""
+    if not result.planned_worlds:
+        return "gap to the planner closed: not planned"
+    closed = "none to close" if result.gap_closed is None else f"{result.gap_closed:.0%}"
+    worlds = "1 world" if result.planned_worlds == 1 else f"{result.planned_worlds} worlds"
+    told = f"gap to the planner closed: {closed} on {worlds}"
+    return f"{told}; {left_out}" if (left_out := unplanned(result)) else told
+
+
+def unplanned(result: Result) -> str:
+    """Return which families the planner left out, and how it is asked for them; empty where none is."""
+    if not result.unplanned_families:
+        return ""
+    return f"not planned: {', '.join(result.unplanned_families)}, of more nodes than --planner-nodes"
 
 
 def cells(one: Figures) -> list[str]:

@@ -35,6 +35,8 @@ class World(Struct, frozen=True, kw_only=True):
     contenders: tuple[Contender, ...]
     foresight: Foresight | None = None
     """None: it is not planned."""
+    most_planned: int = 8
+    """Nodes of a mesh that is planned."""
     single_share: float = 0.0
     """Of requests that are also led by the single node's rule, each alone; in a large mesh of fewer.
 
@@ -58,7 +60,7 @@ def play_world(world: World) -> list[Outcome]:
     """Return what came of one world under each contender and both bounds."""
     scenario = world.draw()
     found = [_contended(world, one, scenario) for one in world.contenders]
-    if world.foresight is not None:
+    if world.foresight is not None and len(scenario.nodes) <= world.most_planned:
         found.append(outcome(PLANNER, scenario, foresee(scenario, LeastExpectedCost(), _of_size(world, scenario))))
     return [*found, _relaxed(scenario)]
 

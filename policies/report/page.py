@@ -11,7 +11,7 @@ from model_registry.convert.report.drawing import standalone
 from policies.baselines import BASELINES, DEFAULT
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Difference
-from policies.evaluation.table import HEADS, cells, span
+from policies.evaluation.table import HEADS, cells, judged, span, unplanned
 from policies.page import Card, Plot
 from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
 from policies.scenario import Split, family_names
@@ -40,6 +40,7 @@ def page(result: Result) -> str:
     return rendered(
         "policies.report",
         result=result,
+        judged=" ".join(judged(result)),
         cards=_cards(result),
         overall=_overall(result),
         heads=HEADS,
@@ -76,9 +77,7 @@ def _cards(result: Result) -> list[Card]:
         Card(
             title="of the gap to the planner closed",
             figure=gap,
-            text=f"on {result.planned_worlds} worlds that were planned with their future known"
-            if result.planned_worlds
-            else "the planner played no world",
+            text=_planned(result),
         ),
         Card(
             title="deadlines missed",
@@ -96,6 +95,13 @@ def _cards(result: Result) -> list[Card]:
             text=f"{_percent(result.overall.policies[DEFAULT].worse_than_single)} under {DEFAULT}",
         ),
     ]
+
+
+def _planned(result: Result) -> str:
+    if not result.planned_worlds:
+        return "the planner played no world"
+    told = f"{result.planned_worlds} planned with their future known, of {result.overall.n_worlds} worlds"
+    return f"{told}; {left_out}" if (left_out := unplanned(result)) else told
 
 
 def _beyond_chance(gain: Difference) -> str:

@@ -9,16 +9,18 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from meshd.core.request import Priority
 from policies.baselines import BASELINES, DEFAULT, SINGLE
+from policies.bounds import Foresight
 from policies.errors import NoPolicy
 from policies.evaluate import app
 from policies.evaluation.contender import Contender
 from policies.evaluation.play import play
 from policies.evaluation.result import Result, result_of
-from policies.evaluation.table import LEGEND, tables
+from policies.evaluation.table import LEGEND, gap_told, tables
 from policies.evaluation.worlds import World, play_world
 from policies.scenario import draw
 from policies.tuning import best_of
@@ -93,6 +95,17 @@ def test_the_last_table_of_scores_says_what_its_heads_mean_and_a_single_family_i
     assert [table.title for table in two[:-1]] == ["garden", "home", "all families"]
     assert one[0].caption == two[2].caption == LEGEND
     assert two[0].caption is None
+
+
+def test_a_mesh_of_more_nodes_than_the_planner_may_have_is_not_planned_and_is_told_to_be_none() -> None:
+    contenders = tuple(Contender(name=name) for name in (DEFAULT, SINGLE))
+    home = World(family="home", seed=0, contenders=contenders, foresight=Foresight(look_ahead_s=0.1, breadth=1))
+    outcomes = [*play_world(home), *play_world(replace(home, family="garden", most_planned=2))]
+    result = result_of(outcomes, DEFAULT, "")
+    assert (result.planned_worlds, result.unplanned_families) == (1, ["garden"])
+    told = gap_told(result)
+    assert told.endswith(" on 1 world; not planned: garden, of more nodes than --planner-nodes")
+    assert gap_told(replace(result, planned_worlds=0)) == "gap to the planner closed: not planned"
 
 
 def test_what_is_told_of_the_foreground_leaves_out_what_was_asked_in_the_background() -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from hashlib import sha256
+
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from meshd.policy.served import SHIPPED_PATH
+from policies.evaluation.contender import Contender
 from policies.evaluation.counterfactual import Pair
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
 from policies.evaluation.summary import Difference, difference, figures, gap_closed
-from policies.evaluation.table import cells, paired_table
+from policies.evaluation.table import cells, judged, paired_table
 
 
 def outcome(policy: str, seed: int, cost: float, family: str = "home") -> Outcome:
@@ -54,7 +58,7 @@ def test_what_is_not_certain_is_not_told_as_if_it_were() -> None:
 def test_the_slowest_in_the_foreground_are_told_apart_from_those_that_may_wait() -> None:
     played = replace(outcome("a", 0, 10.0), seconds=(0.1, 0.1, 9.0), foreground_seconds=(0.1, 0.1))
     one = figures([{0: played}], None)
-    assert (one.p99_ms, one.p99_foreground_ms) == (pytest.approx(8822.0), pytest.approx(100.0))
+    assert (one.p99_ms, one.p99_foreground_ms) == pytest.approx((8822.0, 100.0))
     assert cells(one)[4:6] == ["8822", "100"]
     nobody = figures([{0: replace(played, foreground_seconds=())}], None)
     assert (nobody.p99_foreground_ms, cells(nobody)[5]) == (None, "")
@@ -114,3 +118,14 @@ def test_the_best_baseline_is_never_the_policy_itself_nor_a_bound() -> None:
     assert (result.best_baseline, set(result.paired)) == ("provident", {"provident", "random"})
     assert result.paired["provident"].difference == pytest.approx(0.4)
     assert result.gap_closed == pytest.approx(4.0 / 3.0)
+
+
+def test_which_network_was_judged_is_told_by_digits_and_seed_and_of_a_rule_nothing() -> None:
+    played, record = [outcome("mine", 0, 9.0), outcome("provident", 0, 10.0)], Contender(name="shipped").record
+    assert record is not None
+    result = result_of(played, "mine", "", record)
+    assert result.network is not None
+    assert result.network.sha256 == sha256(SHIPPED_PATH.read_bytes()).hexdigest()
+    said = f"mine is {record.name} {record.sha256[:12]}, of the training with seed {record.training['seed']}"
+    assert judged(result) == [said]
+    assert judged(result_of(played, "mine", "", Contender(name="provident").record)) == []
