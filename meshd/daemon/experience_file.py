@@ -15,12 +15,10 @@ from meshd.documents import Done
 from meshd.errors import NotForgotten
 from meshd.net.files import write_atomically
 from meshd.policy.experience import Experience, Kept
+from model_registry.small_file import read_json
 
 _SAVE_EVERY_S = 300.0
 """Seldom enough for a memory card; what a crash loses is learned again."""
-
-_MOST_BYTES = 1_000_000
-"""Ten times what is ever written: of whatever is larger the rest is not read, and so it is no such file."""
 
 
 class ExperienceFile:
@@ -42,11 +40,10 @@ class ExperienceFile:
     def read(self) -> None:
         """Take back what was kept; what is no such file, or another policy's, is told in the log and left."""
         try:
-            with self._path.open("rb") as file:
-                kept = msgspec.json.decode(file.read(_MOST_BYTES), type=Kept)
+            kept = read_json(self._path, Kept)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             self._refuse(str(error))
             return
         self._is_there = self._experience.remember(kept, monotonic())

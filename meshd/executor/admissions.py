@@ -20,6 +20,7 @@ from model_registry.admission.golden import WAY_OF_DRAWING
 from model_registry.errors import Limit, ModelUnreadable, Refused
 from model_registry.manifest import Manifest
 from model_registry.runtime.session import runtime_version
+from model_registry.small_file import read_json
 from model_registry.tier import Tier, Variant
 
 _MOST_KEPT = 256
@@ -134,8 +135,8 @@ class Admissions:
 
     def _read(self) -> dict[str, _Passed | _Failed]:
         try:
-            found = msgspec.json.decode(self._path.read_bytes(), type=_File)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            found = read_json(self._path, _File)
+        except (OSError, ValueError):
             return {}
         return found.verdicts if found.machine == self._machine else {}
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from meshd.core.ids import ArtifactHash
 from meshd.executor.profile import Profile
+from model_registry.small_file import read_json
 
 
 class _File(Struct, frozen=True, kw_only=True):
@@ -59,8 +60,8 @@ class ProfileCache:
 
     def _read(self) -> dict[ArtifactHash, Profile]:
         try:
-            found = msgspec.json.decode(self._path.read_bytes(), type=_File)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            found = read_json(self._path, _File)
+        except (OSError, ValueError):
             return {}
         return found.profiles if found.machine == self._machine else {}
 

@@ -21,6 +21,7 @@ from meshd.net.files import write_atomically
 from meshd.net.session import Session
 from meshd.net.session_limits import SessionLimits
 from meshd.wire.messages import Hello
+from model_registry import small_file
 
 SOCKET_MODE = 0o660
 """The owner's and the group's programs may ask for inferences; nobody else on the device."""
@@ -108,11 +109,19 @@ class ClientEndpoint:
 
 
 def load_or_create_token(path: Path) -> str:
-    """Return the token that a TCP client must show, made on first use; only this user can read it."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
-    return path.read_text().strip()
+    """Return the token that a TCP client must show, made on first use; only this user can read it.
+
+    Raises:
+        ConfigInvalid: the file cannot be read, or not be made.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
+        return small_file.read(path).decode().strip()
+    except (OSError, ValueError) as error:
+        hint = "Look at client.token_file; without the file a new token is made."
+        raise ConfigInvalid(f"the token in {path} cannot be used: {error}.", hint=hint) from error
 
 
 def unix_listener(path: Path) -> socket.socket:

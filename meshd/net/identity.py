@@ -20,6 +20,7 @@ from meshd import log
 from meshd.core.ids import NodeId
 from meshd.errors import IdentityInUse, SetupError
 from meshd.net.files import write_atomically
+from model_registry import small_file
 
 SECRET_FILE = "identity.pem"  # noqa: S105 - a name, not a password
 """Certificate and private key in one file, so that one rename makes both appear or neither."""
@@ -123,9 +124,9 @@ def _checked_certificate(secret: Path) -> str:
     try:
         if secret.stat().st_mode & 0o077:
             raise SetupError(f"{secret} holds a private key and others may read it.", hint=f"Run: chmod 600 {secret}")
+        text = small_file.read(secret).decode()
         # Loading it into a context is what checks that key and certificate belong together.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(secret)
-        text = secret.read_text()
         end = ssl.PEM_FOOTER + "\n"
         return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(text[: text.index(end) + len(end)]))
     except (OSError, ValueError) as error:
@@ -162,7 +163,7 @@ def _endings_held_back() -> Iterator[None]:
 def _next_incarnation(path: Path, now_s: float) -> int:
     """Return the time in ms, or one more than last time where the clock has gone back since."""
     try:
-        previous = int(path.read_text())
+        previous = int(small_file.read(path))
     except (FileNotFoundError, ValueError):  # Damaged: the time alone is nearly always larger, too.
         previous = 0
     incarnation = max(previous + 1, int(now_s * 1000))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from meshd.core.ids import NodeId
 from meshd.core.node import DeviceClass
 from meshd.errors import ConfigInvalid
 from meshd.net.files import write_atomically
+from model_registry.small_file import read_toml
 
 _FINGERPRINT = "[0-9a-f]{64}"
 
@@ -101,16 +101,16 @@ class TrustStore:
     def _look(self) -> tuple[int, int, int] | None:
         try:
             found = self._path.stat()
-        except FileNotFoundError:
+        except OSError:  # What else than that it is not there is told by whoever reads it.
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _read(self) -> dict[NodeId, Pin]:
         try:
-            content = msgspec.convert(tomllib.loads(self._path.read_text()), _TrustFile)
+            content = read_toml(self._path, _TrustFile)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, msgspec.ValidationError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigInvalid(
                 f"the trusted nodes in {self._path} cannot be read: {error}.",
                 hint="Mend the file, or remove it and pair again.",

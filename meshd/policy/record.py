@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from stat import S_ISFIFO
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -14,6 +13,8 @@ from msgspec import Meta, Struct
 
 from meshd.errors import PolicyUnusable
 from meshd.policy.layout import CANDIDATE, CONTEXT, Feature, layout_hash
+from model_registry import small_file
+from model_registry.small_file import read_toml
 
 _MOST_BYTES = 4_000_000
 """Twenty times what a policy may have: whatever is larger is something else."""
@@ -91,7 +92,7 @@ def read(path: Path) -> tuple[Record, bytes]:
         PolicyUnusable: a file is missing or says something else.
     """
     record = _record(path.with_suffix(".toml"))
-    network = _content(path)
+    network = _network(path)
     if record.layout != layout_hash():
         raise PolicyUnusable(f"{path} was trained on other features than this meshd computes.", hint=EXPORT_AGAIN)
     if sha256(network).hexdigest() != record.sha256:
@@ -104,23 +105,23 @@ def read(path: Path) -> tuple[Record, bytes]:
 
 
 def _record(path: Path) -> Record:
-    content = _content(path)
     try:
-        return msgspec.toml.decode(content, type=Record)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # Of numbers of thousands of digits, and depth.
+        return read_toml(path, Record)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ValueError as error:
         raise PolicyUnusable(f"{path} is no record of a policy: {error}.", hint=EXPORT_AGAIN) from error
 
 
-def _content(path: Path) -> bytes:
+def _network(path: Path) -> bytes:
     try:
-        status = path.stat()
-        if S_ISFIFO(status.st_mode):  # Nobody may ever write to it, and the start would wait.
-            raise PolicyUnusable(f"{path} is a pipe and no file.", hint=_LOOK_AT_IT)
-        if status.st_size > _MOST_BYTES:
-            raise PolicyUnusable(f"{path} is too large to be of a policy.", hint=EXPORT_AGAIN)
-        return path.read_bytes()
+        return small_file.read(path, most_bytes=_MOST_BYTES)
     except OSError as error:
-        raise PolicyUnusable(f"{path} cannot be read: {error.strerror}.", hint=_LOOK_AT_IT) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> PolicyUnusable:
+    return PolicyUnusable(f"{path} cannot be read: {error.strerror}.", hint=_LOOK_AT_IT)
 
 
 def _ranges(table: Sequence[Feature], low: Sequence[float], high: Sequence[float]) -> Ranges:

@@ -1,7 +1,6 @@
 """Whose models this node accepts: publishers' keys, some from the configuration, the rest in a file."""
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from msgspec import Meta, Struct
 
 from model_registry.errors import KeyUnusable, NotAccepted, PublishersUnreadable
 from model_registry.manifest import Manifest, PublisherKey
+from model_registry.small_file import read_toml
 from model_registry.store.disk import appearing
 from model_registry.trust.signature_check import check
 from model_registry.trust.weak_key import is_weak
@@ -126,10 +126,10 @@ class Publishers:
 
     def _filed(self) -> dict[str, Publisher]:
         try:
-            content = msgspec.convert(tomllib.loads(self._path.read_text(encoding="utf-8")), _PublishersFile)
+            content = read_toml(self._path, _PublishersFile)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, msgspec.ValidationError) as error:
+        except (OSError, ValueError) as error:
             problem = f"The trusted publishers in {self._path} cannot be read: {error}."
             raise PublishersUnreadable(problem, hint="Mend the file, or remove it and trust them again.") from error
         return {publisher.key: publisher for publisher in content.publisher}

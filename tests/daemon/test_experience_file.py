@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from os import mkfifo
 from pathlib import Path
 from threading import Event
 
@@ -77,6 +78,14 @@ def test_what_is_no_such_file_is_told_and_begins_afresh(
     assert experience.kept().tallies == ()
     told = capfd.readouterr()
     assert "experience.refused" in told.out + told.err
+
+
+def test_a_pipe_in_its_place_keeps_no_start_waiting(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "experience.json"
+    mkfifo(path)
+    _, experience = opened(path)
+    assert experience.kept().tallies == ()
+    assert "It is a pipe or a device, and no file" in "".join(capfd.readouterr())
 
 
 def test_what_absurd_requests_have_taught_is_read_back(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from meshd.core.ids import ArtifactHash
 from meshd.executor.profile import FEWEST_RUNS, MOST_RUNS, Profile, measure, measure_row
 from meshd.executor.profile_cache import ProfileCache
@@ -40,6 +42,7 @@ def test_profiles_of_another_machine_are_forgotten(tmp_path: Path) -> None:
     assert ProfileCache(tmp_path / "profiles.json", machine="a hub").get(A) is None
 
 
-def test_an_unreadable_cache_counts_as_empty(tmp_path: Path) -> None:
-    (tmp_path / "profiles.json").write_bytes(b"\xff not json")
+@pytest.mark.parametrize("content", [b"\xff not json", b'{"other": ' + b"[" * 2_000])
+def test_an_unreadable_cache_counts_as_empty(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "profiles.json").write_bytes(content)
     assert ProfileCache(tmp_path / "profiles.json").get(A) is None

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -168,6 +168,13 @@ def test_the_token_is_made_once_and_only_the_user_can_read_it(tmp_path: Path) ->
     assert load_or_create_token(path) == load_or_create_token(path)
     assert len(load_or_create_token(path)) >= 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("what", [lambda path: path.write_bytes(b"\xff"), os.mkfifo, Path.mkdir])
+def test_what_is_no_token_ends_the_start_with_a_reason(tmp_path: Path, what: Callable[[Path], object]) -> None:
+    what(tmp_path / "client.token")
+    with pytest.raises(ConfigInvalid, match=r"the token in .* cannot be used: .*client\.token_file"):
+        load_or_create_token(tmp_path / "client.token")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.2", "::", "example.org"])

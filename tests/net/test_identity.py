@@ -72,6 +72,15 @@ def test_damaged_key_files_say_what_to_do(tmp_path: Path, content: bytes) -> Non
         Identity.load_or_create(tmp_path)
 
 
+@pytest.mark.parametrize("name", [SECRET_FILE, INCARNATION_FILE])
+def test_a_pipe_in_the_place_of_a_file_ends_the_start_with_a_reason(tmp_path: Path, name: str) -> None:
+    Identity.load_or_create(tmp_path).release()
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name, 0o600)
+    with pytest.raises(SetupError, match="It is a pipe or a device, and no file"):
+        Identity.load_or_create(tmp_path)
+
+
 def test_a_key_that_does_not_belong_to_the_certificate_is_noticed(tmp_path: Path) -> None:
     for name in ("one", "two"):
         Identity.load_or_create(tmp_path / name).release()

@@ -1,5 +1,6 @@
 """Pins: kept in a file that is read again when it changes, and never lost to a damaged one."""
 
+from os import mkfifo
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,14 @@ def test_only_a_fingerprint_can_be_pinned(tmp_path: Path, fingerprint: str) -> N
 
 @pytest.mark.parametrize(
     "content",
-    ["[[peer]\n", '[[peer]]\nfingerprint = "abc"\n', f'[[peer]]\nfingerprint = "{HUB}"\nclas = "hub"\n', "peers = 1\n"],
-    ids=["no TOML", "no fingerprint", "typo in a key", "another table"],
+    [
+        "[[peer]\n",
+        '[[peer]]\nfingerprint = "abc"\n',
+        f'[[peer]]\nfingerprint = "{HUB}"\nclas = "hub"\n',
+        "peers = 1\n",
+        "peer = " + "[" * 2_000,
+    ],
+    ids=["no TOML", "no fingerprint", "typo in a key", "another table", "brackets in brackets"],
 )
 def test_a_file_that_cannot_be_understood_stops_the_start_and_changes_nothing_later(
     tmp_path: Path, content: str
@@ -59,3 +66,19 @@ def test_a_file_that_cannot_be_understood_stops_the_start_and_changes_nothing_la
     assert (running.refresh(), running.trusts(HUB)) == (False, True)
     with pytest.raises(ConfigInvalid, match="Mend the file"):
         TrustStore(tmp_path / "trust.toml")
+
+
+def test_what_is_no_file_in_its_place_stops_the_start_and_keeps_no_running_node_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "trust.toml"
+    running = TrustStore(path)
+    running.pin(HUB)
+    path.unlink()
+    mkfifo(path)
+    assert (running.refresh(), running.trusts(HUB)) == (False, True)
+    with pytest.raises(ConfigInvalid, match="It is a pipe or a device, and no file"):
+        TrustStore(path)
+    path.unlink()
+    path.symlink_to(path)
+    assert (running.refresh(), running.trusts(HUB)) == (False, True)
+    with pytest.raises(ConfigInvalid, match="Mend the file"):
+        TrustStore(path)

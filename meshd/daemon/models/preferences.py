@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from meshd import log
 from meshd.core.ids import ModelName
 from meshd.net.files import write_atomically
+from model_registry.small_file import read_json
 
 
 class _File(Struct, frozen=True, kw_only=True):
@@ -56,10 +57,10 @@ class Preferences:
 
     def _read(self) -> _File:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_File)
+            return read_json(self._path, _File)
         except FileNotFoundError:
             return _File()
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             log.get_logger().warning(log.PREFERENCES_REFUSED, path=str(self._path), reason=str(error))
             return _File()
 

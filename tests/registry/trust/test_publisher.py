@@ -86,6 +86,7 @@ def test_a_key_under_which_anybody_can_sign_is_not_trusted(publishers: Publisher
         b"\xff\xfe",
         b'[[publisher]]\nkey = "12"\n',
         b'[[publisher]]\nname = "clinic"\n',
+        b"publisher = " + b"[" * 2_000,
         b'[[publishers]]\nkey = "' + CLINIC.encode() + b'"\n',
     ],
 )
