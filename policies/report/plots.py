@@ -66,17 +66,17 @@ def misses_svg(scores: Scores, ours: str, unique: str) -> str:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(visible=True, color=LINE, linewidth=0.5)
         axes.margins(x=0.1, y=0.15)
-        axes.set_xlim(right=axes.get_xlim()[1] + 0.6 * (axes.get_xlim()[1] - axes.get_xlim()[0]))
+        left, right = axes.get_xlim()
+        axes.set_xlim(right=right + _ROOM * (right - left))
         for name, height in _spread({name: one.deadline_miss for name, one in played.items()}, axes):
             axes.annotate(
                 name,
                 (_joules(played[name]), played[name].deadline_miss),
-                xytext=(axes.get_xlim()[1], height),
+                xytext=(right + 0.05 * (right - left), height),
                 textcoords="data",
-                ha="right",
                 va="center",
                 fontsize=8,
-                arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.5},
+                arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.5, "relpos": (0.0, 0.5)},
             )
         axes.set_xlabel("joules of all nodes for a world's requests")
         axes.set_ylabel("deadlines missed")
@@ -132,6 +132,8 @@ def _spread(heights: Mapping[str, float], axes: Axes) -> list[tuple[str, float]]
 
 _LABELS = 15
 """Lines of text that the drawing has room for."""
+_ROOM = 0.7
+"""For labels beside the points, as a share of their width."""
 
 _MARKS: Mapping[str, Mapping[str, Any]] = {
     "policy": {"marker": "o", "color": ACCENT, "linestyle": ""},

@@ -78,12 +78,14 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     page: Annotated[
         Path | None, typer.Option(help="Where a page with pictures goes; none is written otherwise.")
     ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Where its first picture goes, as .svg.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Play every arm on every world, and print what comes of it."""
     chosen, names = STUDIES[name], families_asked(families)
-    pages = None if page is None else page_module("policies.study")
+    pages = None if page is None and picture is None else page_module("policies.study")
     check_writable(page, ".html")
+    check_writable(picture, ".svg")
     Contender(name=policy).policy(names[0])  # What cannot be run is told before anything is played.
     arms = tuple(chosen.arms(policy))
     trials = [
@@ -96,9 +98,11 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     ]
     runs = _played(trials, workers_of(processes, ray=ray, address=ray_address))
     result = chosen.told(runs, policy, shlex.join(["python", "-m", "policies.study", *sys.argv[1:]]))
-    if pages is not None:
+    if page is not None and pages is not None:
         pages.write_page(result, page)
         told.print(f"page: {page}")
+    if picture is not None and pages is not None:
+        pages.write_picture(result, picture)
     print_result(result, (sheet.table() for sheet in result.sheets()), as_json=as_json, width=_PAPER_WIDTH)
 
 

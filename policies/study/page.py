@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from model_registry.convert.rendering import rendered
+from model_registry.convert.report.drawing import standalone
 from policies.study.ablations import Ablations
 from policies.study.energy import Energy
 from policies.study.freshness import Freshness
@@ -14,6 +15,11 @@ from policies.study.plots import plots
 def write_page(study: Energy | Freshness | Ablations, path: Path) -> None:
     """Write a study as one HTML file."""
     path.write_text(page(study), encoding="utf-8")
+
+
+def write_picture(study: Energy | Freshness | Ablations, path: Path) -> None:
+    """Write the first drawing of a study as one SVG file."""
+    path.write_text(standalone(plots(study)[0].svg), encoding="utf-8")
 
 
 def page(study: Energy | Freshness | Ablations) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +23,12 @@ _STYLE = {"font.size": 9, "ytick.labelcolor": INK}
 _COLOURS = (ACCENT, INK, QUIET)
 """Of the policy and of the rules beside it."""
 _MARKS = ("o", "s", "^")
+_BESIDE: tuple[Mapping[str, Any], ...] = (
+    {"xytext": (3, 3)},
+    {"xytext": (3, -3), "va": "top"},
+    {"xytext": (-3, 3), "ha": "right"},
+)
+"""Where the labels of each are, so that two may lie on one another and be read."""
 _MOST_TICKS = 4
 _LEAST_SPAN = 0.02
 _OFTEN = 0.1
@@ -57,8 +64,8 @@ def _curves_svg(scores: Scores, unique: str) -> str:
     """Return a drawing of misses against joules, one curve for each policy."""
 
     def draw(axes: Axes) -> None:
-        for colour, mark, (name, points) in zip(_COLOURS, _MARKS, scores.curves.items(), strict=False):
-            _draw_curve(axes, name, points, colour, mark)
+        for place, (name, points) in enumerate(scores.curves.items()):
+            _draw_curve(axes, name, points, place)
         axes.margins(x=0.1, y=0.12)
         _spread_out(axes)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -79,13 +86,14 @@ def _spread_out(axes: Axes) -> None:
     axes.set_ylim(low - missing, high + missing)
 
 
-def _draw_curve(axes: Axes, name: str, points: list[Point], colour: str, mark: str) -> None:
+def _draw_curve(axes: Axes, name: str, points: list[Point], place: int) -> None:
+    colour, mark, beside = _COLOURS[place], _MARKS[place], _BESIDE[place]
     across, up = [point.joules.value for point in points], [point.misses.value for point in points]
     axes.plot(across, up, "-", marker=mark, color=colour, linewidth=1, markersize=4, label=name)
     for x, y, point in zip(across, up, points, strict=True):
         if point.fallbacks.get(Why.UNLIKE, 0.0) > _OFTEN:
             axes.plot(x, y, mark, color="white", markeredgecolor=colour, markersize=4)
-        axes.annotate(f"{point.weight:g}", (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7, color=colour)
+        axes.annotate(f"{point.weight:g}", (x, y), textcoords="offset points", fontsize=7, color=colour, **beside)
 
 
 def _freshness_plots(study: Freshness) -> list[Plot]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -108,10 +109,12 @@ def test_a_page_needs_nothing_else(study: object) -> None:
 
 @needs_train
 def test_the_command_plays_a_study_and_writes_its_page(tmp_path: Path) -> None:
-    page = tmp_path / "study.html"
+    page, picture = tmp_path / "study.html", tmp_path / "study.svg"
     asked = ["freshness", "--policy", "heft", "--families", "garden", "--seeds", "1", "--processes", "1"]
-    printed = CliRunner().invoke(app, [*asked, "--page", str(page), "--json"], catch_exceptions=False)
+    written = ["--page", str(page), "--picture", str(picture)]
+    printed = CliRunner().invoke(app, [*asked, *written, "--json"], catch_exceptions=False)
     assert printed.exit_code == 0
     study = msgspec.json.decode(printed.stdout, type=Freshness)
     assert list(study.families["garden"]) == ["heft", "least-expected-cost", "provident"]
     assert page.read_text(encoding="utf-8").count("<svg") == 1
+    assert ET.parse(picture).getroot().tag.endswith("svg")
