@@ -97,9 +97,11 @@ class LearnedPolicy:
             raise PolicyUnusable(message, hint=EXPORT_AGAIN)
 
     def _trial_s(self) -> float:
-        """Return how long the network takes for a decision of zeros."""
+        """Return how long the network takes for a decision of zeros, of which sound weights make numbers."""
         begun_s = perf_counter()
-        self._logits(np.zeros((_ROWS, N_CANDIDATE), np.float32), np.zeros(N_CONTEXT, np.float32))
+        logits = self._logits(np.zeros((_ROWS, N_CANDIDATE), np.float32), np.zeros(N_CONTEXT, np.float32))
+        if not np.isfinite(logits).all():
+            raise PolicyFailed(f"policy {self.name} gives no numbers, even for zeros: {logits.tolist()}.")
         return perf_counter() - begun_s
 
 

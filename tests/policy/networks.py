@@ -26,6 +26,10 @@ def liking(**weights: float) -> NDArray[np.float32]:
     return vector
 
 
+OVERFLOWING = np.full(N_CANDIDATE, 3e38, np.float32)
+"""Weights that give zeros a logit, and no row of a real decision."""
+
+
 def linear(weights: NDArray[np.float32], *, n_context: int = N_CONTEXT) -> bytes:
     """A network whose logit of a row is its features times some weights, and the same of the context for all."""
     inputs = _inputs(n_candidate=len(weights), n_context=n_context)

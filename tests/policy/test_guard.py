@@ -19,7 +19,7 @@ from tests.policy.conftest import Ask, Asked
 
 pytest.importorskip("onnx", reason="needs the convert extra")
 
-from tests.policy.networks import WIDE, liking, linear, saved
+from tests.policy.networks import OVERFLOWING, WIDE, liking, linear, saved
 
 DEAR = liking(cost_joules=1.0, is_wait=-50.0)
 """Takes whatever is predicted to cost most."""
@@ -110,7 +110,7 @@ def test_a_little_outside_is_tolerated(tmp_path: Path, ask: Ask) -> None:
 
 
 def test_a_network_that_says_nothing_is_passed_over(tmp_path: Path, ask: Ask) -> None:
-    made, asked = guard(tmp_path, linear(liking(is_allowed=float("nan")))), ask()
+    made, asked = guard(tmp_path, linear(OVERFLOWING)), ask()
     assert made.choose(*asked) == LeastExpectedCost().choose(asked[0])
     assert made.fallback is not None
     assert made.fallback.why is Why.FAILED

@@ -23,7 +23,7 @@ from tests.policy.conftest import Ask
 
 pytest.importorskip("onnx", reason="needs the convert extra")
 
-from tests.policy.networks import constant, liking, linear, mlp, saved
+from tests.policy.networks import OVERFLOWING, constant, liking, linear, mlp, saved
 
 FAR = {"priority": Priority.BACKGROUND, "deadline_s": 30.0}
 
@@ -65,8 +65,8 @@ def test_a_network_sees_all_rows_and_the_context_of_one_decision(tmp_path: Path,
 
 
 def test_a_network_that_gives_no_number_says_so(tmp_path: Path, ask: Ask) -> None:
-    made = policy(tmp_path, linear(liking(is_allowed=float("nan"))))
-    with pytest.raises(PolicyFailed, match="policy tiny gave a logit of nan"):
+    made = policy(tmp_path, linear(OVERFLOWING))
+    with pytest.raises(PolicyFailed, match="policy tiny gave a logit of inf"):
         made.choose(*ask())
 
 
@@ -162,8 +162,9 @@ def test_a_missing_corrupt_or_incompatible_file_is_a_typed_error_that_says_what_
         (constant(np.zeros((), np.float32)), r"policy tiny gives float32\[\] for 3 rows"),
         (constant(np.zeros((1, 3, 1), np.float32)), r"float32\[1, 3, 1\] for 3 rows"),
         (constant(np.zeros((1, 2), np.float32)), r"float32\[1, 2\] for 3 rows"),
+        (linear(liking(is_allowed=float("nan"))), r"policy tiny gives no numbers, even for zeros: \[nan, nan, nan\]"),
     ],
-    ids=["no graph", "other rows", "another context", "no axes", "an axis too many", "a row too few"],
+    ids=["no graph", "other rows", "another context", "no axes", "an axis too many", "a row too few", "no numbers"],
 )
 def test_a_network_of_another_form_is_refused_when_it_is_loaded(tmp_path: Path, network: bytes, message: str) -> None:
     with pytest.raises(PolicyUnusable, match=message) as raised:
