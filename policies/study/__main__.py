@@ -1,8 +1,8 @@
 """Find out what parts are worth: ``python -m policies.study energy --policy shipped``.
 
 ``energy`` trades joules for misses, ``freshness`` tells what it is worth that replies carry what a node knows of
-itself, and ``ablations`` changes one part of a learned policy at a time. All arms of a study play the same worlds with
-the same luck; nothing is trained.
+itself, ``ablations`` changes one part of a learned policy at a time, and ``learning`` plays all networks of a training,
+whose folder ``--policy`` then names. All arms of a study play the same worlds with the same luck; nothing is trained.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.progress import track
 
 from policies.command import check_writable, print_result, run_command
-from policies.evaluation.contender import Contender
 from policies.evaluation.worlds import World
 from policies.page import page_module
 from policies.scenario import Split, families_asked
-from policies.study import ablations, energy, freshness
+from policies.study import ablations, energy, freshness, learning
 from policies.study.ablations import Ablations
 from policies.study.arm import Arm
 from policies.study.energy import Energy
 from policies.study.freshness import Freshness
+from policies.study.learning import Learning
 from policies.study.runs import Runs
 from policies.study.trial import Trial, play_trial
 from policies.workers import OnRay, RayAddress, Workers, workers_of
@@ -43,19 +43,21 @@ class Name(StrEnum):
     ENERGY = "energy"
     FRESHNESS = "freshness"
     ABLATIONS = "ablations"
+    LEARNING = "learning"
 
 
 class Study(Struct, frozen=True):
     """What is played, and what is told of it."""
 
     arms: Callable[[str], list[Arm]]
-    told: Callable[[Runs, str, str], Energy | Freshness | Ablations]
+    told: Callable[[Runs, str, str], Energy | Freshness | Ablations | Learning]
 
 
 STUDIES: Mapping[Name, Study] = {
     Name.ENERGY: Study(energy.arms, Energy.of),
     Name.FRESHNESS: Study(freshness.arms, Freshness.of),
     Name.ABLATIONS: Study(ablations.arms, Ablations.of),
+    Name.LEARNING: Study(learning.arms, Learning.of),
 }
 
 app = typer.Typer(add_completion=False, help="Find out what parts are worth, on the same worlds.")
@@ -65,7 +67,9 @@ told = Console(stderr=True, soft_wrap=True, highlight=False)
 @app.command()
 def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     name: Annotated[Name, typer.Argument(help="Which study.")],
-    policy: Annotated[str, typer.Option(help="shipped, the path of a policy, or a baseline's name.")] = "shipped",
+    policy: Annotated[
+        str, typer.Option(help="shipped, a path, or a baseline's name; of learning a training's folder.")
+    ] = "shipped",
     families: Annotated[str, typer.Option(help="test, validation, train, or names with commas between.")] = "test",
     seeds: Annotated[int, typer.Option(min=1, help="Worlds of each family.")] = 10,
     first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
@@ -86,8 +90,9 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     pages = None if page is None and picture is None else page_module("policies.study")
     check_writable(page, ".html")
     check_writable(picture, ".svg")
-    Contender(name=policy).policy(names[0])  # What cannot be run is told before anything is played.
     arms = tuple(chosen.arms(policy))
+    for arm in arms:  # What cannot be run is told before anything is played.
+        arm.contender.policy(names[0])
     trials = [
         Trial(
             world=World(family=family, seed=seed, contenders=(), split=split, traces=traces, arrivals=arrivals),

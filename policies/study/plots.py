@@ -15,6 +15,7 @@ from policies.page import Plot
 from policies.study.ablations import HIDDEN, WHOLE, Ablations
 from policies.study.energy import Energy, Point, Scores
 from policies.study.freshness import Freshness
+from policies.study.learning import REINFORCED, Learning
 from policies.study.runs import Estimate
 
 _WIDTH_IN, _ROW_IN, _FRAME_IN = 4.2, 0.24, 0.7
@@ -31,11 +32,13 @@ _BESIDE: tuple[Mapping[str, Any], ...] = (
 """Where the labels of each are, so that two may lie on one another and be read."""
 _MOST_TICKS = 4
 _LEAST_SPAN = 0.02
+_ASIDE = 0.04
+"""By which what has as many labels as another is drawn beside it, as a share of them."""
 _OFTEN = 0.1
 """Of decisions: a point at which the guard stands in that often is no longer the policy's."""
 
 
-def plots(study: Energy | Freshness | Ablations) -> list[Plot]:
+def plots(study: Energy | Freshness | Ablations | Learning) -> list[Plot]:
     """Return the drawings of a study."""
     match study:
         case Energy():
@@ -44,6 +47,8 @@ def plots(study: Energy | Freshness | Ablations) -> list[Plot]:
             return _freshness_plots(study)
         case Ablations():
             return _ablations_plots(study)
+        case Learning():
+            return _learning_plots(study)
 
 
 def _energy_plots(study: Energy) -> list[Plot]:
@@ -118,6 +123,36 @@ def _ablations_plots(study: Ablations) -> list[Plot]:
             caption="Features that are hidden, those that are missed most first.",
         ),
     ]
+
+
+def _learning_plots(study: Learning) -> list[Plot]:
+    caption = "What each network saves of a request's cost under the rule, with intervals of 95 %, by the labels it has"
+    reinforced = " learned from; hollow: what reinforcement made of the last."
+    return [Plot(svg=_learning_svg(study, "learning"), caption=f"{caption}{reinforced}")]
+
+
+def _learning_svg(study: Learning, unique: str) -> str:
+    rounds = {name: step for name, step in study.steps.items() if name != REINFORCED}
+
+    def draw(axes: Axes) -> None:
+        axes.axhline(0.0, color=QUIET, linewidth=0.8)
+        across = [0, *(step.labels for step in rounds.values())]
+        axes.plot(across, [0.0, *(step.gain.share.value for step in rounds.values())], "-", color=ACCENT, linewidth=1)
+        for name, step in study.steps.items():
+            share, is_reinforced = step.gain.share, name == REINFORCED
+            x = step.labels * (1.0 + _ASIDE * is_reinforced)
+            axes.plot(
+                [x, x], np.array([share.low, share.high], np.float64), color=ACCENT, linewidth=1
+            )  # None: no line.
+            axes.plot(x, share.value, "o", color="white" if is_reinforced else ACCENT, mec=ACCENT, markersize=5)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.locator_params(axis="x", nbins=_MOST_TICKS)
+        axes.grid(visible=True, color=LINE, linewidth=0.5)
+        axes.set_xlabel("labels that it has learned from")
+        axes.set_ylabel("saved of the rule's cost")
+
+    return drawn(draw, size_in=(_WIDTH_IN, 2.6), style=_STYLE, unique=unique)
 
 
 def _rows_svg(rows: Mapping[str, Mapping[str, Estimate]], across: str, unique: str) -> str:

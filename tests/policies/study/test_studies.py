@@ -9,13 +9,17 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from meshd.policy.record import read
+from meshd.policy.served import SHIPPED_PATH
+from policies.baselines import DEFAULT
 from policies.errors import NoPolicy, PoliciesError
-from policies.study import ablations, energy, freshness
+from policies.study import ablations, energy, freshness, learning
 from policies.study.__main__ import app
 from policies.study.ablations import WHOLE, Ablations
 from policies.study.arm import Arm
 from policies.study.energy import WEIGHTS, Energy
 from policies.study.freshness import Freshness
+from policies.study.learning import Learning
 from policies.study.runs import Runs
 from policies.study.trial import Run
 from tests.policies.study.played import run
@@ -93,6 +97,39 @@ def test_ablations_are_told_beside_the_policy_as_it_is_served() -> None:
 def test_a_rule_has_no_parts_to_take_away() -> None:
     with pytest.raises(NoPolicy, match="has no parts"):
         ablations.arms("provident")
+
+
+def training(folder: Path) -> str:
+    """A folder like that of a training of two rounds, then of reinforcement; all networks are the shipped one."""
+    record, network = read(SHIPPED_PATH)
+    (folder / "labels").mkdir()
+    made = {"labels/round-1": {"labels": 200}, "labels/round-0": {"labels": 100}}
+    for name, of in {**made, "candidate": {"labels": 200, "decisions": 5}}.items():
+        msgspec.structs.replace(record, training=of).save(network, folder / f"{name}.onnx")
+    return str(folder)
+
+
+def test_what_longer_training_has_brought_is_told_round_by_round_and_then_of_reinforcement(tmp_path: Path) -> None:
+    folder, rewards = training(tmp_path), {DEFAULT: -1.0, "round-0": -0.9, "round-1": -0.8, "reinforced": -0.85}
+    assert [arm.name for arm in learning.arms(folder)] == list(rewards)
+    runs = Runs(run(name, seed, reward=reward) for name, reward in rewards.items() for seed in range(3))
+    steps = Learning.of(runs, folder, "a command").steps
+    told = {name: (one.labels, one.decisions, round(one.gain.share.value, 6)) for name, one in steps.items()}
+    assert told == {"round-0": (100, 0, 0.1), "round-1": (200, 0, 0.2), "reinforced": (200, 5, 0.15)}
+
+
+def test_a_folder_without_the_networks_of_rounds_is_no_training(tmp_path: Path) -> None:
+    with pytest.raises(NoPolicy, match="holds no networks of rounds"):
+        learning.arms(str(tmp_path))
+
+
+@needs_train
+def test_the_page_of_a_training_has_a_table_for_all_and_for_each_family(tmp_path: Path) -> None:
+    from policies.study.page import page  # noqa: PLC0415 - it needs matplotlib
+
+    folder = training(tmp_path)
+    html = page(Learning.of(played(learning.arms(folder)), folder, "a command"))
+    assert (html.count("<svg"), html.count("<table")) == (1, 2)
 
 
 @needs_train
