@@ -24,7 +24,7 @@ from policies.evaluation.contender import Contender
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import result_of
 from policies.evaluation.table import tables
-from policies.evaluation.worlds import World, play_worlds
+from policies.evaluation.worlds import MOST_PLANNED, World, play_worlds
 from policies.page import page_module
 from policies.scenario import Split, families_asked
 from policies.workers import OnRay, RayAddress, Workers, workers_of
@@ -52,8 +52,8 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     ] = 4,
     planner_nodes: Annotated[
         int,
-        typer.Option(min=2, help="Larger meshes are not planned, for that takes hours."),
-    ] = 8,
+        typer.Option(min=2, help="Larger meshes are not planned, for that takes very long."),
+    ] = MOST_PLANNED,
     planner_horizon_s: Annotated[float, typer.Option(min=1.0, help="How far the planner tries.")] = 60.0,
     single_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of requests that are held against the single node's way.")

@@ -67,8 +67,9 @@ class ExperienceFile:
             if self._is_there and await asyncio.to_thread(self._is_deleted):
                 self._forget()
                 return
-            lessons, kept = self._experience.lessons, self._experience.kept()
-            if lessons != self._saved_lessons and await asyncio.to_thread(self._write, msgspec.json.encode(kept)):
+            if (lessons := self._experience.lessons) == self._saved_lessons:
+                return
+            if await asyncio.to_thread(self._write, msgspec.json.encode(self._experience.kept())):
                 self._saved_lessons = lessons
 
     async def reset(self, _model: ModelName) -> Done:

@@ -21,6 +21,8 @@ from policies.scenario import Scenario, Split, draw
 from policies.workers import Workers
 
 PLANNER, RELAXATION = "planner", "relaxation"
+MOST_PLANNED = 8
+"""Nodes of a mesh whose world is planned in half a minute; one of twelve was not done after minutes."""
 _MANY_NODES = 12
 """Up to this size of mesh worlds are copied as often and followed as far as is asked for; of larger ones less."""
 _CLOSELY, _CURSORILY = frozenset({DEFAULT, "provident"}), 0.1
@@ -35,7 +37,7 @@ class World(Struct, frozen=True, kw_only=True):
     contenders: tuple[Contender, ...]
     foresight: Foresight | None = None
     """None: it is not planned."""
-    most_planned: int = 8
+    most_planned: int = MOST_PLANNED
     """Nodes of a mesh that is planned."""
     single_share: float = 0.0
     """Of requests that are also led by the single node's rule, each alone; in a large mesh of fewer.

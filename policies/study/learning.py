@@ -62,8 +62,8 @@ class Learning(Struct, frozen=True, kw_only=True):
 
     def cards(self) -> list[Card]:
         """Return what the first and the last network gain."""
-        ends = list(self.steps.items())
-        return [_card(name, step) for name, step in (ends[:1] if len(ends) == 1 else [ends[0], ends[-1]])]
+        names = list(self.steps)
+        return [_card(name, self.steps[name]) for name in dict.fromkeys((names[0], names[-1]))]
 
     def sheets(self) -> list[Sheet]:
         """Return one table over all families, then one for each."""

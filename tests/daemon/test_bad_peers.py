@@ -162,22 +162,20 @@ async def test_what_nobody_asked_for_is_ignored(member: MakeMember, message: Any
     assert (await watch.client().infer(window(CALM))).tier is DeviceClass.WATCH
 
 
-@pytest.mark.parametrize("code", [InvalidInput.code, DuplicateRequest.code])
-async def test_no_peer_ends_a_request_by_saying_that_its_input_or_its_id_is_wrong(
-    member: MakeMember, code: str
-) -> None:
-    watch, liar, good = member("watch"), Puppet("liar", "hub"), Puppet("good", "hub")
-    await liar.meet(watch)
+@pytest.mark.parametrize("code", [Overloaded.code, InvalidInput.code, DuplicateRequest.code])
+async def test_a_refusal_leads_to_another_peer_whatever_it_says(member: MakeMember, code: str) -> None:
+    watch, unwilling, good = member("watch"), Puppet("unwilling", "hub"), Puppet("good", "hub")
+    await unwilling.meet(watch)
     client = watch.client()
     await client.send(window(CALM), request_id="r1", min_tier="hub")
-    request = await liar.next_request()
+    request = await unwilling.next_request()
     await good.meet(watch)
-    liar.say(Refusal(request_id=request.request_id, code=code, message="so I say"))
+    unwilling.say(Refusal(request_id=request.request_id, code=code, message="so I say"))
     good.say(*good.result((await good.next_request()).request_id))
     outcome = await client.outcome("r1")
     assert not isinstance(outcome, MeshError | memoryview)
     assert [hop.node for hop in outcome.route] == ["good"]
-    assert len(liar.asked) == 1
+    assert len(unwilling.asked) == 1
 
 
 async def test_an_input_that_every_peer_refuses_is_told_as_that_and_nobody_is_asked_twice(member: MakeMember) -> None:
@@ -233,20 +231,6 @@ async def test_a_peer_without_an_introduction_gets_no_work_and_does_no_harm(memb
     result = await watch.client().infer(window(GRAVE))
     assert (result.degraded, silent.asked) == (True, [])
     silent.session.abort()
-
-
-async def test_a_refusal_leads_to_another_peer(member: MakeMember) -> None:
-    watch, full, free = member("watch"), Puppet("full", "hub"), Puppet("free", "hub")
-    await full.meet(watch)
-    client = watch.client()
-    await client.send(window(CALM), request_id="r1", min_tier="hub")
-    await full.next_request()
-    await free.meet(watch)
-    full.say(Refusal(request_id="r1", code=Overloaded.code, message="the queue is full"))
-    free.say(*free.result((await free.next_request()).request_id))
-    outcome = await client.outcome("r1")
-    assert not isinstance(outcome, MeshError | memoryview)
-    assert [hop.node for hop in outcome.route] == ["free"]
 
 
 async def test_a_peer_cannot_hide_that_it_has_had_a_request(member: MakeMember) -> None:
