@@ -88,7 +88,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
         for name in names
     ]
     workers = workers_of(processes, ray=ray, address=ray_address)
-    result = result_of(_played(worlds, workers), policy, _command(), contenders[0].record)
+    result = result_of(_played(worlds, workers), policy, _command(), contenders[0].network)
     report.write_page(result, page)
     if picture is not None:
         report.write_picture(result, picture)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from meshd.config.config import Mqtt
 from meshd.errors import ConfigInvalid
+from model_registry import small_file
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}  # As registered with IANA.
 
@@ -35,7 +36,7 @@ class BrokerAddress(Struct, frozen=True, kw_only=True):
         try:
             tls = ssl.create_default_context(cafile=config.ca_file) if scheme == "mqtts" else None
             password = _first_line(config)
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigInvalid(
                 f"a file of [mqtt] cannot be used: {error}.", hint="Check ca_file and password_file."
             ) from error
@@ -56,4 +57,4 @@ def _split(url: str) -> tuple[str, int, str]:
 def _first_line(config: Mqtt) -> str | None:
     if config.password_file is None:
         return None
-    return config.password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    return small_file.read(config.password_file).decode().partition("\n")[0].rstrip("\r")

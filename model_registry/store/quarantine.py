@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from model_registry import small_file
 from model_registry.store.disk import appearing, listed, remove
 
 
@@ -36,7 +37,7 @@ class Quarantine:
 
 def _read(path: Path) -> str:
     with suppress(OSError):
-        if reason := path.read_text(encoding="utf-8", errors="replace"):
-            return reason
+        if reason := small_file.read(path):
+            return reason.decode(errors="replace")
     # Lifted meanwhile, or damaged itself: then nobody knows why, and it is safer not to use the artifact.
     return "for a reason that cannot be read any more."

@@ -12,11 +12,11 @@ from meshd.core.policy import Policy
 from meshd.errors import PolicyUnusable
 from meshd.policy.guard import Guard
 from meshd.policy.learned import LearnedPolicy
-from meshd.policy.record import Record
 from meshd.policy.served import SHIPPED, SHIPPED_PATH
 from policies.baselines import BASELINES
 from policies.baselines.tuned import learned, tuned
 from policies.errors import NoPolicy
+from policies.evaluation.network import Network
 
 
 class Contender(Struct, frozen=True, kw_only=True):
@@ -42,18 +42,16 @@ class Contender(Struct, frozen=True, kw_only=True):
         return Guard(network) if self.is_guarded else network
 
     @property
-    def record(self) -> Record | None:
-        """Return what is known of a learned policy's network; none for a baseline, which has none.
+    def network(self) -> Network | None:
+        """Return which network a learned policy is; none of a baseline, which has none.
 
         Raises:
             NoPolicy: as :meth:`policy`.
         """
-        return None if self.name in BASELINES else _network(self.name).record
+        return None if self.name in BASELINES else Network.of(_network(self.name).record)
 
 
-@cache
 def _network(name: str) -> LearnedPolicy:
-    """Return a network, opened once for all nodes of a process: it has no memory."""
     path = SHIPPED_PATH if name == SHIPPED else Path(name)
     if not path.is_file() or path.suffix != ".onnx":
         message, first = f"There is no policy {name}.", "Name the path of one, an .onnx file"
@@ -62,6 +60,12 @@ def _network(name: str) -> LearnedPolicy:
         hint = f"{first}, train one with 'make train', or take a baseline: {', '.join(BASELINES)}."
         raise NoPolicy(message, hint=hint)
     try:
-        return LearnedPolicy(path)
+        return _opened(path)
     except PolicyUnusable as error:
         raise NoPolicy(error.message, hint=error.hint or "Export it anew with this version.") from error
+
+
+@cache
+def _opened(path: Path) -> LearnedPolicy:
+    """Return a network, opened once for all nodes of a process: it has no memory."""
+    return LearnedPolicy(path)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
 
 from msgspec import Struct
 
-from meshd.policy.record import Record
 from policies.baselines import BASELINES, SINGLE
+from policies.evaluation.network import Network
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.summary import Difference, Figures, Row, difference, figures, gap_closed
 from policies.evaluation.worlds import PLANNER, RELAXATION
 
 Rows = Mapping[str, Mapping[str, Row]]
 """By policy, by family, by seed."""
-
-_N_DIGITS = 12
 
 
 class Scores(Struct, frozen=True, kw_only=True):
@@ -44,26 +41,6 @@ class Scores(Struct, frozen=True, kw_only=True):
         return [entry for entry in by_reward if entry[0] in whole] + part
 
 
-class Network(Struct, frozen=True, kw_only=True):
-    """The very network that was judged: many may bear one name."""
-
-    name: str
-    sha256: str
-    training: dict[str, str | int | float]
-    """How it came about: its seed, and how much it learned from."""
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """Return what a network's record says of it."""
-        return cls(name=record.name, sha256=record.sha256, training=record.training)
-
-    @property
-    def told(self) -> str:
-        """Return what a person tells it by: the digits that ``meshd status`` shows as well."""
-        seed = self.training.get("seed", "nobody knows which")
-        return f"{self.name} {self.sha256[:_N_DIGITS]}, of the training with seed {seed}"
-
-
 class Result(Struct, frozen=True, kw_only=True):
     """All figures of one evaluation."""
 
@@ -87,7 +64,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """None where what is evaluated is a rule."""
 
 
-def result_of(outcomes: Iterable[Outcome], policy: str, command: str, record: Record | None = None) -> Result:
+def result_of(outcomes: Iterable[Outcome], policy: str, command: str, network: Network | None = None) -> Result:
     """Return the result of what was played."""
     rows = _rows(outcomes)
     names = sorted({family for by_family in rows.values() for family in by_family})
@@ -106,7 +83,7 @@ def result_of(outcomes: Iterable[Outcome], policy: str, command: str, record: Re
         gap_closed=_gap(rows, policy, best, names),
         planned_worlds=sum(len(row) for row in rows.get(PLANNER, {}).values()),
         unplanned_families=[family for family in names if family not in rows.get(PLANNER, {})],
-        network=None if record is None else Network.of(record),
+        network=network,
     )
 
 

@@ -88,7 +88,8 @@ def _census(fleet: Fleet, workers: Workers) -> FleetResult:
         census.add(home, lives)
     seconds = monotonic() - began_s
     told.print(f"{fleet.n_homes} homes in {seconds:.0f} s, {fleet.n_homes / seconds:.2f} a second")
-    return census.result(shlex.join(["python", "-m", "policies.fleet", *sys.argv[1:]]))
+    networks = {one.name: network for one in fleet.contenders if (network := one.network)}
+    return census.result(shlex.join(["python", "-m", "policies.fleet", *sys.argv[1:]]), networks)
 
 
 if __name__ == "__main__":

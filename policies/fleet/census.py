@@ -6,6 +6,7 @@ import shlex
 from collections import defaultdict
 
 from policies.baselines import DEFAULT
+from policies.evaluation.network import Network
 from policies.fleet.home import Home, Life
 from policies.fleet.result import Figures, FleetResult, Worst
 from policies.fleet.tally import Tally
@@ -28,12 +29,13 @@ class Census:
             self._overall[life.policy].add(life, worst)
             self._families[home.family][life.policy].add(life, worst)
 
-    def result(self, command: str) -> FleetResult:
+    def result(self, command: str, networks: dict[str, Network]) -> FleetResult:
         """Return what it comes to; there must be a home."""
         return FleetResult(
             command=command,
             rule=DEFAULT,
             homes=self._n_homes,
+            networks=networks,
             overall=_figures(self._overall),
             families={family: _figures(self._families[family]) for family in sorted(self._families)},
         )

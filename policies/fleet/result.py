@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from policies.evaluation.network import Network
 from policies.fleet.spread import Spread
 
 PERCENTS = tuple(range(0, 101, 5))
@@ -81,5 +82,7 @@ class FleetResult(Struct, frozen=True, kw_only=True):
     rule: str
     """Which all policies are held against: what a daemon begins with."""
     homes: int
+    networks: dict[str, Network]
+    """Of the policies that are learned, by name."""
     overall: dict[str, Figures]
     families: dict[str, dict[str, Figures]]

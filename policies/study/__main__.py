@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import track
 
@@ -27,6 +28,7 @@ from policies.study import ablations, energy, freshness, learning
 from policies.study.ablations import Ablations
 from policies.study.arm import Arm
 from policies.study.energy import Energy
+from policies.study.findings import Findings
 from policies.study.freshness import Freshness
 from policies.study.learning import Learning
 from policies.study.runs import Runs
@@ -50,7 +52,7 @@ class Study(Struct, frozen=True):
     """What is played, and what is told of it."""
 
     arms: Callable[[str], list[Arm]]
-    told: Callable[[Runs, str, str], Energy | Freshness | Ablations | Learning]
+    told: Callable[[Runs, str, str], Findings]
 
 
 STUDIES: Mapping[Name, Study] = {
@@ -93,6 +95,7 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
     arms = tuple(chosen.arms(policy))
     for arm in arms:  # What cannot be run is told before anything is played.
         arm.contender.policy(names[0])
+    networks = {network.sha256: network for arm in arms if (network := arm.contender.network)}
     trials = [
         Trial(
             world=World(family=family, seed=seed, contenders=(), split=split, traces=traces, arrivals=arrivals),
@@ -102,7 +105,8 @@ def study(  # noqa: PLR0917 - typer's parameters are options, never positional
         for family in names
     ]
     runs = _played(trials, workers_of(processes, ray=ray, address=ray_address))
-    result = chosen.told(runs, policy, shlex.join(["python", "-m", "policies.study", *sys.argv[1:]]))
+    found = chosen.told(runs, policy, shlex.join(["python", "-m", "policies.study", *sys.argv[1:]]))
+    result = replace(found, networks=list(networks.values()))
     if page is not None and pages is not None:
         pages.write_page(result, page)
         told.print(f"page: {page}")

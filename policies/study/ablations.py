@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from msgspec import Struct
+from typing_extensions import override
 
 from meshd.policy.guard import Why
 from policies.baselines import BASELINES
@@ -20,6 +21,7 @@ from policies.page import Card
 from policies.study.altered import Alteration
 from policies.study.arm import RULES, Arm
 from policies.study.feature_groups import GROUPS
+from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import REWARD, Estimate, Runs
 from policies.study.sheet import Sheet, bounds, value
@@ -57,12 +59,9 @@ class Ablation(Struct, frozen=True, kw_only=True):
     """Shares of decisions, by why."""
 
 
-class Ablations(Struct, frozen=True, kw_only=True):
+class Ablations(Findings, frozen=True, kw_only=True):
     """The whole study, by what is changed."""
 
-    policy: str
-    command: str
-    n_worlds: int
     arms: dict[str, Ablation]
     families: dict[str, dict[str, Gain]]
 
@@ -89,6 +88,7 @@ class Ablations(Struct, frozen=True, kw_only=True):
             },
         )
 
+    @override
     def cards(self) -> list[Card]:
         """Return what the guard costs, and which features are missed most."""
         guard, most = self.arms[UNGUARDED].gain, min(HIDDEN, key=lambda name: self.arms[name].gain.reward.value)
@@ -105,6 +105,7 @@ class Ablations(Struct, frozen=True, kw_only=True):
             ),
         ]
 
+    @override
     def sheets(self) -> list[Sheet]:
         """Return one table."""
         rows = [[name, *_cells(one)] for name, one in self.arms.items()]

@@ -16,6 +16,7 @@ from typing import Self
 
 import numpy as np
 from msgspec import Struct
+from typing_extensions import override
 
 from meshd.policy.guard import Why
 from policies.baselines import DEFAULT
@@ -23,6 +24,7 @@ from policies.errors import PoliciesError
 from policies.page import Card
 from policies.study.arm import Arm, contenders
 from policies.study.curve import Curve
+from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import JOULES, MISSES, Estimate, Runs, known
 from policies.study.sheet import Sheet, bounds, value
@@ -72,12 +74,9 @@ class Scores(Struct, frozen=True, kw_only=True):
     equal: dict[str, Equal]
 
 
-class Energy(Struct, frozen=True, kw_only=True):
+class Energy(Findings, frozen=True, kw_only=True):
     """The whole study."""
 
-    policy: str
-    command: str
-    n_worlds: int
     families: dict[str, Scores]
     overall: Scores
 
@@ -109,10 +108,12 @@ class Energy(Struct, frozen=True, kw_only=True):
             overall=scoring.scores(families),
         )
 
+    @override
     def cards(self) -> list[Card]:
         """Return what a policy that is not the rule does at the rule's joules and at its misses."""
         return [card for name, one in self.overall.equal.items() for card in _cards(name, one)]
 
+    @override
     def sheets(self) -> list[Sheet]:
         """Return the comparisons, then the points of the curves."""
         pairs = [

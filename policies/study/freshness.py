@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Self
 
 from msgspec import Struct
+from typing_extensions import override
 
 from meshd.policy.guard import Why
 from policies.page import Card
 from policies.study.arm import Arm, contenders
+from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import REWARD, Estimate, Runs
 from policies.study.sheet import Sheet, bounds, value
@@ -31,12 +33,9 @@ class Worth(Struct, frozen=True, kw_only=True):
     """Shares of decisions by heartbeats alone, by why."""
 
 
-class Freshness(Struct, frozen=True, kw_only=True):
+class Freshness(Findings, frozen=True, kw_only=True):
     """The whole study, by family and policy."""
 
-    policy: str
-    command: str
-    n_worlds: int
     families: dict[str, dict[str, Worth]]
     overall: dict[str, Worth]
 
@@ -59,6 +58,7 @@ class Freshness(Struct, frozen=True, kw_only=True):
             overall=_worths(runs, names, runs.families),
         )
 
+    @override
     def cards(self) -> list[Card]:
         """Return what it is worth to each policy."""
         return [
@@ -70,6 +70,7 @@ class Freshness(Struct, frozen=True, kw_only=True):
             for name, one in self.overall.items()
         ]
 
+    @override
     def sheets(self) -> list[Sheet]:
         """Return one table."""
         families = {"all families": self.overall} | self.families

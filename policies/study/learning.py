@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Self
 
 from msgspec import Struct
+from typing_extensions import override
 
-from meshd.policy.record import Record
 from policies.baselines import DEFAULT
 from policies.errors import NoPolicy
 from policies.evaluation.contender import Contender
+from policies.evaluation.network import Network
 from policies.page import Card
 from policies.study.arm import Arm
+from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import Runs
 from policies.study.sheet import Sheet, bounds, value
@@ -34,12 +36,9 @@ class Step(Struct, frozen=True, kw_only=True):
     families: dict[str, Gain]
 
 
-class Learning(Struct, frozen=True, kw_only=True):
+class Learning(Findings, frozen=True, kw_only=True):
     """The whole study."""
 
-    policy: str
-    command: str
-    n_worlds: int
     steps: dict[str, Step]
     """In the order of the training."""
 
@@ -57,14 +56,16 @@ class Learning(Struct, frozen=True, kw_only=True):
             policy=Path(policy).name,
             command=command,
             n_worlds=runs.n_worlds(runs.families),
-            steps={name: _step(runs, name, _record(one)) for name, one in _networks(policy).items()},
+            steps={name: _step(runs, name, _network(one)) for name, one in _networks(policy).items()},
         )
 
+    @override
     def cards(self) -> list[Card]:
         """Return what the first and the last network gain."""
         names = list(self.steps)
         return [_card(name, self.steps[name]) for name in dict.fromkeys((names[0], names[-1]))]
 
+    @override
     def sheets(self) -> list[Sheet]:
         """Return one table over all families, then one for each."""
         rows = [[*_names(name, step), *gain_cells(step.gain)] for name, step in self.steps.items()]
@@ -99,28 +100,28 @@ def _networks(policy: str) -> Mapping[str, Contender]:
         raise NoPolicy(f"{policy} holds no networks of rounds.", hint=hint)
     found = {path.stem: Contender(name=str(path)) for path in paths}
     last = Contender(name=str(folder / "candidate.onnx"))
-    if Path(last.name).is_file() and _count(_record(last), "decisions"):
+    if Path(last.name).is_file() and _count(_network(last), "decisions"):
         found[REINFORCED] = last
     return found
 
 
-def _record(contender: Contender) -> Record:
-    record = contender.record
-    assert record is not None, "networks have records"
-    return record
+def _network(contender: Contender) -> Network:
+    network = contender.network
+    assert network is not None, "no baseline is in a training's folder"
+    return network
 
 
-def _step(runs: Runs, name: str, record: Record) -> Step:
+def _step(runs: Runs, name: str, network: Network) -> Step:
     return Step(
-        labels=_count(record, "labels"),
-        decisions=_count(record, "decisions"),
+        labels=_count(network, "labels"),
+        decisions=_count(network, "decisions"),
         gain=gain(runs, name, DEFAULT, runs.families),
         families={family: gain(runs, name, DEFAULT, [family]) for family in runs.families},
     )
 
 
-def _count(record: Record, what: str) -> int:
-    return int(record.training.get(what, 0))
+def _count(network: Network, what: str) -> int:
+    return int(network.training.get(what, 0))
 
 
 def _names(name: str, step: Step) -> list[str]:

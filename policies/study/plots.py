@@ -14,6 +14,7 @@ from model_registry.convert.report.drawing import ACCENT, INK, LINE, QUIET, draw
 from policies.page import Plot
 from policies.study.ablations import HIDDEN, WHOLE, Ablations
 from policies.study.energy import Energy, Point, Scores
+from policies.study.findings import Findings
 from policies.study.freshness import Freshness
 from policies.study.learning import REINFORCED, Learning
 from policies.study.runs import Estimate
@@ -38,7 +39,7 @@ _OFTEN = 0.1
 """Of decisions: a point at which the guard stands in that often is no longer the policy's."""
 
 
-def plots(study: Energy | Freshness | Ablations | Learning) -> list[Plot]:
+def plots(study: Findings) -> list[Plot]:
     """Return the drawings of a study."""
     match study:
         case Energy():
@@ -49,6 +50,8 @@ def plots(study: Energy | Freshness | Ablations | Learning) -> list[Plot]:
             return _ablations_plots(study)
         case Learning():
             return _learning_plots(study)
+        case _:
+            raise TypeError(f"{study.title}: no drawing is known of it.")
 
 
 def _energy_plots(study: Energy) -> list[Plot]:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,12 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, key: str) -> None:
     config = Mqtt(url="mqtts://hub", **{key: tmp_path / "missing"})  # type: ignore[arg-type]
     with pytest.raises(ConfigInvalid, match=r"a file of \[mqtt\] cannot be used"):
         BrokerAddress.of(config)
+
+
+def test_a_pipe_to_which_nobody_writes_and_letters_that_are_none_are_no_password(tmp_path: Path) -> None:
+    pipe, garbled = tmp_path / "pipe", tmp_path / "garbled"
+    os.mkfifo(pipe)
+    garbled.write_bytes(b"\xff\xfe")
+    for secret in (pipe, garbled):
+        with pytest.raises(ConfigInvalid, match=r"a file of \[mqtt\] cannot be used"):
+            BrokerAddress.of(Mqtt(url="mqtt://hub", username="watch", password_file=secret))

@@ -121,11 +121,11 @@ def test_the_best_baseline_is_never_the_policy_itself_nor_a_bound() -> None:
 
 
 def test_which_network_was_judged_is_told_by_digits_and_seed_and_of_a_rule_nothing() -> None:
-    played, record = [outcome("mine", 0, 9.0), outcome("provident", 0, 10.0)], Contender(name="shipped").record
-    assert record is not None
-    result = result_of(played, "mine", "", record)
+    played, network = [outcome("mine", 0, 9.0), outcome("provident", 0, 10.0)], Contender(name="shipped").network
+    assert network is not None
+    result = result_of(played, "mine", "", network)
     assert result.network is not None
     assert result.network.sha256 == sha256(SHIPPED_PATH.read_bytes()).hexdigest()
-    said = f"mine is {record.name} {record.sha256[:12]}, of the training with seed {record.training['seed']}"
+    said = f"mine is {network.name} {network.sha256[:12]}, of the training with seed {network.training['seed']}"
     assert judged(result) == [said]
-    assert judged(result_of(played, "mine", "", Contender(name="provident").record)) == []
+    assert judged(result_of(played, "mine", "", Contender(name="provident").network)) == []

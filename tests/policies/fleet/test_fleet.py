@@ -35,7 +35,7 @@ def result_of(fleet: Fleet, workers: Workers) -> FleetResult:
     census = Census()
     for home, lives in lived(fleet, workers):
         census.add(home, lives)
-    return census.result("a command")
+    return census.result("a command", {})
 
 
 def run(*arguments: str) -> FleetResult:

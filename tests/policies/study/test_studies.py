@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -155,3 +156,13 @@ def test_the_command_plays_a_study_and_writes_its_page(tmp_path: Path) -> None:
     assert list(study.families["garden"]) == ["heft", "least-expected-cost", "provident"]
     assert page.read_text(encoding="utf-8").count("<svg") == 1
     assert ET.parse(picture).getroot().tag.endswith("svg")
+
+
+@needs_train
+def test_a_study_tells_which_network_it_judged_on_its_page_and_for_programs(tmp_path: Path) -> None:
+    page = tmp_path / "study.html"
+    asked = ["freshness", "--families", "garden", "--seeds", "1", "--processes", "1", "--page", str(page), "--json"]
+    printed = CliRunner().invoke(app, asked, catch_exceptions=False)
+    (network,) = msgspec.json.decode(printed.stdout, type=Freshness).networks
+    assert network.sha256 == sha256(SHIPPED_PATH.read_bytes()).hexdigest()
+    assert network.told in page.read_text(encoding="utf-8")
