@@ -22,7 +22,7 @@ from meshd.policy.layout import N_CANDIDATE, N_CONTEXT
 from meshd.policy.learned import LearnedPolicy
 from meshd.policy.record import Limits
 from policies.draft import draft_of
-from policies.env import N_ROWS, Rows, Seen, Terms, seen_of
+from policies.env import N_ROWS, Rows, Seen, seen_of
 from policies.scenario import Scenario
 from policies.simulator import Simulator
 from policies.tries import Reach, Track, Tries
@@ -46,7 +46,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     seen: Rows
     """``float32[n, observation]``"""
     costs: NDArray[np.float32]
-    """``float32[n, rows]``: joules, discounted, beyond what the policy's own way cost; infinite where not tried."""
+    """``float32[n, rows]``: joules beyond what the policy's own way cost; infinite where not tried."""
     scales: NDArray[np.float32]
     """``float32[n]``: what a request costs in that world, joules."""
 
@@ -81,7 +81,6 @@ class LabelTask(Struct, frozen=True, kw_only=True):
     worlds: Worlds
     place: tuple[int, int]
     """Of its family and of its seed, in their rows."""
-    terms: Terms
     lookout: Lookout
     policy: Path | None = None
     """Whose tracks; none: the heuristic's."""
@@ -95,13 +94,13 @@ class LabelTask(Struct, frozen=True, kw_only=True):
 def label_task(task: LabelTask) -> Labels:
     """Label some decisions of one world."""
     policy = LeastExpectedCost() if task.policy is None else Guard(LearnedPolicy(task.policy))
-    return label_world(task.worlds.draw(*task.place), policy, task.terms, task.lookout, seed=task.place[1])
+    return label_world(task.worlds.draw(*task.place), policy, task.lookout, seed=task.place[1])
 
 
-def label_world(scenario: Scenario, policy: Policy, terms: Terms, lookout: Lookout, *, seed: int) -> Labels:
+def label_world(scenario: Scenario, policy: Policy, lookout: Lookout, *, seed: int) -> Labels:
     """Label some decisions of one world that a policy without memory plays."""
     track, chance = Track.of(scenario, policy), np.random.default_rng(seed)
-    tries = Tries(track, policy, lookout, discount_rate_per_s=terms.discount_rate_per_s)
+    tries = Tries(track, policy, lookout)
     share = min(lookout.share, lookout.most_decisions / max(1, len(track.marks)))
     simulator, number = Simulator(scenario), 0
     found: list[tuple[Rows, NDArray[np.float32]]] = []

@@ -77,9 +77,7 @@ class Rounds:
         worlds = replace(self._worlds, first_seed=self._worlds.first_seed + n_before)
         for seed in range(recipe.n_label_seeds):
             for family in range(len(worlds.families)):
-                yield LabelTask(
-                    worlds=worlds, place=(family, seed), terms=recipe.terms, lookout=recipe.lookout, policy=policy
-                )
+                yield LabelTask(worlds=worlds, place=(family, seed), lookout=recipe.lookout, policy=policy)
 
     def _path(self, number: int, task: LabelTask) -> Path:
         family, seed = task.place

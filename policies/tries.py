@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from math import exp, inf
+from math import inf
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -89,12 +89,11 @@ def mark_of(asked: Choice, index: int) -> Mark:
 class Tries:
     """Tries other ways beside one track."""
 
-    def __init__(self, track: Track, policy: Policy, reach: Reach, *, discount_rate_per_s: float = 0.0) -> None:
+    def __init__(self, track: Track, policy: Policy, reach: Reach) -> None:
         """``policy`` is the one whose track it is; it must have no memory."""
         self._track = track
         self._policy = policy
         self._reach = reach
-        self._discount_rate_per_s = discount_rate_per_s
         self._numbers = {mark[:2]: number for number, mark in enumerate(track.marks)}
 
     def further_cost(self, simulator: Simulator, asked: Choice, number: int, way: int) -> float:
@@ -105,9 +104,9 @@ class Tries:
         until_s = self._followed(copied, number, number_of(asked.observation.request_id), n_before)
 
         def spent(entries: Sequence[Entry]) -> float:
-            rate_per_s, shortages = self._discount_rate_per_s, self._track.shortages
+            shortages = self._track.shortages
             return sum(
-                entry.cost * exp(-rate_per_s * (entry.at_s - asked.now)) + shortages.price(entry, seen_until_s=until_s)
+                entry.cost + shortages.price(entry, seen_until_s=until_s)
                 for entry in takewhile(lambda entry: entry.at_s < until_s, entries)
             )
 

@@ -15,7 +15,6 @@ from meshd.core.mesh_view import MeshView
 from meshd.core.policy import LeastExpectedCost
 from meshd.core.request import Priority
 from meshd.policy.record import Limits
-from policies.env import Terms
 from policies.labels import Labels, Lookout, joined_labels, label_world
 from policies.scenario import Scenario
 from policies.simulator import Simulator
@@ -25,7 +24,6 @@ from tests.policies.small_worlds import minute
 
 RULE = LeastExpectedCost()
 ALL = Lookout(share=1.0)
-UNDISCOUNTED = Terms(discount_rate_per_s=0.0)
 
 
 class Deviates:
@@ -60,7 +58,7 @@ def ways_of(world: Scenario) -> list[list[int]]:
 
 def test_a_way_costs_what_the_world_then_costs_more_and_the_own_nothing() -> None:
     world = scenario(arrival(0, 1.0), arrival(1, 1.5), arrival(2, 6.0))
-    track, labels = Track.of(world, RULE), label_world(world, RULE, UNDISCOUNTED, ALL, seed=0)
+    track, labels = Track.of(world, RULE), label_world(world, RULE, ALL, seed=0)
     assert len(labels) == len(track.marks) == 3
     for number, (ways, costs) in enumerate(zip(ways_of(world), labels.costs, strict=True)):
         expected = [cost_of(world, number, way) - track.cost for way in ways]
@@ -72,14 +70,14 @@ def test_a_way_costs_what_the_world_then_costs_more_and_the_own_nothing() -> Non
 def test_what_a_guard_would_refuse_is_not_tried() -> None:
     world = scenario(arrival(0, 1.0), arrival(1, 1.5, priority=Priority.BACKGROUND, deadline_s=40.0))
     refusing = replace(ALL, limits=Limits(relative=0.0, absolute_joules=-1.0))
-    (tried,) = np.isfinite(label_world(world, RULE, Terms(), refusing, seed=0).costs)
+    (tried,) = np.isfinite(label_world(world, RULE, refusing, seed=0).costs)
     assert tried.sum() == 2, "its own way and to wait; where it may not wait there is nothing to learn"
     assert tried[-1]
 
 
 def test_a_request_that_waits_is_charged_to_its_end_however_late() -> None:
     world = scenario(arrival(0, 1.0, priority=Priority.BACKGROUND, deadline_s=40.0))
-    labels = label_world(world, RULE, UNDISCOUNTED, Lookout(share=1.0, look_ahead_s=0.01), seed=0)
+    labels = label_world(world, RULE, Lookout(share=1.0, look_ahead_s=0.01), seed=0)
     (costs,) = labels.costs
     assert costs[-1] == pytest.approx(cost_of(world, 0, WAIT) - Track.of(world, RULE).cost)
 
@@ -97,12 +95,12 @@ def test_a_try_ends_soon_after_it_is_back_on_the_track(monkeypatch: pytest.Monke
     Track.of(world, RULE)
     n_whole = len(asked)
     asked.clear()
-    label_world(world, RULE, UNDISCOUNTED, Lookout(share=1.0, look_ahead_s=inf), seed=0)
+    label_world(world, RULE, Lookout(share=1.0, look_ahead_s=inf), seed=0)
     assert len(asked) < 2 * n_whole + 60 * 25
 
 
 def test_labels_are_the_same_for_a_seed_and_keep(tmp_path: Path) -> None:
-    labels, twin = (label_world(minute(), RULE, Terms(), Lookout(share=0.3), seed=1) for _ in range(2))
+    labels, twin = (label_world(minute(), RULE, Lookout(share=0.3), seed=1) for _ in range(2))
     assert 0 < len(labels) < len(Track.of(minute(), RULE).marks)
     labels.save(tmp_path / "labels.npz")
     again = Labels.load(tmp_path / "labels.npz")
@@ -113,6 +111,6 @@ def test_labels_are_the_same_for_a_seed_and_keep(tmp_path: Path) -> None:
 
 
 def test_a_world_of_which_nothing_is_labelled_gives_no_labels_of_the_same_width() -> None:
-    nothing, something = (label_world(minute(), RULE, Terms(), Lookout(share=share), seed=1) for share in (0.0, 0.3))
+    nothing, something = (label_world(minute(), RULE, Lookout(share=share), seed=1) for share in (0.0, 0.3))
     assert (len(nothing), len(nothing.costs), len(nothing.scales)) == (0, 0, 0)
     assert len(joined_labels([nothing, something])) == len(something)
