@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -26,6 +27,10 @@ class AutoScaleParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Share of what is new in what is believed. The source's devices are steadier than a household's."""
     discount: float = 0.1
     """What the next decision's value counts."""
+    remembers: bool = True
+    """Whether it goes on from the table of training worlds."""
+    trusts_predictions: bool = False
+    """Whether a place that was never tried is believed to cost what core predicts; else it looks free, and is tried."""
 
 
 class AutoScaleMemory(Struct, kw_only=True):
@@ -48,7 +53,7 @@ class AutoScale:
 
     def __init__(self, parameters: AutoScaleParameters, memory: AutoScaleMemory | None = None) -> None:
         self._parameters = parameters
-        known = memory.table if memory is not None else {}
+        known = memory.table if memory is not None and parameters.remembers else {}
         self._table = {state: dict(row) for state, row in known.items()}
         self._open: dict[str, tuple[str, str]] = {}
         self._state = ""
@@ -65,12 +70,13 @@ class AutoScale:
         for index in next_rung(observation):
             places.setdefault(_place(candidates[index], view), []).append(index)
         state = self._state = _state(observation, view, now)
-        place = self._chosen(state, sorted(places), observation.request_id, observation.decision)
+        best = {place: _cheapest(indices, candidates) for place, indices in sorted(places.items())}
+        predicted = {place: candidates[index].prediction.cost for place, index in best.items()}
+        place = self._chosen(state, predicted, observation.request_id, observation.decision)
         self._open.setdefault(root_of(observation.request_id), (state, place))
         if len(self._open) > _MOST_OPEN:
             del self._open[next(iter(self._open))]
-        indices = places[place]
-        return least(indices, [candidates[index].prediction.cost for index in indices])
+        return best[place]
 
     def learn(self, request: str, cost: float) -> None:
         """Move the value of what was done first for a request towards what it cost and what may come next."""
@@ -82,13 +88,18 @@ class AutoScale:
         rate = self._parameters.learning_rate if place in row else 1.0
         row[place] = row.get(place, 0.0) + rate * (target - row.get(place, 0.0))
 
-    def _chosen(self, state: str, places: list[str], request_id: RequestId, decision: int) -> str:
-        """Return the place believed best; one that was never tried looks free, so that each is tried."""
+    def _chosen(self, state: str, predicted: Mapping[str, float], request_id: RequestId, decision: int) -> str:
+        """Return the place believed best."""
         drawn = salt(f"autoscale {request_id} {decision}")
         if drawn % 1000 < 1000 * self._parameters.curiosity:
-            return places[drawn // 1000 % len(places)]
-        row = self._table.get(state, {})
-        return min(places, key=lambda place: row.get(place, 0.0))
+            return list(predicted)[drawn // 1000 % len(predicted)]
+        untried = predicted if self._parameters.trusts_predictions else dict.fromkeys(predicted, 0.0)
+        believed = {**untried, **self._table.get(state, {})}
+        return min(predicted, key=lambda place: believed[place])
+
+
+def _cheapest(indices: Sequence[int], candidates: Sequence[Candidate]) -> int:
+    return least(indices, [candidates[index].prediction.cost for index in indices])
 
 
 def _place(candidate: Candidate, view: MeshView) -> str:

@@ -69,14 +69,24 @@ BASELINES: Mapping[str, Baseline] = {
         make=LinUcb,
         parameters=LinUcbParameters,
         memory=LinUcbMemory,
-        space={"curiosity": (0.0, 0.03, 0.1, 0.3), "forced_every": (0, 25)},
+        space={
+            "remembers": (False,),
+            "ridge": (1.0, 100.0, 1000.0),
+            "curiosity": (0.0, 0.3, 1.0, 3.0, 10.0),
+            "forced_every": (25,),
+        },
     ),
     "autoscale": Baseline(
         about="A table of Q-values over the states of device and network (AutoScale, Kim and Wu 2020).",
         make=AutoScale,
         parameters=AutoScaleParameters,
         memory=AutoScaleMemory,
-        space={"curiosity": (0.0, 0.02, 0.1), "learning_rate": (0.03, 0.1, 0.3, 0.9)},
+        space={
+            "remembers": (False,),
+            "trusts_predictions": (True,),
+            "curiosity": (0.0, 0.02, 0.1),
+            "learning_rate": (0.01, 0.03, 0.3, 0.9),
+        },
     ),
     "least-expected-cost": Baseline(
         about="The rule of the daemon: the cheapest by the predictions, one tier at a time.", make=LeastExpectedCost
@@ -86,13 +96,14 @@ BASELINES: Mapping[str, Baseline] = {
         make=Provident,
         parameters=ProvidentParameters,
         space={
-            "risk_spread": (0.15, 0.3, 0.6),
-            "delay_price": (0.5, 2.0, 4.0),
-            "load_price": (-0.5, 1.0, 3.0),
-            "risk_price": (0.7, 1.5, 2.5),
-            "battery_price": (0.3, 1.0, 3.0),
+            "wait_above_joules": (0.03, 0.1, 0.3, 1.0),
+            "wait_gain": (1.0, 10.0, 30.0, 100.0),
+            "battery_price": (0.3, 1.0, 3.0, 10.0),
+            "risk_spread": (0.15, 0.3, 0.6, 1.2),
+            "risk_price": (0.4, 0.7, 1.5, 2.5, 4.0),
+            "delay_price": (0.5, 2.0, 4.0, 8.0),
+            "load_price": (-0.5, 1.0, 3.0, 6.0),
             "climbs": (False,),
-            "wait_gain": (0.3, 1.0, 3.0),
         },
     ),
 }

@@ -31,6 +31,8 @@ class LinUcbParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many observations the prices that it begins with count for."""
     knows_cost: bool = True
     """Whether the predicted cost is what it begins with; else it begins with nothing, as in the source."""
+    remembers: bool = True
+    """Whether it goes on from what it learned on training worlds."""
 
 
 class LinUcbMemory(Struct, kw_only=True):
@@ -57,7 +59,7 @@ class LinUcb:
         begun = _PRICES if parameters.knows_cost else np.zeros(len(_PRICES))
         self._inverse: Vector = np.eye(len(_PRICES)) / parameters.ridge
         self._moment: Vector = parameters.ridge * begun
-        if memory is not None:
+        if memory is not None and parameters.remembers:
             self._inverse, self._moment = np.array(memory.inverse), np.array(memory.moment)
         self._open: dict[str, list[Vector]] = {}
         self._n_chosen = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import erfc, hypot, sqrt
+from math import erfc, hypot, inf, sqrt
 
 from msgspec import Struct
 
@@ -28,6 +28,8 @@ class ProvidentParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What a second of loading costs beyond its time, in latency prices: it drives another model out."""
     wait_gain: float = 0.0
     """Waits if what a waking of the radio takes, times this, is more than the price of the expected wait."""
+    wait_above_joules: float = inf
+    """Waits if the best way is predicted to cost more: another moment may be cheaper, whatever is dear in this one."""
     climbs: bool = True
     """Whether a cascade climbs one tier at a time."""
 
@@ -50,10 +52,10 @@ class Provident:
         indices = next_rung(observation) if self._parameters.climbs else allowed(observation)
         costs = [self._cost(observation.candidates[index], observation.remaining_s, view) for index in indices]
         best = least(indices, costs)
-        if observation.wait_s is not None and self._may_gain(
-            observation.candidates[best], observation.wait_s, view, now
-        ):
-            return WAIT
+        if observation.wait_s is not None:
+            chosen = observation.candidates[best]
+            if self._is_dear(chosen) or self._may_gain(chosen, observation.wait_s, view, now):
+                return WAIT
         return best
 
     def _cost(self, candidate: Candidate, remaining_s: float, view: MeshView) -> float:
@@ -78,6 +80,9 @@ class Provident:
         own = prediction.own_joules * _emptiness(view.own)
         their = (prediction.joules - prediction.own_joules) * (_emptiness(others) if others is not None else 0.0)
         return price * (own + their)
+
+    def _is_dear(self, best: Candidate) -> bool:
+        return best.prediction.cost > self._parameters.wait_above_joules
 
     def _may_gain(self, best: Candidate, wait_s: float, view: MeshView, now: float) -> bool:
         """Tell whether a radio that sleeps is likely to wake by itself soon enough to share its waking."""

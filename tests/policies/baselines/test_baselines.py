@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 import pytest
 
@@ -64,6 +66,32 @@ def test_what_was_learned_goes_on_where_it_was_kept(world: Scenario) -> None:
     again = BASELINES["autoscale"].policy({}, policy.memory)
     assert isinstance(again, Learner)
     assert again.memory == policy.memory
+
+
+def test_a_learner_that_is_not_to_remember_begins_with_nothing() -> None:
+    for name in ("linucb", "autoscale"):
+        known, new = learned(name), BASELINES[name].policy({})
+        forgetful = BASELINES[name].policy({"remembers": False}, known)
+        assert isinstance(forgetful, Learner)
+        assert isinstance(new, Learner)
+        assert forgetful.memory == new.memory != known
+
+
+def test_a_place_that_was_never_tried_is_tried_or_believed_to_cost_what_is_predicted(world: Scenario) -> None:
+    played = [
+        play(world, lambda: BASELINES["autoscale"].policy({"curiosity": 0.0, "trusts_predictions": trusts}))  # noqa: B023
+        for trusts in (False, True)
+    ]
+    assert played[0].by_request() != played[1].by_request()
+
+
+def test_patience_waits_for_what_is_dear_and_for_nothing_where_nothing_is_dear_enough() -> None:
+    world = first_minute(draw("flaky_radio", 0))
+    plain, hurried, patient = (
+        play(world, lambda: Provident(ProvidentParameters(wait_above_joules=joules)))  # noqa: B023
+        for joules in (inf, 1e6, 0.0)
+    )
+    assert plain.by_request() == hurried.by_request() != patient.by_request()
 
 
 def test_deferral_waits_where_the_core_allows_it_and_every_request_still_ends_once() -> None:
