@@ -18,7 +18,8 @@ def test_each_family_belongs_to_one_split_and_all_that_were_asked_for_are_there(
     assert set(by_split[Split.TRAIN]) >= {"home", "commuting"}
     assert by_split[Split.VALIDATION]
     asked_for = {"doorbell", "night", "overloaded_hub", "flaky_radio", "twelve_nodes", "sixty_four_nodes"}
-    assert set(by_split[Split.TEST]) == asked_for
+    later = {"boat", "care_flat"}
+    assert set(by_split[Split.TEST]) == asked_for | later
 
 
 @pytest.mark.parametrize("name", family_names())
