@@ -24,6 +24,7 @@ from meshd.policy.served import SHIPPED
 from policies.command import run_command
 from policies.errors import PoliciesError
 from policies.evaluation.contender import Contender
+from policies.evaluation.table import UNKNOWN
 from policies.mesh.match import Match, Side, Terms, play_match
 from policies.mesh.reward import Gain, Parts
 from policies.mesh.stages import shown
@@ -102,7 +103,7 @@ def _table(match: Match) -> Table:
 
 
 def _told(gain: Gain) -> tuple[str, str]:
-    return f"{_mj(gain.mean)}", f"{_mj(gain.low)} … {_mj(gain.high)}"
+    return _mj(gain.mean), UNKNOWN if gain.low is None or gain.high is None else f"{_mj(gain.low)} … {_mj(gain.high)}"
 
 
 def _mj(joules: float) -> str:

@@ -19,11 +19,14 @@ class NeurosurgeonParameters(Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Neurosurgeon:
-    """Weigh every cut between this node and one other, all here and all there included, and take the best.
+    """Take the best cut between this node and one other among those that core offers, all here and all there included.
 
     Source: Neurosurgeon (Kang et al. 2017, ASPLOS), algorithm 1: time is the head here by its prediction, what crosses
-    by the bandwidth now, and the tail on the server, its load included; energy is the device's own. It knows neither
-    items of a batch apart nor cascades: a request begins and climbs as under the daemon's rule.
+    by the bandwidth now, and the tail on the server, its load included; energy is the device's own. There every cut is
+    weighed. Here core looks at every cut and offers for each of a few peers the soonest and the one that costs least,
+    which need not be the one of the least energy, and only those that gain enough over whole runs
+    (:mod:`meshd.core.splitting`, :mod:`meshd.core.gain`). It knows neither items of a batch apart nor cascades: a
+    request begins and climbs as under the daemon's rule.
     """
 
     name = "neurosurgeon"

@@ -9,7 +9,7 @@ from msgspec import Struct
 from policies.baselines import BASELINES, SINGLE
 from policies.evaluation.network import Network
 from policies.evaluation.outcome import Outcome
-from policies.evaluation.summary import Difference, Figures, Row, difference, figures, gap_closed
+from policies.evaluation.summary import Closed, Difference, Figures, Row, difference, figures, gap_closed
 from policies.evaluation.worlds import PLANNER, RELAXATION
 
 Rows = Mapping[str, Mapping[str, Row]]
@@ -57,11 +57,18 @@ class Result(Struct, frozen=True, kw_only=True):
     paired_by_family: dict[str, dict[str, Difference]]
     gap_closed: float | None
     """Of the way from the best baseline to the planner, on the planner's worlds; none without the planner."""
+    gap_closed_ci95: tuple[float, float] | None
+    """None where it is not known: see :func:`policies.evaluation.summary.gap_closed`."""
     planned_worlds: int
     unplanned_families: list[str] = []
     """Without a world that was planned, be it for its number of nodes or because none was to be."""
     network: Network | None = None
     """None where what is evaluated is a rule."""
+
+    def best_of(self, family: str) -> str:
+        """Return the best baseline of a family: picked on the worlds that it is then held against, to its favour."""
+        played = self.families[family].policies
+        return max(self.paired_by_family[family], key=lambda name: played[name].reward)
 
 
 def result_of(outcomes: Iterable[Outcome], policy: str, command: str, network: Network | None = None) -> Result:
@@ -71,6 +78,7 @@ def result_of(outcomes: Iterable[Outcome], policy: str, command: str, network: N
     overall = _scores(rows, names)
     others = [name for name in overall.policies if name in BASELINES and name != policy]
     best = max(others, key=lambda name: overall.policies[name].reward)
+    closed = _gap(rows, policy, best, names)
     return Result(
         policy=policy,
         command=command,
@@ -80,7 +88,8 @@ def result_of(outcomes: Iterable[Outcome], policy: str, command: str, network: N
         best_baseline=best,
         paired=_paired(rows, policy, others, names),
         paired_by_family={family: _paired(rows, policy, others, [family]) for family in names},
-        gap_closed=_gap(rows, policy, best, names),
+        gap_closed=closed.share,
+        gap_closed_ci95=closed.ci95,
         planned_worlds=sum(len(row) for row in rows.get(PLANNER, {}).values()),
         unplanned_families=[family for family in names if family not in rows.get(PLANNER, {})],
         network=network,
@@ -109,8 +118,8 @@ def _paired(rows: Rows, policy: str, others: Sequence[str], families: Sequence[s
     return {name: difference(ours, _of(rows, name, families)) for name in others}
 
 
-def _gap(rows: Rows, policy: str, best: str, families: Sequence[str]) -> float | None:
+def _gap(rows: Rows, policy: str, best: str, families: Sequence[str]) -> Closed:
     planned = [family for family in families if PLANNER in rows and family in rows[PLANNER]]
     if not planned:
-        return None
+        return Closed(share=None, ci95=None)
     return gap_closed(*(_of(rows, name, planned) for name in (policy, best, PLANNER)))

@@ -7,6 +7,7 @@ on the same ones, and families weigh alike (Efron and Tibshirani 1993, percentil
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -70,6 +71,15 @@ class Difference(Struct, frozen=True, kw_only=True):
     """Of its interval, which is none where a family has a single world."""
 
 
+class Closed(NamedTuple):
+    """How much of the way from the best baseline to the planner is gone."""
+
+    share: float | None
+    """None where the planner is not ahead: then there is no way to go."""
+    ci95: tuple[float, float] | None
+    """None where a family has a single world that was planned, or the planner's lead may be chance."""
+
+
 def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
     """Return the figures of a policy: one row a family, one of them filled; ``singles`` are the best single node's."""
     worlds = [world for row in rows for world in row.values()]
@@ -103,23 +113,47 @@ def _percentiles_ms(seconds: Sequence[Sequence[float]], *shares: float) -> list[
 
 def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:
     """Return how much better the first is, world by world."""
-    gains = [
-        np.array([mine.reward - other[seed].reward for seed, mine in row.items() if seed in other])
-        for row, other in zip(ours, theirs, strict=True)
-    ]
-    gains = [row for row in gains if len(row)]
+    gains = _gains(ours, theirs)
     low, high = interval(bootstrap(gains)) or (None, None)
     return Difference(difference=_mean_of_means(gains), low=low, high=high)
 
 
-def gap_closed(ours: Sequence[Row], best: Sequence[Row], planner: Sequence[Row]) -> float | None:
-    """Return how much of the way from the best baseline to the planner is gone, on the planner's worlds.
+def gap_closed(ours: Sequence[Row], best: Sequence[Row], planner: Sequence[Row]) -> Closed:
+    """Return how much of the way from the best baseline to the planner is gone, on the worlds that were planned.
 
-    None where the planner is not ahead: then there is no way to go.
+    It is what the policy gains over the baseline, the mean over families, divided by what the planner does. The
+    interval is of the same ratio on redrawn worlds; the baseline is the same in all of them, whichever would be best
+    there. A redraw in which the planner is barely ahead makes a very large share, of either sign, and counts like any
+    other: percentiles mind its place and not its size. One in which the planner is not ahead has no share and is left
+    out. Where the interval of the planner's lead holds zero, any share could be (Fieller 1954): then there is none.
     """
-    gain = difference(planner, best).difference
-    shared = [{seed: row[seed] for seed in seen if seed in row} for row, seen in zip(ours, planner, strict=True)]
-    return difference(shared, best).difference / gain if gain > 0.0 else None
+    gained, lead = _gains(_on(ours, planner), best), _gains(_on(planner, ours), best)
+    whole = _mean_of_means(lead)
+    share = _mean_of_means(gained) / whole if whole > 0.0 else None
+    return Closed(share=share, ci95=_interval_of_ratio(bootstrap(gained), bootstrap(lead)))
+
+
+def _gains(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Floats]:
+    """Return by how much the first is better on each world that both played, by family; no family without such."""
+    gains = [
+        np.array([row[seed].reward - other[seed].reward for seed in sorted(row.keys() & other.keys())])
+        for row, other in zip(ours, theirs, strict=True)
+    ]
+    return [row for row in gains if len(row)]
+
+
+def _on(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Return the worlds that others played as well."""
+    return [{seed: row[seed] for seed in row.keys() & other.keys()} for row, other in zip(rows, others, strict=True)]
+
+
+def _interval_of_ratio(above: Floats, below: Floats) -> tuple[float, float] | None:
+    """Return the interval of a ratio, draw by draw; none where what stands below may as well be 0."""
+    known = interval(below)
+    if known is None or known[0] <= 0.0:
+        return None
+    is_above_zero = below > 0.0
+    return interval(above[is_above_zero] / below[is_above_zero])
 
 
 def bootstrap(rows: Sequence[Floats]) -> Floats:

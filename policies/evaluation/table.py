@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from policies.evaluation.result import Result, Scores
-from policies.evaluation.summary import Figures
+from policies.evaluation.summary import Difference, Figures
 
 HEADS = (
     "policy",
@@ -21,6 +21,9 @@ HEADS = (
     "hidden",
     "worse",
 )
+_GAIN_HEADS = ("joules gained a request", "95 %", "of its cost")
+FAMILY_HEADS = ("family", "best baseline there", *_GAIN_HEADS)
+PICKED = "Each family's best baseline is picked on the very worlds that it is then held against, to its favour."
 UNKNOWN = "n/a"
 
 LEGEND = (
@@ -37,10 +40,12 @@ LEGEND = (
 def tables(result: Result) -> list[Table]:
     """Return one table for each family and one over all, with what it means, then what the policy gains."""
     found = [scores_table(family, scores, result.policy) for family, scores in result.families.items()]
+    gained = [paired_table(result)]
     if len(found) > 1:
         found.append(scores_table("all families", result.overall, result.policy))
+        gained.append(families_table(result))
     found[-1].caption, found[-1].caption_justify = LEGEND, "left"
-    return [*found, paired_table(result)]
+    return [*found, *gained]
 
 
 def scores_table(title: str, scores: Scores, ours: str) -> Table:
@@ -57,13 +62,33 @@ def scores_table(title: str, scores: Scores, ours: str) -> Table:
 
 def paired_table(result: Result) -> Table:
     """Return what the policy gains over each baseline."""
-    heads = ("baseline", "joules gained a request", "95 %", "of its cost")
-    table = Table(*heads, title=f"what {result.policy} gains, on the same worlds")
+    table = Table("baseline", *_GAIN_HEADS, title=f"what {result.policy} gains, on the same worlds")
     for name, one in sorted(result.paired.items(), key=lambda entry: entry[1].difference):
-        share = one.difference / abs(result.overall.policies[name].reward)
-        table.add_row(name, f"{one.difference:+.4f}", span(one.low, one.high, "+.4f"), f"{share:+.1%}")
+        table.add_row(name, *_gain_cells(one, result.overall.policies[name]))
     table.caption = "\n".join((*judged(result), f"best baseline: {result.best_baseline}", gap_told(result)))
     return table
+
+
+def families_table(result: Result) -> Table:
+    """Return what the policy gains in each family over the best baseline there."""
+    table = Table(*FAMILY_HEADS, title=f"what {result.policy} gains in each family", caption=PICKED)
+    for row in family_rows(result):
+        table.add_row(*row)
+    return table
+
+
+def family_rows(result: Result) -> list[list[str]]:
+    """Return for each family what stands under the heads."""
+    best = {family: result.best_of(family) for family in result.families}
+    return [
+        [family, name, *_gain_cells(result.paired_by_family[family][name], result.families[family].policies[name])]
+        for family, name in best.items()
+    ]
+
+
+def _gain_cells(one: Difference, baseline: Figures) -> list[str]:
+    share = one.difference / abs(baseline.reward)
+    return [f"{one.difference:+.4f}", span(one.low, one.high, "+.4f"), f"{share:+.1%}"]
 
 
 def judged(result: Result) -> list[str]:
@@ -72,13 +97,26 @@ def judged(result: Result) -> list[str]:
 
 
 def gap_told(result: Result) -> str:
-    """Return how much of the gap to the planner is closed, and what it leaves out."""
+    """Return how much of the gap to the planner is closed, how sure that is, and what it leaves out."""
+    told = f"gap to the planner closed: {gap_share(result)}"
     if not result.planned_worlds:
-        return "gap to the planner closed: not planned"
-    closed = "none to close" if result.gap_closed is None else f"{result.gap_closed:.0%}"
+        return told
     worlds = "1 world" if result.planned_worlds == 1 else f"{result.planned_worlds} worlds"
-    told = f"gap to the planner closed: {closed} on {worlds}"
+    told = f"{told} (95 %: {gap_span(result)}) on {worlds}"
     return f"{told}; {left_out}" if (left_out := unplanned(result)) else told
+
+
+def gap_share(result: Result) -> str:
+    """Return the share of the gap to the planner that is closed, or why there is none."""
+    if not result.planned_worlds:
+        return "not planned"
+    return "none to close" if result.gap_closed is None else f"{result.gap_closed:.0%}"
+
+
+def gap_span(result: Result) -> str:
+    """Return its interval."""
+    low, high = result.gap_closed_ci95 or (None, None)
+    return span(low, high, ".0%")
 
 
 def unplanned(result: Result) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
+import numpy as np
 from msgspec import Struct
 
 from meshd.core.node import DeviceClass
@@ -15,8 +16,8 @@ from policies.mesh.question import Heard, Question, Run
 from policies.mesh.rehearsal import Rehearsal
 from policies.mesh.world import truth_of
 
-_SURE = 1.96
-"""Standard errors on either side of a mean that hold 95 % of a normal distribution."""
+_BLOCKS, _SURE = 10, 2.262
+"""Of consecutive requests, and how many standard errors either side of the mean of so many is (Student's t, 95 %)."""
 
 
 class Prices(Struct, frozen=True, kw_only=True):
@@ -55,16 +56,26 @@ class Gain(Struct, frozen=True, kw_only=True):
     """What one policy gains over another for each request, in joules."""
 
     mean: float
-    low: float
-    high: float
-    """The 95 % interval of the mean, over requests."""
+    low: float | None
+    high: float | None
+    """The 95 % interval of the mean; none of less than two requests a block."""
 
     @classmethod
     def of(cls, ours: Sequence[Parts], theirs: Sequence[Parts]) -> Gain:
-        """Return what costs tell of the same requests, in the same order."""
+        """Return what costs tell of the same requests, both in the order in which they were asked.
+
+        Requests of one run hang together: by queues, a radio that is awake, a model in memory, what estimates have
+        learned. So the interval is of the means of consecutive blocks, as if these were independent (batch means;
+        Schmeiser 1982). Ten of them, the fewest that he advises, are as long as can be: of a load of two minutes twelve
+        seconds each, which outlasts queues and radios. A wait of a minute is longer, and so may be what a node learns:
+        of that the interval knows nothing.
+        """
         gains = [b.whole - a.whole for a, b in zip(ours, theirs, strict=True)]
         mean = fmean(gains)
-        around = _SURE * stdev(gains) / sqrt(len(gains)) if len(gains) > 1 else float("inf")
+        if len(gains) < 2 * _BLOCKS:
+            return cls(mean=mean, low=None, high=None)
+        blocks = [float(block.mean()) for block in np.array_split(np.array(gains), _BLOCKS)]
+        around = _SURE * stdev(blocks) / sqrt(_BLOCKS)
         return cls(mean=mean, low=mean - around, high=mean + around)
 
 

@@ -11,7 +11,18 @@ from model_registry.convert.report.drawing import standalone
 from policies.baselines import BASELINES, DEFAULT
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Difference
-from policies.evaluation.table import HEADS, cells, judged, span, unplanned
+from policies.evaluation.table import (
+    FAMILY_HEADS,
+    HEADS,
+    PICKED,
+    cells,
+    family_rows,
+    gap_share,
+    gap_span,
+    judged,
+    span,
+    unplanned,
+)
 from policies.page import Card, Plot
 from policies.report.plots import FAR_OUT, families_svg, gains_svg, misses_svg, rewards_svg
 from policies.scenario import Split, family_names
@@ -43,6 +54,9 @@ def page(result: Result) -> str:
         judged=" ".join(judged(result)),
         cards=_cards(result),
         overall=_overall(result),
+        family_heads=FAMILY_HEADS,
+        family_rows=family_rows(result),
+        picked=PICKED,
         heads=HEADS,
         looked_at=result.overall.policies[result.policy].n_beside_single,
         drift=_drift(result),
@@ -66,7 +80,6 @@ def _cards(result: Result) -> list[Card]:
     ours, best = result.overall.policies[result.policy], result.overall.policies[result.best_baseline]
     paired = result.paired[result.best_baseline]
     share = paired.difference / abs(best.reward)
-    gap = "not planned" if result.gap_closed is None else f"{result.gap_closed:.0%}"
     return [
         Card(
             title=f"against {result.best_baseline}, the best baseline",
@@ -76,7 +89,7 @@ def _cards(result: Result) -> list[Card]:
         ),
         Card(
             title="of the gap to the planner closed",
-            figure=gap,
+            figure=gap_share(result),
             text=_planned(result),
         ),
         Card(
@@ -100,7 +113,8 @@ def _cards(result: Result) -> list[Card]:
 def _planned(result: Result) -> str:
     if not result.planned_worlds:
         return "the planner played no world"
-    told = f"{result.planned_worlds} planned with their future known, of {result.overall.n_worlds} worlds"
+    worlds = f"{result.planned_worlds} planned with their future known, of {result.overall.n_worlds} worlds"
+    told = f"95 %: {gap_span(result)}; {worlds}"
     return f"{told}; {left_out}" if (left_out := unplanned(result)) else told
 
 

@@ -18,7 +18,7 @@ from policies.scenario import Scenario
 from policies.study.altered import Alteration, altered
 
 RULES = (DEFAULT, "provident")
-"""What every study plays beside the policy: the daemon's rule, and the strongest one known here."""
+"""What a study of one policy plays beside it: the daemon's rule, and the strongest one known here."""
 
 
 class Arm(Struct, frozen=True, kw_only=True):

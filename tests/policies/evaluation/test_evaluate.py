@@ -57,13 +57,14 @@ def test_the_command_prints_the_figures_of_all_rules_and_writes_a_page_that_need
     assert all(set(one) >= KEYS for one in (*policies.values(), *printed["overall"]["policies"].values()))
     assert set(printed["paired"]) == set(BASELINES) - {"least-expected-cost"}
     assert all(set(one) == {"difference", "low", "high"} for one in printed["paired"].values())
-    assert printed["gap_closed"] is None
+    assert (printed["gap_closed"], printed["gap_closed_ci95"]) == (None, None)
     assert msgspec.json.encode(msgspec.json.decode(said, type=Result)) == said.strip().encode()
     assert {one["low"] for one in printed["paired"].values()} == {None}, "one world tells nothing of others"
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") >= 5
     assert "95 %: n/a; one world of a family tells nothing of others" in html
     assert "which does not hold garden" in html, "a family of training is no test"
+    assert "<h2>Each family</h2>" in html
     assert all(baseline.about in html for baseline in BASELINES.values())
     assert not any(outside in html for outside in ("<script", 'src="http', "<link"))
     assert ET.parse(picture).getroot().tag.endswith("svg")
@@ -92,7 +93,8 @@ def test_the_last_table_of_scores_says_what_its_heads_mean_and_a_single_family_i
     one = tables(result_of(outcomes[: len(outcomes) // 2], "random", ""))
     two = tables(result_of(outcomes, "random", ""))
     assert [table.title for table in one[:-1]] == ["garden"]
-    assert [table.title for table in two[:-1]] == ["garden", "home", "all families"]
+    assert [table.title for table in two[:-2]] == ["garden", "home", "all families"]
+    assert two[-1].title == "what random gains in each family"
     assert one[0].caption == two[2].caption == LEGEND
     assert two[0].caption is None
 
@@ -104,7 +106,7 @@ def test_a_mesh_of_more_nodes_than_the_planner_may_have_is_not_planned_and_is_to
     result = result_of(outcomes, DEFAULT, "")
     assert (result.planned_worlds, result.unplanned_families) == (1, ["garden"])
     told = gap_told(result)
-    assert told.endswith(" on 1 world; not planned: garden, of more nodes than --planner-nodes")
+    assert told.endswith(" (95 %: n/a) on 1 world; not planned: garden, of more nodes than --planner-nodes")
     assert gap_told(replace(result, planned_worlds=0)) == "gap to the planner closed: not planned"
 
 

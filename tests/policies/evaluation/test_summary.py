@@ -11,8 +11,8 @@ from policies.evaluation.contender import Contender
 from policies.evaluation.counterfactual import Pair
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
-from policies.evaluation.summary import Difference, difference, figures, gap_closed
-from policies.evaluation.table import cells, judged, paired_table
+from policies.evaluation.summary import Closed, Difference, Row, difference, figures, gap_closed
+from policies.evaluation.table import cells, families_table, gap_told, judged, paired_table
 
 
 def outcome(policy: str, seed: int, cost: float, family: str = "home") -> Outcome:
@@ -92,7 +92,65 @@ def test_the_gap_is_measured_on_the_worlds_that_were_planned() -> None:
     best = {seed: outcome("a", seed, 10.0) for seed in range(4)}
     ours = {seed: outcome("b", seed, 9.0 if seed < 2 else 99.0) for seed in range(4)}
     planned = {seed: outcome("planner", seed, 6.0) for seed in range(2)}
-    assert gap_closed([ours], [best], [planned]) == pytest.approx(0.25)
+    share, ci95 = gap_closed([ours], [best], [planned])
+    assert share == pytest.approx(0.25)
+    assert ci95 == pytest.approx((0.25, 0.25))
+
+
+def row(policy: str, *costs: float, family: str = "home") -> Row:
+    return {seed: outcome(policy, seed, cost, family) for seed, cost in enumerate(costs)}
+
+
+def test_how_much_of_the_gap_is_closed_is_as_sure_as_the_same_share_of_worlds_drawn_again() -> None:
+    best, planned = row("a", 10.0, 10.0), row("planner", 6.0, 8.0)
+    ours = row("b", 9.0, 10.0)
+    share, ci95 = gap_closed([ours], [best], [planned])
+    assert share == pytest.approx(1.0 / 6.0), "a ratio of means, and no mean of ratios"
+    assert ci95 == pytest.approx((0.0, 0.25)), "either world twice"
+    two = gap_closed([ours, ours], [best, best], [planned, planned])
+    assert two.share == pytest.approx(share), "families weigh alike"
+
+
+def test_a_gap_that_may_as_well_be_none_has_no_interval_of_how_much_of_it_is_closed() -> None:
+    best, ours = row("a", 10.0, 10.0), row("b", 9.5, 9.5)
+    share, ci95 = gap_closed([ours], [best], [row("planner", 8.0, 10.0)])
+    assert share == pytest.approx(0.5)
+    assert ci95 is None
+    assert gap_closed([ours], [best], [row("planner", 9.0, 12.0)]) == Closed(share=None, ci95=None)
+    assert gap_closed([row("b", 9.5)], [row("a", 10.0)], [row("planner", 9.0)]).ci95 is None, "of one world"
+
+
+def test_worlds_drawn_again_in_which_the_planner_is_not_ahead_are_left_out_where_they_are_few() -> None:
+    best, planned = row("a", *(10.0,) * 6), row("planner", 11.0, *(6.0,) * 5)
+    share, ci95 = gap_closed([row("b", *(9.0,) * 6)], [best], [planned])
+    assert share == pytest.approx(6.0 / 19.0)
+    assert share is not None
+    assert ci95 is not None
+    assert ci95[0] == pytest.approx(0.25), "all six that it is ahead in"
+    assert share < ci95[1] < float("inf")
+
+
+def test_the_gap_is_told_with_its_interval_and_without_one_where_nobody_knows() -> None:
+    played = [*row("provident", 10.0, 10.0).values(), *row("mine", 9.0, 10.0).values()]
+    result = result_of([*played, *row("planner", 6.0, 8.0).values()], "mine", "a command")
+    assert result.gap_closed_ci95 == pytest.approx((0.0, 0.25))
+    assert gap_told(result) == "gap to the planner closed: 17% (95 %: 0% … 25%) on 2 worlds"
+    alone = result_of([*played, outcome("planner", 0, 6.0)], "mine", "a command")
+    assert alone.gap_closed_ci95 is None
+    assert gap_told(alone) == "gap to the planner closed: 25% (95 %: n/a) on 1 world"
+
+
+def test_each_family_is_told_beside_the_best_baseline_there_with_how_sure_that_is() -> None:
+    mine = [*row("mine", 9.0, 10.0).values(), *row("mine", 4.0, 4.0, family="garden").values()]
+    provident = [*row("provident", 10.0, 10.0).values(), *row("provident", 6.0, 6.0, family="garden").values()]
+    chance = [*row("random", 30.0, 30.0).values(), *row("random", 5.0, 5.0, family="garden").values()]
+    result = result_of([*mine, *provident, *chance], "mine", "a command")
+    assert result.best_baseline == "provident"
+    cells_of = [list(column.cells) for column in families_table(result).columns]
+    assert list(zip(*cells_of, strict=True)) == [
+        ("garden", "random", "+0.1000", "+0.1000 … +0.1000", "+20.0%"),
+        ("home", "provident", "+0.0500", "+0.0000 … +0.1000", "+5.0%"),
+    ]
 
 
 def test_who_played_only_some_worlds_is_not_ranked_among_those_who_played_all() -> None:

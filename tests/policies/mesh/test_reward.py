@@ -93,10 +93,28 @@ def test_in_the_simulator_the_same_is_counted() -> None:
     assert [row.misses for row in rows] == pytest.approx([0.0, 0.0])
 
 
-def test_a_gain_is_of_the_same_requests_with_an_interval_around_its_mean() -> None:
+def _costing(*joules: float) -> list[Parts]:
+    return [Parts(joules=one) for one in joules]
+
+
+def test_a_gain_is_of_the_same_requests_and_of_a_few_of_them_nobody_knows_how_sure_it_is() -> None:
     first, second = ([Parts(joules=joules, misses=1.0) for joules in row] for row in ((0.0, 1.0, 2.0), (2.0, 1.0, 4.0)))
     ours = mean_of_rounds([first, second])
     assert [row.whole for row in ours] == [2.0, 2.0, 4.0]
     gain = Gain.of(ours, [Parts(seconds=seconds) for seconds in (3.0, 4.0, 5.0)])
     assert gain.mean == pytest.approx(4.0 / 3.0)
-    assert gain.mean - gain.low == pytest.approx(gain.high - gain.mean) == pytest.approx(1.96 / 3.0)
+    assert (gain.low, gain.high) == (None, None)
+
+
+def test_requests_that_follow_one_another_count_as_one_where_they_gain_alike() -> None:
+    by_block = [float(block % 2) for block in range(10)]
+    twice = Gain.of(_costing(*(0.0,) * 20), _costing(*(one for one in by_block for _ in range(2))))
+    often = Gain.of(_costing(*(0.0,) * 200), _costing(*(one for one in by_block for _ in range(20))))
+    assert twice == often, "more of the same tells nothing more"
+    around = 2.262 * (5.0 / 18.0 / 10.0) ** 0.5
+    assert (often.mean, often.low, often.high) == pytest.approx((0.5, 0.5 - around, 0.5 + around))
+
+
+def test_requests_that_gain_by_turns_are_as_sure_as_their_mean() -> None:
+    by_turns = Gain.of(_costing(*(0.0,) * 200), _costing(*(0.0, 1.0) * 100))
+    assert (by_turns.mean, by_turns.low, by_turns.high) == pytest.approx((0.5, 0.5, 0.5))
