@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from meshd.core.candidate import WAIT, Observation
+from meshd.core.policy import LeastExpectedCost
 from meshd.policy.features import features
 from meshd.policy.layout import MOST_SHOWN, N_CANDIDATE, N_CONTEXT
 from policies.scenario import Scenario
-from policies.simulator import Choice, Simulator
+from policies.simulator import Choice, Ended, Simulator
+from policies.simulator.terrain import number_of
 from policies.worlds import Worlds
 
 Rows = NDArray[np.float32]
@@ -34,8 +36,8 @@ N_ROWS = MOST_SHOWN + 1
 class Terms(Struct, frozen=True, kw_only=True):
     """On which terms a policy is trained."""
 
-    discount_rate_per_s: float = 1.0 / 60.0
-    """A joule that is spent a minute later counts exp(-1) of one now."""
+    discount_rate_per_s: float = 1.0 / 300.0
+    """A joule that is spent five minutes later counts exp(-1) of one now; a wait takes a minute at most."""
     reward_per_joule: float = 1.0
 
 
@@ -101,7 +103,11 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
 
     **Discount.** By time and not by decision (semi-Markov): ``info["discount"]`` is exp(-rate * seconds) until the next
     decision, 0 at the end; what is charged between two decisions is discounted within the reward, by its own age.
-    Nothing is paid for a decision as such, so that deferring earns and costs what it does in the world.
+    Nothing is paid for a decision as such.
+
+    **Debt.** A request that is made to wait owes what the heuristic's way was predicted to cost: that is charged when
+    it begins to wait, and given back when it is asked about again or has ended. So waiting is not free to who looks a
+    few decisions ahead, and nothing changes in the end: it is a difference of potentials (Ng, Harada and Russell 1999).
 
     **Episode.** It begins with the first decision of the world. It is terminated, never truncated: nothing arrives
     behind the horizon, and what is alive then runs to its end, waiting requests included; the rest of the costs falls
@@ -121,6 +127,7 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
         self._simulator: Simulator
         self._asked: Choice | None = None
         self._seen = _OVER
+        self._owed: dict[int, float] = {}
 
     @override
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
@@ -138,13 +145,18 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
         asked, costs = self._asked, self._simulator.costs
         if asked is None:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset")
-        n_before, rate_per_s = len(costs), self.terms.discount_rate_per_s
-        self._simulator.choose(self.choice_of(int(action)))
+        n_before, rate_per_s, owed = len(costs), self.terms.discount_rate_per_s, sum(self._owed.values())
+        chosen = self.choice_of(int(action))
+        if chosen == WAIT and self._seen.mask[-1]:
+            self._owed[number_of(asked.observation.request_id)] = _predicted_joules(asked.observation)
+        self._simulator.choose(chosen)
         self._asked = self._simulator.next_choice()
-        spent = self._simulator.costs.discounted(n_before, from_s=asked.now, rate_per_s=rate_per_s)
+        self._settle(n_before)
+        spent = costs.discounted(n_before, from_s=asked.now, rate_per_s=rate_per_s)
         discount = exp(-rate_per_s * (self._simulator.now - asked.now)) if self._asked is not None else 0.0
+        reward = owed - discount * sum(self._owed.values()) - spent
         told = {**self._told(), "discount": discount}
-        return self._observed(), -spent * self.terms.reward_per_joule, self._asked is None, False, told
+        return self._observed(), reward * self.terms.reward_per_joule, self._asked is None, False, told
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return ``bool[N_ROWS]``: what may be chosen now."""
@@ -179,6 +191,14 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
     def _begin(self, scenario: Scenario) -> None:
         self._simulator = Simulator(scenario)
         self._asked = self._simulator.next_choice()
+        self._owed.clear()
+
+    def _settle(self, n_before: int) -> None:
+        """Let those owe nothing any more that are asked about now, or have ended since there were so many costs."""
+        ended = {one.request for one in self._simulator.costs.since(n_before) if isinstance(one, Ended)}
+        asked = set() if self._asked is None else {number_of(self._asked_for.request_id)}
+        for request in self._owed.keys() & (ended | asked):
+            del self._owed[request]
 
     def _observed(self) -> Rows:
         self._seen = seen_of(self._asked) if self._asked is not None else _OVER
@@ -186,3 +206,8 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
 
     def _told(self) -> dict[str, Any]:
         return {"world": self._simulator.scenario.name, "cost": self._simulator.costs.cost}
+
+
+def _predicted_joules(observation: Observation) -> float:
+    """Return what the heuristic's way is predicted to cost."""
+    return observation.candidates[LeastExpectedCost().choose(observation)].prediction.cost

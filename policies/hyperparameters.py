@@ -25,8 +25,8 @@ class Hyperparameters:
     wait_joules: float = 0.1
     """What waiting costs at first, beyond the heuristic's choice."""
     # The environment.
-    discount_rate_per_s: float = 1.0 / 60.0
-    reward_per_joule: float = 0.05
+    discount_rate_per_s: float = 1.0 / 300.0
+    reward_per_joule: float = 0.02
     """So that returns are about 1."""
     # Labels and imitation.
     n_rounds: int = 3

@@ -16,8 +16,9 @@ from meshd.core.request import Priority  # noqa: E402
 from meshd.policy.features import features  # noqa: E402
 from meshd.policy.layout import MOST_SHOWN, N_CANDIDATE, N_CONTEXT  # noqa: E402
 from policies.env import N_ROWS, MeshEnv, Terms, seen_of  # noqa: E402
+from policies.scenario import draw  # noqa: E402
 from policies.simulator import Simulator  # noqa: E402
-from tests.policies.simulator.worlds import arrival, scenario  # noqa: E402
+from tests.policies.simulator.worlds import arrival, first_minute, scenario  # noqa: E402
 from tests.policies.small_worlds import COMMUTING, minute  # noqa: E402
 
 UNDISCOUNTED = Terms(discount_rate_per_s=0.0)
@@ -75,6 +76,36 @@ def test_discount_is_by_the_seconds_to_the_next_decision_and_nothing_is_left_at_
 def test_what_is_spent_later_counts_less() -> None:
     now, later = begun(terms=UNDISCOUNTED), begun(terms=Terms(discount_rate_per_s=1.0))
     assert now.step(by_rule(now))[1] < later.step(by_rule(later))[1] < 0.0
+
+
+def test_a_request_that_waits_owes_what_going_at_once_was_predicted_to_cost_until_it_is_asked_about_again() -> None:
+    env = MeshEnv(COMMUTING, UNDISCOUNTED)
+    patient = arrival(0, 1.0, priority=Priority.BACKGROUND, deadline_s=90.0)
+    env.reset(options={"scenario": scenario(patient, arrival(1, 2.0))})
+    assert env.asked is not None
+    observation = env.asked.observation
+    predicted = observation.candidates[LeastExpectedCost().choose(observation)].prediction.cost
+    rewards, costs, asked = [], [env.simulator.costs.cost], []
+    for action in (np.int64(N_ROWS - 1), None):
+        _, reward, _, _, told = env.step(by_rule(env) if action is None else action)
+        rewards.append(reward)
+        costs.append(told["cost"])
+        asked.append(env.asked.observation.request_id if env.asked is not None else None)
+    assert asked == ["1", "0"]
+    assert rewards == pytest.approx([costs[0] - costs[1] - predicted, costs[1] - costs[2] + predicted])
+    assert predicted > 0.0
+
+
+def test_debts_change_no_sum_of_rewards() -> None:
+    env = MeshEnv(COMMUTING, UNDISCOUNTED)
+    env.reset(options={"scenario": first_minute(draw("flaky_radio", 0))})
+    before, total, waited, done = env.simulator.costs.cost, 0.0, 0, False
+    while not done:
+        waits = bool(env.action_masks()[-1])
+        _, reward, done, _, told = env.step(np.int64(N_ROWS - 1) if waits else by_rule(env))
+        total, waited = total + reward, waited + waits
+    assert waited
+    assert total == pytest.approx(before - told["cost"])
 
 
 def test_the_same_seed_and_actions_give_the_same_rewards() -> None:
