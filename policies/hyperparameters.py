@@ -56,7 +56,7 @@ class Hyperparameters:
     n_critic_rollouts: int = 2
     """At first, from which only the critic learns: it knows nothing yet of the policy that the actor brings along."""
     # Choosing.
-    n_validation_seeds: int = 12
+    n_validation_seeds: int = 40
     validate_every: int = 9
     """Rollouts."""
 

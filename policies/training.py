@@ -57,7 +57,8 @@ class Training:
         self._say = say
         self._worlds = worlds or training_worlds()
         self._chosen_by = chosen_by or validation_worlds(recipe.n_validation_seeds)
-        self._rounds = Rounds(folder, recipe, self._worlds, Pool(n_processes), say)
+        self._workers = Pool(n_processes)
+        self._rounds = Rounds(folder, recipe, self._worlds, self._workers, say)
         self._keep_recipe()
 
     @property
@@ -87,7 +88,9 @@ class Training:
     def _learn(self, model: SemiMarkovPPO, n_decisions: int) -> None:
         logger = configure(str(self.folder), ["tensorboard"])
         model.set_logger(logger)
-        watch = Watch(self.folder, self.recipe, Validation(self._chosen_by), self._rounds.known, self._say)
+        watch = Watch(
+            self.folder, self.recipe, Validation(self._chosen_by, self._workers), self._rounds.known, self._say
+        )
         try:
             model.learn(n_decisions, callback=watch, reset_num_timesteps=False)
         finally:

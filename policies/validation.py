@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property, partial
+from pathlib import Path
 from statistics import fmean
 
 from msgspec import Struct
 
 from meshd.core.policy import LeastExpectedCost, Policy
+from meshd.policy.guard import Guard
+from meshd.policy.learned import LearnedPolicy
 from policies.evaluation.play import request_cost
-from policies.scenario import Scenario
+from policies.workers import Pool, Workers, in_order
 from policies.worlds import Worlds
 
 
@@ -28,19 +32,23 @@ class Comparison(Struct, frozen=True, kw_only=True):
 class Validation:
     """Worlds of their own, and what the heuristic costs there."""
 
-    def __init__(self, worlds: Worlds) -> None:
-        self._families = worlds.families
-        self._scenarios = [
-            [worlds.draw(place, seed) for seed in range(worlds.n_seeds)] for place in range(len(worlds.families))
-        ]
-        self._heuristic = [_costs(scenarios, LeastExpectedCost()) for scenarios in self._scenarios]
+    def __init__(self, worlds: Worlds, workers: Workers | None = None) -> None:
+        self._worlds = worlds
+        self._workers = workers or Pool()
 
-    def compare(self, policy: Policy) -> list[Comparison]:
-        """Return what a policy costs beside the heuristic, by family."""
-        return [
-            Comparison(family=family, policy=_costs(scenarios, policy), heuristic=heuristic)
-            for family, scenarios, heuristic in zip(self._families, self._scenarios, self._heuristic, strict=True)
-        ]
+    def compare(self, network: Path) -> list[Comparison]:
+        """Return what a learned policy, guarded as it will be served, costs beside the heuristic, by family."""
+        by_family = zip(self._worlds.families, self._costs(network), self._heuristic, strict=True)
+        return [Comparison(family=family, policy=ours, heuristic=theirs) for family, ours, theirs in by_family]
+
+    @cached_property
+    def _heuristic(self) -> list[tuple[float, ...]]:
+        return self._costs(None)
+
+    def _costs(self, network: Path | None) -> list[tuple[float, ...]]:
+        """Return what a request costs in each world, by family."""
+        places = range(len(self._worlds.families))
+        return list(in_order(self._workers, partial(_family_costs, self._worlds, network), places))
 
 
 def mean_gain(compared: list[Comparison]) -> float:
@@ -48,5 +56,6 @@ def mean_gain(compared: list[Comparison]) -> float:
     return fmean(one.gain for one in compared)
 
 
-def _costs(scenarios: list[Scenario], policy: Policy) -> tuple[float, ...]:
-    return tuple(request_cost(scenario, lambda: policy) for scenario in scenarios)
+def _family_costs(worlds: Worlds, network: Path | None, family: int) -> tuple[float, ...]:
+    policy: Policy = LeastExpectedCost() if network is None else Guard(LearnedPolicy(network))
+    return tuple(request_cost(worlds.draw(family, seed), lambda: policy) for seed in range(worlds.n_seeds))

@@ -12,8 +12,6 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from typing_extensions import override
 
-from meshd.policy.guard import Guard
-from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
 from policies.export import export, promote
 from policies.hyperparameters import Hyperparameters
@@ -84,7 +82,7 @@ class Watch(BaseCallback):
         policy: CandidatePolicy = self.model.policy
         candidate = self._folder / "candidate.onnx"
         self._export(policy.scorer, candidate)
-        compared = self._validation.compare(Guard(LearnedPolicy(candidate)))  # As it will be served.
+        compared = self._validation.compare(candidate)
         gain = mean_gain(compared)
         by_family = ", ".join(f"{one.family} {one.gain:+.1%}" for one in compared)
         self._say(f"against the heuristic: {gain:+.2%} ({by_family})")

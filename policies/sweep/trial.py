@@ -10,8 +10,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from meshd.policy.guard import Guard
-from meshd.policy.learned import LearnedPolicy
 from policies.draft import draft_of
 from policies.errors import TrainingUnusable
 from policies.hyperparameters import Hyperparameters
@@ -96,7 +94,7 @@ class Trial(Struct, frozen=True, kw_only=True):
         return self.folder / "best.onnx"
 
     def _judge(self, policy: Path) -> Judged:
-        compared = Validation(self._judged_by).compare(Guard(LearnedPolicy(policy)))  # As it will be served.
+        compared = Validation(self._judged_by).compare(policy)
         judged = Judged(
             recipe=asdict(self.recipe),
             n_worlds=sum(len(one.policy) for one in compared),
