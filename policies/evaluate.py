@@ -43,7 +43,9 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     policy: Annotated[str, typer.Option(help="shipped, a baseline's name, or the path of a policy.")] = "shipped",
     families: Annotated[str, typer.Option(help="test, validation, train, or names with commas between.")] = "test",
     seeds: Annotated[int, typer.Option(min=1, help="Worlds of each family.")] = 20,
-    first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    first_seed: Annotated[
+        int, typer.Option(help="The first of them; those before the default were looked at while policies were made.")
+    ] = 20,
     split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
     traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
     arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,

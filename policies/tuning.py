@@ -87,9 +87,11 @@ def _write(family: str, name: str, found: Parameters, command: str) -> None:
 
 
 def _note(what: str, command: str) -> None:
-    """Say by which command something was found."""
+    """Say by which command something was found: a learner's memory, or a family's parameters of a baseline."""
     table = _table()
-    table.setdefault(FOUND_BY, {})[what] = command
+    found = {known: [one for one in those if one != what] for known, those in table.get(FOUND_BY, {}).items()}
+    found.setdefault(command, []).append(what)
+    table[FOUND_BY] = {known: those for known, those in found.items() if those}
     (_WHERE / TUNED_FILE).write_bytes(msgspec.toml.encode(table))
 
 

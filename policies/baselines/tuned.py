@@ -15,7 +15,7 @@ ANY_FAMILY = "any"
 """Tuned on all training families together: for families that nobody tuned for."""
 
 FOUND_BY = "found_by"
-"""In the same file: by which command each was found."""
+"""In the same file: what was found by which command."""
 
 TUNED_FILE = "tuned.toml"
 
