@@ -161,16 +161,18 @@ class _Process:
             self._pid = self._pool.submit(getpid)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        self._task: Future[Any] = self._pid
+        self._task: Future[Any] | None = self._pid
+        """None while one is being begun: Ctrl-C may come between the task and its future."""
 
     def begin(self, attempt: Callable[[], Any]) -> Future[Any]:
         """Begin a task."""
+        self._task = None
         self._task = self._pool.submit(attempt)
         return self._task
 
     def end(self) -> None:
         """End it, also in the middle of a task."""
-        if not self._task.done():
+        if self._task is None or not self._task.done():
             self._pool.shutdown(wait=False, cancel_futures=True)
             with suppress(BrokenProcessPool, CancelledError, ProcessLookupError):
                 os.kill(self._pid.result(), signal.SIGTERM)

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import pytest
 
@@ -148,6 +150,22 @@ def test_ctrl_c_is_heard_by_the_command_alone_and_its_processes_end_without_a_wo
         os.killpg(begun.pid, signal.SIGINT)
         assert begun.stdout.read() == "broken off\n"
         assert not begun.stderr.read()
+
+
+def test_ctrl_c_that_comes_while_a_task_is_begun_ends_its_process_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = ProcessPoolExecutor.submit
+
+    def interrupted(pool: ProcessPoolExecutor, work: Any, *given: Any) -> Any:
+        future = begun(pool, work, *given)
+        if isinstance(work, partial) and work.args[-1] == 6:
+            raise KeyboardInterrupt
+        return future
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(
+            Pool(2).each(square, [2, 1, 6])
+        )  # Not in ten minutes: what was begun is ended, though nobody has its future.
 
 
 def test_a_command_line_gets_a_pool_unless_it_asks_for_ray() -> None:
