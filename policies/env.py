@@ -151,7 +151,8 @@ class MeshEnv(gymnasium.Env[Rows, np.int64]):
             self._owed[number_of(asked.observation.request_id)] = _predicted_joules(asked.observation)
         self._simulator.choose(chosen)
         self._asked = self._simulator.next_choice()
-        self._settle(n_before)
+        if self._owed:
+            self._settle(n_before)
         spent = costs.discounted(n_before, from_s=asked.now, rate_per_s=rate_per_s)
         discount = exp(-rate_per_s * (self._simulator.now - asked.now)) if self._asked is not None else 0.0
         reward = owed - discount * sum(self._owed.values()) - spent

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,13 @@ from rich.progress import track
 from policies.baselines import BASELINES
 from policies.bounds import Foresight
 from policies.command import check_writable, print_result, run_command
+from policies.errors import NoPolicy
 from policies.evaluation.contender import Contender
+from policies.evaluation.network import Network
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import result_of
 from policies.evaluation.table import tables
-from policies.evaluation.worlds import MOST_PLANNED, World, play_worlds
+from policies.evaluation.worlds import FIRST_UNSEEN, MOST_PLANNED, World, play_worlds
 from policies.page import page_module
 from policies.scenario import Split, families_asked
 from policies.workers import OnRay, RayAddress, Workers, workers_of
@@ -41,11 +44,15 @@ told = Console(stderr=True)
 @app.command()
 def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positional
     policy: Annotated[str, typer.Option(help="shipped, a baseline's name, or the path of a policy.")] = "shipped",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another training's network, held against the same baselines; may be repeated."),
+    ] = None,
     families: Annotated[str, typer.Option(help="test, validation, train, or names with commas between.")] = "test",
     seeds: Annotated[int, typer.Option(min=1, help="Worlds of each family.")] = 20,
     first_seed: Annotated[
         int, typer.Option(help="The first of them; those before the default were looked at while policies were made.")
-    ] = 20,
+    ] = FIRST_UNSEEN,
     split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
     traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
     arrivals: Annotated[Path | None, typer.Option(help="CSV of arrivals.")] = None,
@@ -69,9 +76,10 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Play, print the figures, and write the page."""
-    contenders = tuple(Contender(name=name, is_guarded=guard) for name in dict.fromkeys([policy, *BASELINES]))
+    played = dict.fromkeys([policy, *(also or []), *BASELINES])
+    contenders = tuple(Contender(name=name, is_guarded=guard) for name in played)
+    networks = _networks(contenders)  # What cannot be run, or written, is told before anything is played.
     names, report = families_asked(families), page_module("policies.report")
-    contenders[0].policy(names[0])  # What cannot be run, or written, is told before anything is played.
     check_writable(page, ".html")
     check_writable(picture, ".svg")
     worlds = [
@@ -90,7 +98,7 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
         for name in names
     ]
     workers = workers_of(processes, ray=ray, address=ray_address)
-    result = result_of(_played(worlds, workers), policy, _command(), contenders[0].network)
+    result = result_of(_played(worlds, workers), policy, _command(), networks)
     report.write_page(result, page)
     if picture is not None:
         report.write_picture(result, picture)
@@ -101,6 +109,20 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
 def main() -> None:
     """Run the command line."""
     run_command(app, told)
+
+
+def _networks(contenders: Sequence[Contender]) -> dict[str, Network]:
+    """Return the learned policies by the names that they play under.
+
+    Raises:
+        NoPolicy: one cannot be run, or is there twice and would count twice.
+    """
+    found = {one.name: network for one in contenders if (network := one.network) is not None}
+    names = {network.sha256: name for name, network in found.items()}
+    for name, network in found.items():
+        if (twin := names[network.sha256]) != name:
+            raise NoPolicy(f"{name} and {twin} are the same network.", hint="Name each training once.")
+    return found
 
 
 def _played(worlds: list[World], workers: Workers) -> list[Outcome]:

@@ -25,6 +25,11 @@ class Network(Struct, frozen=True, kw_only=True):
         return cls(name=record.name, sha256=record.sha256, training=record.training)
 
     @property
+    def short(self) -> str:
+        """Return what stands over a column of its own."""
+        return f"seed {self.training.get('seed', '?')}, {self.sha256[:_N_DIGITS]}"
+
+    @property
     def told(self) -> str:
         """Return what a person tells it by: the digits that ``meshd status`` shows as well."""
         seed = self.training.get("seed", "nobody knows which")

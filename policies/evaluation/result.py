@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from policies.baselines import BASELINES, SINGLE
 from policies.evaluation.network import Network
 from policies.evaluation.outcome import Outcome
-from policies.evaluation.summary import Closed, Difference, Figures, Row, difference, figures, gap_closed
+from policies.evaluation.summary import Closed, Difference, Figures, Rows, difference, figures, gap_closed, rows_of
+from policies.evaluation.trainings import Trainings
 from policies.evaluation.worlds import PLANNER, RELAXATION
-
-Rows = Mapping[str, Mapping[str, Row]]
-"""By policy, by family, by seed."""
 
 
 class Scores(Struct, frozen=True, kw_only=True):
@@ -64,6 +63,8 @@ class Result(Struct, frozen=True, kw_only=True):
     """Without a world that was planned, be it for its number of nodes or because none was to be."""
     network: Network | None = None
     """None where what is evaluated is a rule."""
+    trainings: Trainings | None = None
+    """None where no other networks were held against the same baselines."""
 
     def best_of(self, family: str) -> str:
         """Return the best baseline of a family: picked on the worlds that it is then held against, to its favour."""
@@ -71,15 +72,18 @@ class Result(Struct, frozen=True, kw_only=True):
         return max(self.paired_by_family[family], key=lambda name: played[name].reward)
 
 
-def result_of(outcomes: Iterable[Outcome], policy: str, command: str, network: Network | None = None) -> Result:
-    """Return the result of what was played."""
+def result_of(
+    outcomes: Iterable[Outcome], policy: str, command: str, networks: Mapping[str, Network] | None = None
+) -> Result:
+    """Return the result of what was played; ``networks`` are the learned policies, by the names they played under."""
+    networks = networks or {}
     rows = _rows(outcomes)
     names = sorted({family for by_family in rows.values() for family in by_family})
     overall = _scores(rows, names)
     others = [name for name in overall.policies if name in BASELINES and name != policy]
     best = max(others, key=lambda name: overall.policies[name].reward)
     closed = _gap(rows, policy, best, names)
-    return Result(
+    result = Result(
         policy=policy,
         command=command,
         seeds=max(len(row) for row in rows[policy].values()),
@@ -92,8 +96,12 @@ def result_of(outcomes: Iterable[Outcome], policy: str, command: str, network: N
         gap_closed_ci95=closed.ci95,
         planned_worlds=sum(len(row) for row in rows.get(PLANNER, {}).values()),
         unplanned_families=[family for family in names if family not in rows.get(PLANNER, {})],
-        network=network,
+        network=networks.get(policy),
     )
+    if len(networks) < 2:
+        return result
+    best_there = {family: result.best_of(family) for family in names}
+    return replace(result, trainings=Trainings.of(networks, rows, best_there, others))
 
 
 def _rows(outcomes: Iterable[Outcome]) -> Rows:
@@ -103,23 +111,19 @@ def _rows(outcomes: Iterable[Outcome]) -> Rows:
     return rows
 
 
-def _of(rows: Rows, policy: str, families: Sequence[str]) -> list[Row]:
-    return [rows[policy].get(family, {}) for family in families]
-
-
 def _scores(rows: Rows, families: Sequence[str]) -> Scores:
-    singles = _of(rows, SINGLE, families) if SINGLE in rows else None
-    played = {name: of for name in sorted(rows) if any(of := _of(rows, name, families))}
+    singles = rows_of(rows, SINGLE, families) if SINGLE in rows else None
+    played = {name: of for name in sorted(rows) if any(of := rows_of(rows, name, families))}
     return Scores(policies={name: figures(of, None if name == RELAXATION else singles) for name, of in played.items()})
 
 
 def _paired(rows: Rows, policy: str, others: Sequence[str], families: Sequence[str]) -> dict[str, Difference]:
-    ours = _of(rows, policy, families)
-    return {name: difference(ours, _of(rows, name, families)) for name in others}
+    ours = rows_of(rows, policy, families)
+    return {name: difference(ours, rows_of(rows, name, families)) for name in others}
 
 
 def _gap(rows: Rows, policy: str, best: str, families: Sequence[str]) -> Closed:
     planned = [family for family in families if PLANNER in rows and family in rows[PLANNER]]
     if not planned:
         return Closed(share=None, ci95=None)
-    return gap_closed(*(_of(rows, name, planned) for name in (policy, best, PLANNER)))
+    return gap_closed(*(rows_of(rows, name, planned) for name in (policy, best, PLANNER)))

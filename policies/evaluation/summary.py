@@ -24,6 +24,8 @@ MARGIN_SHARE, MARGIN_JOULES = 0.1, 0.01
 Floats = NDArray[np.float64]
 Row = Mapping[int, Outcome]
 """Outcomes of one policy on one family, by seed."""
+Rows = Mapping[str, Mapping[str, Row]]
+"""By policy, by family, by seed."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -80,6 +82,11 @@ class Closed(NamedTuple):
     """None where a family has a single world that was planned, or the planner's lead may be chance."""
 
 
+def rows_of(rows: Rows, policy: str, families: Sequence[str]) -> list[Row]:
+    """Return the outcomes of a policy, one row for each family, empty where it played none of its worlds."""
+    return [rows[policy].get(family, {}) for family in families]
+
+
 def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
     """Return the figures of a policy: one row a family, one of them filled; ``singles`` are the best single node's."""
     worlds = [world for row in rows for world in row.values()]
@@ -88,7 +95,7 @@ def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
     n_ended = max(1, sum(world.n_ended for world in worlds))
     rewards = [_rewards(row) for row in rows if row]
     return Figures(
-        reward=_mean_of_means(rewards),
+        reward=mean_reward(rows),
         ci95=interval(bootstrap(rewards)),
         p50_ms=p50,
         p95_ms=p95,
@@ -105,6 +112,11 @@ def figures(rows: Sequence[Row], singles: Sequence[Row] | None) -> Figures:
     )
 
 
+def mean_reward(rows: Sequence[Row]) -> float:
+    """Return the mean reward of a request; worlds weigh alike within a family, and families among each other."""
+    return _mean_of_means([_rewards(row) for row in rows if row])
+
+
 def _percentiles_ms(seconds: Sequence[Sequence[float]], *shares: float) -> list[float | None]:
     """Return percentiles of what worlds have together; none where that is nothing."""
     waited = np.concatenate([np.array(one) for one in seconds])
@@ -113,7 +125,16 @@ def _percentiles_ms(seconds: Sequence[Sequence[float]], *shares: float) -> list[
 
 def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference:
     """Return how much better the first is, world by world."""
-    gains = _gains(ours, theirs)
+    return mean_difference([ours], theirs)
+
+
+def mean_difference(many: Sequence[Sequence[Row]], theirs: Sequence[Row]) -> Difference:
+    """Return how much better many that played the same worlds are on average, world by world.
+
+    The interval is over worlds, for these very ones: it does not tell how far others like them would be.
+    """
+    by_family = zip(*(_gains(ours, theirs) for ours in many), strict=True)
+    gains: list[Floats] = [np.mean(of_each, axis=0) for of_each in by_family]
     low, high = interval(bootstrap(gains)) or (None, None)
     return Difference(difference=_mean_of_means(gains), low=low, high=high)
 

@@ -6,6 +6,8 @@ from rich.table import Table
 
 from policies.evaluation.result import Result, Scores
 from policies.evaluation.summary import Difference, Figures
+from policies.evaluation.trainings import Gained, Trainings
+from policies.sheet import Sheet
 
 HEADS = (
     "policy",
@@ -23,6 +25,7 @@ HEADS = (
 )
 _GAIN_HEADS = ("joules gained a request", "95 %", "of its cost")
 FAMILY_HEADS = ("family", "best baseline there", *_GAIN_HEADS)
+TRAINED = "Of the baseline's cost; intervals are over worlds and tell nothing of trainings that were not made."
 PICKED = "Each family's best baseline is picked on the very worlds that it is then held against, to its favour."
 UNKNOWN = "n/a"
 
@@ -45,6 +48,9 @@ def tables(result: Result) -> list[Table]:
         found.append(scores_table("all families", result.overall, result.policy))
         gained.append(families_table(result))
     found[-1].caption, found[-1].caption_justify = LEGEND, "left"
+    if result.trainings is not None:
+        gained += [sheet.table() for sheet in training_sheets(result.trainings)]
+        gained[-1].caption = TRAINED
     return [*found, *gained]
 
 
@@ -84,6 +90,35 @@ def family_rows(result: Result) -> list[list[str]]:
         [family, name, *_gain_cells(result.paired_by_family[family][name], result.families[family].policies[name])]
         for family, name in best.items()
     ]
+
+
+def training_sheets(trainings: Trainings) -> list[Sheet]:
+    """Return what each training gains over each baseline, then in each family over the best there."""
+    heads = (*(network.short for network in trainings.networks.values()), "mean of them")
+    overall = sorted(trainings.overall, key=lambda one: one.mean.difference)
+    return [
+        Sheet(
+            title="what each training gains",
+            heads=("baseline", *heads),
+            rows=[[one.baseline, *_shares(one)] for one in overall],
+        ),
+        Sheet(
+            title="what each training gains in each family",
+            heads=("family", "best baseline there", *heads),
+            rows=[[family, one.baseline, *_shares(one)] for family, one in trainings.families.items()],
+            n_names=2,
+        ),
+    ]
+
+
+def _shares(one: Gained) -> list[str]:
+    """Return what each training gains, then all on average, as shares of the baseline's cost with intervals."""
+    return [_share_cell(gained, one.baseline_reward) for gained in (*one.each.values(), one.mean)]
+
+
+def _share_cell(gained: Difference, reward: float) -> str:
+    low, high = (None if bound is None else bound / abs(reward) for bound in (gained.low, gained.high))
+    return f"{gained.difference / abs(reward):+.1%} ({span(low, high, '+.1%')})"
 
 
 def _gain_cells(one: Difference, baseline: Figures) -> list[str]:

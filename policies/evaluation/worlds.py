@@ -20,6 +20,8 @@ from policies.evaluation.play import play
 from policies.scenario import Scenario, Split, draw
 from policies.workers import Workers
 
+FIRST_UNSEEN = 20
+"""Seed of the first world of each family that nobody had looked at while policies were made."""
 PLANNER, RELAXATION = "planner", "relaxation"
 MOST_PLANNED = 8
 """Nodes of a mesh whose world is planned in half a minute; one of twelve was not done after minutes."""

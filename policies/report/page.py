@@ -15,12 +15,14 @@ from policies.evaluation.table import (
     FAMILY_HEADS,
     HEADS,
     PICKED,
+    TRAINED,
     cells,
     family_rows,
     gap_share,
     gap_span,
     judged,
     span,
+    training_sheets,
     unplanned,
 )
 from policies.page import Card, Plot
@@ -57,6 +59,8 @@ def page(result: Result) -> str:
         family_heads=FAMILY_HEADS,
         family_rows=family_rows(result),
         picked=PICKED,
+        trainings=training_sheets(result.trainings) if result.trainings else [],
+        trained=TRAINED,
         heads=HEADS,
         looked_at=result.overall.policies[result.policy].n_beside_single,
         drift=_drift(result),

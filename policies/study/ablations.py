@@ -18,13 +18,14 @@ from policies.baselines import BASELINES
 from policies.errors import NoPolicy
 from policies.evaluation.contender import Contender
 from policies.page import Card
+from policies.sheet import Sheet
 from policies.study.altered import Alteration
 from policies.study.arm import RULES, Arm
 from policies.study.feature_groups import GROUPS
 from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import REWARD, Estimate, Runs
-from policies.study.sheet import Sheet, bounds, value
+from policies.study.written import bounds, value
 
 WHOLE = "as it is served"
 UNGUARDED = "no guard"

@@ -22,13 +22,14 @@ from meshd.policy.guard import Why
 from policies.baselines import DEFAULT
 from policies.errors import PoliciesError
 from policies.page import Card
+from policies.sheet import Sheet
 from policies.study.arm import Arm, contenders
 from policies.study.curve import Curve
 from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import JOULES, MISSES, Estimate, Runs, known
-from policies.study.sheet import Sheet, bounds, value
 from policies.study.trial import Run
+from policies.study.written import bounds, value
 
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of a joule, times what it weighs by a world's prices."""

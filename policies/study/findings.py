@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from policies.evaluation.network import Network
 from policies.page import Card
-from policies.study.sheet import Sheet
+from policies.sheet import Sheet
 
 
 class Findings(Struct, frozen=True, kw_only=True):

@@ -13,11 +13,12 @@ from typing_extensions import override
 
 from meshd.policy.guard import Why
 from policies.page import Card
+from policies.sheet import Sheet
 from policies.study.arm import Arm, contenders
 from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import REWARD, Estimate, Runs
-from policies.study.sheet import Sheet, bounds, value
+from policies.study.written import bounds, value
 
 _HEADS = ("family", "policy", "J by heartbeats", *GAIN_HEADS, "then unlike training")
 

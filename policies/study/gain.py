@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from policies.study.runs import JOULES, MISSES, REWARD, Estimate, Runs, known
-from policies.study.sheet import bounds, value
+from policies.study.written import bounds, value
 
 GAIN_HEADS = ("J gained", "of its cost", "95 %", "fewer missed", "95 %", "fewer mJ", "95 %")
 

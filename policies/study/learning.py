@@ -14,11 +14,12 @@ from policies.errors import NoPolicy
 from policies.evaluation.contender import Contender
 from policies.evaluation.network import Network
 from policies.page import Card
+from policies.sheet import Sheet
 from policies.study.arm import Arm
 from policies.study.findings import Findings
 from policies.study.gain import GAIN_HEADS, Gain, gain, gain_cells
 from policies.study.runs import Runs
-from policies.study.sheet import Sheet, bounds, value
+from policies.study.written import bounds, value
 
 REINFORCED = "reinforced"
 _HEADS = ("network", "labels", "decisions", *GAIN_HEADS)

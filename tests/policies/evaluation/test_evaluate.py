@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from meshd.core.request import Priority
+from meshd.policy.served import SHIPPED_PATH
 from policies.baselines import BASELINES, DEFAULT, SINGLE
 from policies.bounds import Foresight
 from policies.errors import NoPolicy
@@ -123,6 +124,11 @@ def test_what_is_told_of_the_foreground_leaves_out_what_was_asked_in_the_backgro
 def test_a_path_without_a_policy_is_told(tmp_path: Path) -> None:
     with pytest.raises(NoPolicy, match=r"nowhere\.onnx"):
         Contender(name=str(tmp_path / "nowhere.onnx")).policy("home")
+
+
+def test_a_network_that_is_named_twice_would_count_twice_and_is_refused_before_anything_is_played() -> None:
+    with pytest.raises(NoPolicy, match=r"shipped and .*policy\.onnx are the same network|policy\.onnx and shipped"):
+        CliRunner().invoke(app, ["--also", str(SHIPPED_PATH)], catch_exceptions=False)
 
 
 APART = """

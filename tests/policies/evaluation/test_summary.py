@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from meshd.policy.served import SHIPPED_PATH
 from policies.evaluation.contender import Contender
 from policies.evaluation.counterfactual import Pair
+from policies.evaluation.network import Network
 from policies.evaluation.outcome import Outcome
 from policies.evaluation.result import Result, result_of
 from policies.evaluation.summary import Closed, Difference, Row, difference, figures, gap_closed
-from policies.evaluation.table import cells, families_table, gap_told, judged, paired_table
+from policies.evaluation.table import cells, families_table, gap_told, judged, paired_table, tables, training_sheets
 
 
 def outcome(policy: str, seed: int, cost: float, family: str = "home") -> Outcome:
@@ -130,6 +131,35 @@ def test_worlds_drawn_again_in_which_the_planner_is_not_ahead_are_left_out_where
     assert share < ci95[1] < float("inf")
 
 
+def test_trainings_are_held_against_each_baseline_each_and_on_average() -> None:
+    rule, other = row("provident", 10.0, 10.0), row("linucb", 11.0, 11.0)
+    first, second = row("shipped", 9.0, 8.0), row("second.onnx", 10.0, 9.0)
+    played = [one for of in (rule, other, first, second) for one in of.values()]
+    networks = {
+        name: Network(name="home", sha256=4 * digits, training={"seed": seed})
+        for seed, (name, digits) in enumerate((("shipped", "abcdef"), ("second.onnx", "123456")))
+    }
+    result = result_of(played, "shipped", "a command", networks)
+    assert result.network == networks["shipped"]
+    assert result.trainings is not None
+    gained = {one.baseline: one for one in result.trainings.overall}
+    assert gained["provident"].each["shipped"] == result.paired["provident"], "as if it were alone"
+    mean = gained["provident"].mean
+    assert (mean.difference, mean.low, mean.high) == pytest.approx((0.1, 0.05, 0.15))
+    assert result.trainings.families["home"].baseline == "provident"
+    overall, by_family = training_sheets(result.trainings)
+    assert overall.heads == ("baseline", "seed 0, abcdefabcdef", "seed 1, 123456123456", "mean of them")
+    assert overall.rows[0] == [
+        "provident",
+        "+15.0% (+10.0% … +20.0%)",
+        "+5.0% (+0.0% … +10.0%)",
+        "+10.0% (+5.0% … +15.0%)",
+    ]
+    assert by_family.rows == [["home", *overall.rows[0]]]
+    assert tables(result)[-1].title == by_family.title
+    assert result_of(played, "shipped", "a command", {"shipped": networks["shipped"]}).trainings is None
+
+
 def test_the_gap_is_told_with_its_interval_and_without_one_where_nobody_knows() -> None:
     played = [*row("provident", 10.0, 10.0).values(), *row("mine", 9.0, 10.0).values()]
     result = result_of([*played, *row("planner", 6.0, 8.0).values()], "mine", "a command")
@@ -181,9 +211,9 @@ def test_the_best_baseline_is_never_the_policy_itself_nor_a_bound() -> None:
 def test_which_network_was_judged_is_told_by_digits_and_seed_and_of_a_rule_nothing() -> None:
     played, network = [outcome("mine", 0, 9.0), outcome("provident", 0, 10.0)], Contender(name="shipped").network
     assert network is not None
-    result = result_of(played, "mine", "", network)
+    result = result_of(played, "mine", "", {"mine": network})
     assert result.network is not None
     assert result.network.sha256 == sha256(SHIPPED_PATH.read_bytes()).hexdigest()
     said = f"mine is {network.name} {network.sha256[:12]}, of the training with seed {network.training['seed']}"
     assert judged(result) == [said]
-    assert judged(result_of(played, "mine", "", Contender(name="provident").network)) == []
+    assert judged(result_of(played, "mine", "", {})) == []

@@ -6,7 +6,7 @@ from msgspec.structs import astuple
 
 from policies.study.gain import gain
 from policies.study.runs import MISSES, REWARD, Estimate, Runs
-from policies.study.sheet import bounds, value
+from policies.study.written import bounds, value
 from tests.policies.study.played import run
 
 SEEDS = range(5)

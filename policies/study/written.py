@@ -1,34 +1,11 @@
-"""Tables of a study, the same for a terminal and a page, and how estimates are written in them."""
+"""How estimates are written in tables and on pages."""
 
 from __future__ import annotations
-
-from msgspec import Struct
-from rich.table import Table
 
 from policies.evaluation.table import UNKNOWN
 from policies.study.runs import Estimate
 
 NOTHING = "none"
-
-
-class Sheet(Struct, frozen=True, kw_only=True):
-    """One table."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: list[list[str]]
-    n_names: int = 1
-    """Columns at the left that name a row; all others are figures."""
-
-    def table(self) -> Table:
-        """Return it for a terminal."""
-        table = Table(*self.heads, title=self.title)
-        for place, column in enumerate(table.columns):
-            column.no_wrap = True
-            column.justify = "left" if place < self.n_names else "right"
-        for row in self.rows:
-            table.add_row(*row)
-        return table
 
 
 def value(estimate: Estimate | None, form: str, scale: float = 1.0) -> str:
