@@ -118,7 +118,7 @@ def _shares(one: Gained) -> list[str]:
 
 def _share_cell(gained: Difference, reward: float) -> str:
     low, high = (None if bound is None else bound / abs(reward) for bound in (gained.low, gained.high))
-    return f"{gained.difference / abs(reward):+.1%} ({span(low, high, '+.1%')})"
+    return f"{gained.difference / abs(reward):+z.1%} ({span(low, high, '+z.1%')})"
 
 
 def _gain_cells(one: Difference, baseline: Figures) -> list[str]:
