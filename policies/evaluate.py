@@ -51,7 +51,8 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     families: Annotated[str, typer.Option(help="test, validation, train, or names with commas between.")] = "test",
     seeds: Annotated[int, typer.Option(min=1, help="Worlds of each family.")] = 20,
     first_seed: Annotated[
-        int, typer.Option(help="The first of them; those before the default were looked at while policies were made.")
+        int,
+        typer.Option(help="The first of them; of the test worlds below 20 were looked at, of validation below 40."),
     ] = FIRST_UNSEEN,
     split: Annotated[Split | None, typer.Option(help="Devices and recordings of another split.")] = None,
     traces: Annotated[Path | None, typer.Option(help="Folder of bandwidth traces.")] = None,
@@ -76,6 +77,8 @@ def evaluate(  # noqa: PLR0917 - typer's parameters are options, never positiona
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for programs.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Play, print the figures, and write the page."""
+    if also and (rules := BASELINES.keys() & {policy, *also}):
+        raise NoPolicy(f"{min(rules)} is a rule and no training.", hint="Rules play anyway; name networks beside one.")
     played = dict.fromkeys([policy, *(also or []), *BASELINES])
     contenders = tuple(Contender(name=name, is_guarded=guard) for name in played)
     networks = _networks(contenders)  # What cannot be run, or written, is told before anything is played.
@@ -115,7 +118,7 @@ def _networks(contenders: Sequence[Contender]) -> dict[str, Network]:
     """Return the learned policies by the names that they play under.
 
     Raises:
-        NoPolicy: one cannot be run, or is there twice and would count twice.
+        NoPolicy: one cannot be run, or would count twice.
     """
     found = {one.name: network for one in contenders if (network := one.network) is not None}
     names = {network.sha256: name for name, network in found.items()}

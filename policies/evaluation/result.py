@@ -55,7 +55,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """What the policy gains over each baseline, over all families."""
     paired_by_family: dict[str, dict[str, Difference]]
     gap_closed: float | None
-    """Of the way from the best baseline to the planner, on the planner's worlds; none without the planner."""
+    """Of the way to the planner from the baseline that is best on the planner's worlds; none without the planner."""
     gap_closed_ci95: tuple[float, float] | None
     """None where it is not known: see :func:`policies.evaluation.summary.gap_closed`."""
     planned_worlds: int
@@ -82,7 +82,7 @@ def result_of(
     overall = _scores(rows, names)
     others = [name for name in overall.policies if name in BASELINES and name != policy]
     best = max(others, key=lambda name: overall.policies[name].reward)
-    closed = _gap(rows, policy, best, names)
+    closed = _gap(rows, policy, others, names)
     result = Result(
         policy=policy,
         command=command,
@@ -122,8 +122,11 @@ def _paired(rows: Rows, policy: str, others: Sequence[str], families: Sequence[s
     return {name: difference(ours, rows_of(rows, name, families)) for name in others}
 
 
-def _gap(rows: Rows, policy: str, best: str, families: Sequence[str]) -> Closed:
+def _gap(rows: Rows, policy: str, others: Sequence[str], families: Sequence[str]) -> Closed:
+    """Return what is closed of the gap between the planner and the baseline that is best on the planner's worlds."""
     planned = [family for family in families if PLANNER in rows and family in rows[PLANNER]]
     if not planned:
         return Closed(share=None, ci95=None)
-    return gap_closed(*(rows_of(rows, name, planned) for name in (policy, best, PLANNER)))
+    planner, ours = (rows_of(rows, name, planned) for name in (PLANNER, policy))
+    best = min((rows_of(rows, name, planned) for name in others), key=lambda row: difference(planner, row).difference)
+    return gap_closed(ours, best, planner)

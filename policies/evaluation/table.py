@@ -25,7 +25,10 @@ HEADS = (
 )
 _GAIN_HEADS = ("joules gained a request", "95 %", "of its cost")
 FAMILY_HEADS = ("family", "best baseline there", *_GAIN_HEADS)
-TRAINED = "Of the baseline's cost; intervals are over worlds and tell nothing of trainings that were not made."
+TRAINED = (
+    "Of the baseline's cost, which intervals take for certain; they are over worlds, and tell nothing of trainings "
+    "that were not made."
+)
 PICKED = "Each family's best baseline is picked on the very worlds that it is then held against, to its favour."
 UNKNOWN = "n/a"
 
@@ -127,7 +130,9 @@ def _gain_cells(one: Difference, baseline: Figures) -> list[str]:
 
 
 def judged(result: Result) -> list[str]:
-    """Return which network was judged; nothing of a rule."""
+    """Return which networks were judged; nothing of a rule."""
+    if result.trainings is not None:
+        return [f"{name} is {network.told}" for name, network in result.trainings.networks.items()]
     return [] if result.network is None else [f"{result.policy} is {result.network.told}"]
 
 

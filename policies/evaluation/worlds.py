@@ -21,7 +21,7 @@ from policies.scenario import Scenario, Split, draw
 from policies.workers import Workers
 
 FIRST_UNSEEN = 20
-"""Seed of the first world of each family that nobody had looked at while policies were made."""
+"""Seed of the first world of each family of the test that nobody had looked at while policies were made."""
 PLANNER, RELAXATION = "planner", "relaxation"
 MOST_PLANNED = 8
 """Nodes of a mesh whose world is planned in half a minute; one of twelve was not done after minutes."""

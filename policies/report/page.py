@@ -53,7 +53,7 @@ def page(result: Result) -> str:
     return rendered(
         "policies.report",
         result=result,
-        judged=" ".join(judged(result)),
+        judged="; ".join(judged(result)),
         cards=_cards(result),
         overall=_overall(result),
         family_heads=FAMILY_HEADS,

@@ -127,8 +127,14 @@ def test_a_path_without_a_policy_is_told(tmp_path: Path) -> None:
 
 
 def test_a_network_that_is_named_twice_would_count_twice_and_is_refused_before_anything_is_played() -> None:
-    with pytest.raises(NoPolicy, match=r"shipped and .*policy\.onnx are the same network|policy\.onnx and shipped"):
+    with pytest.raises(NoPolicy, match=r"shipped and .*policy\.onnx are the same network"):
         CliRunner().invoke(app, ["--also", str(SHIPPED_PATH)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("named", [["--also", "provident"], ["--policy", "provident", "--also", str(SHIPPED_PATH)]])
+def test_a_rule_is_no_training(named: list[str]) -> None:
+    with pytest.raises(NoPolicy, match=r"provident is a rule and no training\. Rules play anyway"):
+        CliRunner().invoke(app, named, catch_exceptions=False)
 
 
 APART = """
