@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from policies.baselines import BASELINES, SINGLE
 from policies.evaluation.network import Network
 from policies.evaluation.outcome import Outcome
-from policies.evaluation.summary import Closed, Difference, Figures, Rows, difference, figures, gap_closed, rows_of
+from policies.evaluation.summary import (
+    Closed,
+    Difference,
+    Figures,
+    Rows,
+    difference,
+    figures,
+    gap_closed,
+    mean_reward,
+    on_worlds_of,
+    rows_of,
+)
 from policies.evaluation.trainings import Trainings
 from policies.evaluation.worlds import PLANNER, RELAXATION
 
@@ -128,5 +139,6 @@ def _gap(rows: Rows, policy: str, others: Sequence[str], families: Sequence[str]
     if not planned:
         return Closed(share=None, ci95=None)
     planner, ours = (rows_of(rows, name, planned) for name in (PLANNER, policy))
-    best = min((rows_of(rows, name, planned) for name in others), key=lambda row: difference(planner, row).difference)
+    baselines = [rows_of(rows, name, planned) for name in others]
+    best = max(baselines, key=lambda baseline: mean_reward(on_worlds_of(baseline, planner)))
     return gap_closed(ours, best, planner)

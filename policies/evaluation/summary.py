@@ -148,7 +148,7 @@ def gap_closed(ours: Sequence[Row], best: Sequence[Row], planner: Sequence[Row])
     other: percentiles mind its place and not its size. One in which the planner is not ahead has no share and is left
     out. Where the interval of the planner's lead holds zero, any share could be (Fieller 1954): then there is none.
     """
-    gained, lead = _gains(_on(ours, planner), best), _gains(_on(planner, ours), best)
+    gained, lead = _gains(on_worlds_of(ours, planner), best), _gains(on_worlds_of(planner, ours), best)
     whole = _mean_of_means(lead)
     share = _mean_of_means(gained) / whole if whole > 0.0 else None
     return Closed(share=share, ci95=_interval_of_ratio(bootstrap(gained), bootstrap(lead)))
@@ -163,7 +163,7 @@ def _gains(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Floats]:
     return [row for row in gains if len(row)]
 
 
-def _on(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+def on_worlds_of(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
     """Return the worlds that others played as well."""
     return [{seed: row[seed] for seed in row.keys() & other.keys()} for row, other in zip(rows, others, strict=True)]
 

@@ -160,6 +160,13 @@ def test_trainings_are_held_against_each_baseline_each_and_on_average() -> None:
     assert result_of(played, "shipped", "a command", {"shipped": networks["shipped"]}).trainings is None
 
 
+def test_the_gap_begins_at_the_baseline_that_is_best_on_the_worlds_that_were_planned() -> None:
+    played = [row("provident", 10.0, 1.0), row("linucb", 8.0, 9.0), row("mine", 7.0, 5.0), row("planner", 4.0)]
+    result = result_of([one for of in played for one in of.values()], "mine", "a command")
+    assert result.best_baseline == "provident", "over all worlds"
+    assert result.gap_closed == pytest.approx(0.25), "from linucb"
+
+
 def test_the_gap_is_told_with_its_interval_and_without_one_where_nobody_knows() -> None:
     played = [*row("provident", 10.0, 10.0).values(), *row("mine", 9.0, 10.0).values()]
     result = result_of([*played, *row("planner", 6.0, 8.0).values()], "mine", "a command")
